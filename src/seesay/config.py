@@ -1,0 +1,184 @@
+"""Every knob, as frozen dataclasses with a sentence under each field. Nothing here imports torch, so `--help` is quick.
+
+Two families. A *spec* says what a data set is: its modalities, what one content of each is, and how features are made from
+it. It is written once by `seesay data` and travels with every model. A *config* says how a model is built and trained; a
+recipe (recipes.py) is a function that returns a complete one.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import types
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from seesay.errors import ConfigError, nearest
+
+Modality = str
+Condition = str
+
+MODALITIES: tuple[Modality, ...] = ("image", "audio")
+"""The fixed order of the modalities, wherever they stand side by side."""
+
+
+def condition(modalities: tuple[Modality, ...] | list[Modality]) -> Condition:
+    """The name of a set of modalities, in the fixed order: `image+audio`."""
+    return "+".join(m for m in MODALITIES if m in modalities)
+
+
+# ---------------------------------------------------------------------------------------------------------------- specs
+
+
+@dataclass(frozen=True)
+class ImageSpec:
+    """What a picture content is, `(channels, height, width)`, and how a file becomes one."""
+
+    reader: Literal["ink", "photo", "unknown"] = "ink"
+    """`ink`: polarity found, ink cropped, scaled and centred as MNIST was; `photo`: scaled and cropped to the size;
+    `unknown`: ready-made arrays, how they came about is not known, so a picture file cannot be read into them."""
+    channels: int = 1
+    """1 for grey, 3 for RGB."""
+    height: int = 28
+    """Pixels."""
+    width: int = 28
+    """Pixels."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of a content and of its features alike: (channels, height, width)."""
+        return (self.channels, self.height, self.width)
+
+
+@dataclass(frozen=True)
+class AudioSpec:
+    """What a recording content is, and how features `(frames, coefficients)` are made from it."""
+
+    features: Literal["mfcc", "log-mel", "unknown"] = "mfcc"
+    """`mfcc`: `coefficients` cepstra and the log energy; `log-mel`: the `filters` themselves; `unknown`: contents are
+    ready-made feature matrices whose making is not known, so a recording cannot be read into them."""
+    rate: int = 16_000
+    """Samples a second."""
+    seconds: float = 1.0
+    """Length of the clip around the word."""
+    window: float = 0.050
+    """Seconds of one analysis window (Hann)."""
+    shift: float = 0.025
+    """Seconds from one window to the next."""
+    filters: int = 40
+    """Triangular mel filters (HTK scale)."""
+    low: float = 20.0
+    """Hz, lower edge of the lowest filter."""
+    high: float = 4_000.0
+    """Hz, upper edge of the highest filter; half the lowest rate of the sources, so that bandwidth tells nothing."""
+    coefficients: int = 12
+    """MFCC only: cepstra 1 to this; the log energy is added behind them."""
+    mean: tuple[float, ...] = ()
+    """Per feature column, over the frames of the training clips; subtracted. Empty: not normalised yet."""
+    scale: tuple[float, ...] = ()
+    """Per feature column: the standard deviation divided by. Empty: not normalised yet."""
+    frames: int = 39
+    """Rows of the feature matrix. For `mfcc` and `log-mel` it follows from the fields above and is checked."""
+    columns: int = 13
+    """Columns of the feature matrix; the same."""
+
+    def __post_init__(self) -> None:
+        if self.features == "unknown":
+            return
+        expected = (self.frames_of_clip(), self.filters if self.features == "log-mel" else self.coefficients + 1)
+        object.__setattr__(self, "frames", expected[0])
+        object.__setattr__(self, "columns", expected[1])
+        if not 0 <= self.low < self.high <= self.rate / 2:
+            raise ConfigError(
+                f"the mel filters must lie between 0 Hz and half the rate ({self.rate / 2:g} Hz), "
+                f"and low below high; got low={self.low:g}, high={self.high:g}"
+            )
+        if self.frames < 1:
+            raise ConfigError(f"a window of {self.window:g} s does not fit into a clip of {self.seconds:g} s")
+        if self.features == "mfcc" and not 1 <= self.coefficients < self.filters:
+            raise ConfigError(f"{self.filters} filters give 1 to {self.filters - 1} coefficients, got {self.coefficients}")
+
+    @property
+    def samples(self) -> int:
+        """Samples of a clip."""
+        return round(self.rate * self.seconds)
+
+    def frames_of_clip(self) -> int:
+        """Whole windows in a clip, without padding: 39 for 1 s, 50 ms, 25 ms."""
+        return math.floor((self.samples - round(self.rate * self.window)) / round(self.rate * self.shift)) + 1
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Of the features: (frames, columns)."""
+        return (self.frames, self.columns)
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a data set holds and a model reads: modalities, each with its contents and features, and the class names."""
+
+    classes: tuple[str, ...]
+    """Names of the classes; a label is an index into them."""
+    image: ImageSpec | None = None
+    """None: the data set has no pictures."""
+    audio: AudioSpec | None = None
+    """None: the data set has no recordings."""
+
+    @property
+    def modalities(self) -> tuple[Modality, ...]:
+        """Those that it has, in the fixed order."""
+        return tuple(m for m in MODALITIES if self[m] is not None)
+
+    def __getitem__(self, modality: Modality) -> Any:
+        return getattr(self, modality)
+
+
+# -------------------------------------------------------------------------------------------------------------- configs
+
+
+# ---------------------------------------------------------------------------------------------------- to and from JSON
+
+
+def to_json(config: Any) -> str:
+    """Any spec or config as indented JSON; `from_dict` is its inverse."""
+    return json.dumps(dataclasses.asdict(config), indent=2)
+
+
+def from_dict(kind: Any, values: Any, where: str = "") -> Any:
+    """The dataclass `kind` from plain values as JSON gives them. An unknown field or a value of another type: ConfigError."""
+    if dataclasses.is_dataclass(kind):
+        return _dataclass_from(kind, values, where)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        if values is None:
+            return None
+        return from_dict(next(a for a in arguments if a is not type(None)), values, where)
+    if origin is Literal:
+        if values not in arguments:
+            raise ConfigError(f"{where} is {values!r}", nearest(str(values), [str(a) for a in arguments]))
+        return values
+    if origin is tuple:
+        if not isinstance(values, list | tuple):
+            raise ConfigError(f"{where} must be a list, got {values!r}")
+        return tuple(from_dict(arguments[0], v, where) for v in values)
+    if kind is float and isinstance(values, int) and not isinstance(values, bool):
+        return float(values)
+    if not isinstance(values, kind) or (kind is int and isinstance(values, bool)):
+        raise ConfigError(f"{where} must be {kind.__name__}, got {values!r}")
+    return values
+
+
+def _dataclass_from(kind: Any, values: Any, where: str) -> Any:
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where or kind.__name__} must be an object with fields, got {values!r}")
+    hints = get_type_hints(kind)
+    names = [f.name for f in dataclasses.fields(kind)]
+    for name in values:
+        if name not in names:
+            raise ConfigError(f"{f'{where}.' if where else ''}{name} is not a field", nearest(name, names))
+    try:
+        return kind(**{n: from_dict(hints[n], v, f"{where}.{n}" if where else n) for n, v in values.items()})
+    except TypeError as error:  # a field without a default is absent
+        raise ConfigError(f"{where or kind.__name__}: {error}") from None
