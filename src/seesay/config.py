@@ -12,7 +12,7 @@ import json
 import math
 import types
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from seesay.errors import ConfigError, nearest
@@ -87,7 +87,10 @@ class AudioSpec:
     def __post_init__(self) -> None:
         if self.features == "unknown":
             return
-        expected = (self.frames_of_clip(), self.filters if self.features == "log-mel" else self.coefficients + 1)
+        expected = (
+            self.frames_of_clip(),
+            self.filters if self.features == "log-mel" else self.coefficients + 1,
+        )
         object.__setattr__(self, "frames", expected[0])
         object.__setattr__(self, "columns", expected[1])
         if not 0 <= self.low < self.high <= self.rate / 2:
@@ -98,7 +101,9 @@ class AudioSpec:
         if self.frames < 1:
             raise ConfigError(f"a window of {self.window:g} s does not fit into a clip of {self.seconds:g} s")
         if self.features == "mfcc" and not 1 <= self.coefficients < self.filters:
-            raise ConfigError(f"{self.filters} filters give 1 to {self.filters - 1} coefficients, got {self.coefficients}")
+            raise ConfigError(
+                f"{self.filters} filters give 1 to {self.filters - 1} coefficients, got {self.coefficients}"
+            )
 
     @property
     def samples(self) -> int:
