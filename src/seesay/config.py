@@ -143,6 +143,109 @@ class Spec:
 # -------------------------------------------------------------------------------------------------------------- configs
 
 
+@dataclass(frozen=True)
+class SplitConfig:
+    """Which rows train and which choose the best epoch. Test rows are the data set's own."""
+
+    by: Literal["group", "row"] = "group"
+    """`group`: rows that share a picture, a recording or a speaker stay together; `row`: the naive split, which leaks."""
+    valid: float = 0.1
+    """Share of the training rows that validate, as far as groups allow; unless the data set names its own."""
+    seed: int = 0
+    """Which groups these are."""
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """One modality's network from features to an encoding."""
+
+    kind: Literal["cnn"] = "cnn"
+    """`cnn`: convolutions over height and width of a picture, over time of a recording (its columns are channels)."""
+    width: int = 32
+    """Channels of the first block; every later block has twice as many as the one before."""
+    layers: int = 3
+    """Blocks of convolution, normalisation and ReLU."""
+    dropout: float = 0.1
+    """Share of the encoding's entries set to zero in training."""
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Encoders, fusion and heads."""
+
+    dim: int = 64
+    """Length of an encoding."""
+    image: EncoderConfig = EncoderConfig()
+    """The picture's encoder."""
+    audio: EncoderConfig = EncoderConfig(width=64)
+    """The recording's encoder."""
+    fusion: Literal["concat", "posterior-sum"] = "posterior-sum"
+    """`concat`: encodings side by side through two linear layers; `posterior-sum`: calibrated log-posteriors added, the
+    optimum where picture and recording are independent given the class."""
+    hidden: int = 128
+    """Units between the two layers of a learned fusion."""
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """Random changes to the training rows' features. 0 turns one off."""
+
+    shift: float = 0.07
+    """Pictures: at most this share of the side, in both directions (2 of 28 pixels)."""
+    rotate: float = 10.0
+    """Pictures: degrees to either side."""
+    zoom: float = 0.1
+    """Pictures: larger or smaller, and stretched, by at most this share."""
+    delay: float = 0.12
+    """Recordings: earlier or later by at most this share of the clip."""
+    stretch: float = 0.15
+    """Recordings: slower or quicker by at most this share."""
+    mask_frames: int = 6
+    """Recordings: one run of up to this many frames is set to the mean (SpecAugment, Park et al. 2019)."""
+    mask_columns: int = 2
+    """Recordings: one run of up to this many feature columns is set to the mean."""
+    noise: float = 0.1
+    """Recordings: standard deviation of Gaussian noise, in units of the normalised features."""
+    repair: bool = True
+    """New partners within the class at every epoch, where the data set says that pairs were drawn so."""
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """The optimiser: AdamW with a one-cycle learning rate and an average of the weights."""
+
+    epochs: int = 6
+    """Passes over the training rows."""
+    batch: int = 256
+    """Rows of one step."""
+    lr: float = 4e-3
+    """Highest learning rate of the cycle."""
+    weight_decay: float = 0.02
+    """Of AdamW, on matrices and kernels only."""
+    label_smoothing: float = 0.05
+    """Share of the target spread over all classes."""
+    ema: float = 0.99
+    """Decay of the moving average of the weights, a step. The average is what is scored and kept."""
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """`auto`: bfloat16 where the processor multiplies it quicker than float32, which is asked of it, not assumed."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """Everything that decides how a model is built and trained. Recipes make these."""
+
+    seed: int = 0
+    """Of the first weights, the order of rows, dropout and augmentation."""
+    split: SplitConfig = SplitConfig()
+    """Rows that train and rows that validate."""
+    model: ModelConfig = ModelConfig()
+    """The network."""
+    augment: AugmentConfig = AugmentConfig()
+    """Changes to the training rows."""
+    optim: OptimConfig = OptimConfig()
+    """How weights move."""
+
+
 # ---------------------------------------------------------------------------------------------------- to and from JSON
 
 

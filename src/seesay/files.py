@@ -1,14 +1,15 @@
 """Files: arrays read with suspicion, results written all or nothing.
 
-A result is written under a temporary name beside its target and renamed when it is whole, so a crash, a full disk or a
-second run never leaves half of anything, and what stood there before still does.
+A result is written under a temporary name beside its target and renamed when it is whole, so a crash, a full
+disk or a second run never leaves half of anything, and what stood there before still does.
 """
 
 import contextlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Generator
 from pathlib import Path
 from typing import IO, Any
 
@@ -21,19 +22,27 @@ OURS = ("dataset.json", "config.json", "report.json", "encodings.npz")
 
 
 def read_array(path: Path | str, mapped: bool = True) -> np.ndarray:
-    """The array of a `.npy` file, memory-mapped unless `mapped` is false. Pickled, truncated or empty files: InputError."""
+    """The array of a `.npy` file, memory-mapped if `mapped`. Pickled, truncated or empty: InputError."""
     path = Path(path)
+    check_file(path)
+    try:
+        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except (ValueError, OSError, EOFError, OverflowError, zipfile.BadZipFile) as error:
+        raise InputError(*_why_unreadable(path, error)) from None
+    if not isinstance(array, np.ndarray):
+        array.close()
+        raise InputError(f"{path} holds several arrays, expected one", "Hand over a .npy file.")
+    return array
+
+
+def check_file(path: Path) -> None:
+    """InputError unless `path` is a file with something in it."""
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, expected a file", "Check the path.")
     if not path.is_file():
         raise InputError(f"{path} is not there", "Check the path.")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty", "Copy or download it again.")
-    try:
-        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except (ValueError, OSError, EOFError) as error:
-        raise InputError(*_why_unreadable(path, error)) from None
-    if not isinstance(array, np.ndarray):
-        raise InputError(f"{path} holds several arrays, expected one", "Hand over a .npy file.")
-    return array
 
 
 def _why_unreadable(path: Path, error: Exception) -> tuple[str, str]:
@@ -53,22 +62,22 @@ def _why_unreadable(path: Path, error: Exception) -> tuple[str, str]:
 
 
 @contextlib.contextmanager
-def writing() -> Iterator[None]:
-    """Turns a disk that is full or refuses into OutputError."""
+def writing(path: Path | str) -> Generator[None]:
+    """Turns a disk that is full or refuses while `path` is written into OutputError."""
     try:
         yield
     except OSError as error:
-        where = f" {error.filename}" if error.filename else ""
         raise OutputError(
-            f"cannot write{where}: {error.strerror or error}", "Nothing was changed; make room."
+            f"cannot write {path}: {error.strerror or error}",
+            "Nothing was changed; make room there or choose another place.",
         ) from error
 
 
 @contextlib.contextmanager
-def new_file(path: Path | str, mode: str = "w", **options: Any) -> Iterator[IO[Any]]:
+def new_file(path: Path | str, mode: str = "w", **options: Any) -> Generator[IO[Any]]:
     """`open(path, mode)` whose file appears under its name only when the block ends well."""
     path = Path(path)
-    with writing():
+    with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
         os.close(handle)
@@ -82,25 +91,27 @@ def new_file(path: Path | str, mode: str = "w", **options: Any) -> Iterator[IO[A
 
 
 @contextlib.contextmanager
-def new_folder(path: Path | str, overwrite: bool = False) -> Iterator[Path]:
-    """A temporary folder that takes the name `path` when the block ends well. `path` exists already: see `make_way`."""
+def new_folder(path: Path | str, overwrite: bool = False) -> Generator[Path]:
+    """A temporary folder that becomes `path` when the block ends well. `path` exists: see `make_way`."""
     path = Path(path)
-    make_way(path, overwrite, delete=False)
-    with writing():
+    with writing(path):
+        make_way(path, overwrite, delete=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
-            make_way(path, overwrite)
-            temporary.rename(path)
+            make_way(path, overwrite, delete=False)
+            _put(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
 def make_way(path: Path | str, overwrite: bool, delete: bool = True) -> None:
-    """Refuses (OutputError) a path that exists, unless it is an empty folder, or `overwrite` is set and seesay made it."""
+    """OutputError where `path` exists, unless it is an empty folder, or `overwrite` and seesay made it."""
     path = Path(path)
+    if path.is_symlink():
+        raise OutputError(f"{path} is a link, expected a folder to make", "Choose another name.")
     if not path.exists():
         return
     if not path.is_dir():
@@ -114,6 +125,20 @@ def make_way(path: Path | str, overwrite: bool, delete: bool = True) -> None:
             raise OutputError(f"{path} was not made by seesay, so it is not replaced", "Choose another name.")
     if delete:
         shutil.rmtree(path)
+
+
+def _put(temporary: Path, path: Path) -> None:
+    """Renames `temporary` to `path`; what stood there is moved aside, and deleted when that has worked."""
+    aside = temporary.with_name(f"{temporary.name}.old")
+    if path.exists():
+        path.rename(aside)
+    try:
+        temporary.rename(path)
+    except OSError:
+        if aside.exists():
+            aside.rename(path)
+        raise
+    shutil.rmtree(aside, ignore_errors=True)
 
 
 def _umask() -> int:

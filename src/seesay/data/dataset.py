@@ -1,7 +1,8 @@
 """A data set: per modality a table of distinct contents, and rows that point into the tables.
 
-A repeated recording is stored once, a missing modality is the pointer -1, a leak is two splits pointing at one content, and
-new partners are a shuffled column. On disk it is a folder of `.npy` files, opened memory-mapped, and `dataset.json`.
+A repeated recording is stored once, a missing modality is the pointer -1, a leak is two splits pointing at
+one content, and new partners are a shuffled column. On disk it is a folder of `.npy` files, opened
+memory-mapped, and `dataset.json`.
 """
 
 import dataclasses
@@ -10,25 +11,41 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 
 from seesay.config import MODALITIES, AudioSpec, ImageSpec, Modality, Spec, from_dict
-from seesay.errors import ConfigError, InputError
+from seesay.errors import ConfigError, InputError, nearest
 from seesay.files import new_folder, read_array
 
 FORMAT = 1
 """Version of the folder format, written into dataset.json."""
 
+CARD = {
+    "format": int,
+    "name": str,
+    "rows": int,
+    "classes": list,
+    "modalities": dict,
+    "pairing": str,
+    "sources": list,
+}
+"""Fields of dataset.json, and of each of its modalities."""
+
+MODALITY_CARD = {"contents": int, "shape": list, "dtype": str, "spec": dict, "groups": dict}
+
 SPLITS = ("train", "valid", "test")
 """`split.npy` holds an index into this, or -1: the row belongs to none yet."""
 
 MISSING = -1
-"""In `rows`: this row has no such modality. In `label`: not known. In `split`: not assigned. In a group: not known."""
+"""In `rows`: this row has no such modality. In `label` or a group: not known. In `split`: not assigned."""
+
+INTEGERS: Mapping[Modality, str] = {"image": "uint8", "audio": "int16"}
+"""The only integers that a table may hold: a front end divides them by 255 and 32768."""
 
 Pairing = Literal["given", "drawn within class"]
-"""`given`: a row's picture and recording belong together; `drawn within class`: partners are any of the same class."""
+"""`given`: a row's picture and recording belong together; `drawn within class`: any two of one class were."""
 
 
 @dataclass(frozen=True)
@@ -43,8 +60,8 @@ class Group:
 class Dataset:
     """Contents and rows. Arrays may be memory-mapped and must not be written to.
 
-    `contents[m]`: (contents, ...), as `spec[m]` describes; `rows`: (rows, modalities of spec) int32; `label`: (rows,) int64;
-    `split`: (rows,) int8.
+    `contents[m]`: (contents, ...), as `spec[m]` describes; `rows`: (rows, modalities of spec) int32;
+    `label`: (rows,) int64; `split`: (rows,) int8.
     """
 
     spec: Spec
@@ -93,7 +110,7 @@ class Dataset:
         card = _read_card(folder / "dataset.json")
         parts: dict[str, Any] = {m: read_card_spec(m, part["spec"]) for m, part in card["modalities"].items()}
         spec = Spec(classes=tuple(card["classes"]), **parts)
-        return Dataset(
+        dataset = Dataset(
             spec=spec,
             contents={m: read_array(folder / f"{m}.npy") for m in spec.modalities},
             rows=read_array(folder / "rows.npy"),
@@ -110,9 +127,11 @@ class Dataset:
             name=card["name"],
             sources=tuple(card["sources"]),
         )
+        _check_card(folder / "dataset.json", card, dataset)
+        return dataset
 
     def save(self, folder: Path | str, overwrite: bool = False) -> None:
-        """Writes the folder, all or nothing. It exists and `overwrite` is false, or the disk is full: OutputError."""
+        """Writes the folder, all or nothing. It exists without `overwrite`, or a full disk: OutputError."""
         with new_folder(folder, overwrite) as temporary:
             for name, array in self._arrays():
                 np.save(temporary / f"{name}.npy", array, allow_pickle=False)
@@ -164,11 +183,9 @@ def _read_card(path: Path) -> dict[str, Any]:
         )
     try:
         card = json.loads(path.read_text())
-        missing = {"format", "name", "classes", "modalities", "pairing", "sources"} - set(card)
-    except (ValueError, TypeError) as error:
+    except ValueError as error:
         raise InputError(f"{path} is not JSON ({error})", "Make the data set again.") from None
-    if missing:
-        raise InputError(f"{path} lacks {', '.join(sorted(missing))}", "Make the data set again.")
+    _check_fields(path, card, CARD)
     if card["format"] != FORMAT:
         raise InputError(
             f"{path} has format {card['format']}, this seesay reads {FORMAT}", "Make the data set again."
@@ -178,7 +195,32 @@ def _read_card(path: Path) -> dict[str, Any]:
         raise InputError(
             f"{path} has modalities that this seesay does not know: {', '.join(sorted(unknown))}"
         )
+    for part in card["modalities"].values():
+        _check_fields(path, part, MODALITY_CARD)
     return card
+
+
+def _check_fields(path: Path, card: Any, fields: Mapping[str, type]) -> None:
+    if not isinstance(card, dict):
+        raise InputError(f"{path}: expected an object with fields, got {card!r}", "Make the data set again.")
+    for name, kind in fields.items():
+        if name not in card:
+            raise InputError(f"{path} lacks {name}", "Make the data set again.")
+        if not isinstance(card[name], kind):
+            raise InputError(f"{path}: {name} is {card[name]!r}", "Make the data set again.")
+
+
+def _check_card(path: Path, card: Mapping[str, Any], dataset: Dataset) -> None:
+    """InputError where `dataset.json` describes other arrays than those that lie beside it."""
+    found = {
+        m: (len(table), list(table.shape[1:]), table.dtype.name) for m, table in dataset.contents.items()
+    }
+    said = {m: (p["contents"], p["shape"], p["dtype"]) for m, p in card["modalities"].items()}
+    if (card["rows"], said) != (len(dataset), found):
+        raise InputError(
+            f"{path} says {card['rows']} rows and {said}, beside it lie {len(dataset)} rows and {found}",
+            "Make the data set again.",
+        )
 
 
 def check(dataset: Dataset) -> None:
@@ -189,30 +231,40 @@ def check(dataset: Dataset) -> None:
     if dataset.rows.shape != (rows, len(spec.modalities)):
         raise InputError(f"rows must be (rows, {len(spec.modalities)}), got {dataset.rows.shape}")
     for name in ("label", "split"):
-        if len(getattr(dataset, name)) != rows:
-            raise InputError(f"{rows} rows need {rows} entries in {name}, got {len(getattr(dataset, name))}")
-    if rows and not -1 <= int(dataset.label.min()) <= int(dataset.label.max()) < len(spec.classes):
-        raise InputError(
-            f"labels must be -1 or 0 to {len(spec.classes) - 1}, got {set(np.unique(dataset.label))}"
-        )
+        if getattr(dataset, name).shape != (rows,):
+            raise InputError(f"{rows} rows need {rows} entries in {name}, got {getattr(dataset, name).shape}")
+    if len(set(spec.classes)) != len(spec.classes):
+        raise InputError(f"each class must be named once, got {', '.join(map(str, spec.classes))}")
+    if dataset.pairing not in get_args(Pairing):
+        raise InputError(f"pairing is {dataset.pairing!r}", nearest(dataset.pairing, list(get_args(Pairing))))
+    _check_indices("a label", dataset.label, len(spec.classes))
+    _check_indices("a split", dataset.split, len(SPLITS))
     for modality in spec.modalities:
         _check_table(dataset, modality)
 
 
 def _check_table(dataset: Dataset, modality: Modality) -> None:
-    table, pointers = dataset.contents[modality], dataset.pointers(modality)
+    table = dataset.contents[modality]
     expected = content_shape(dataset.spec, modality)
     if table.shape[1:] != expected:
         raise InputError(f"a content of {modality} must be {expected}, got {table.shape[1:]}")
-    if len(pointers) and not -1 <= int(pointers.min()) <= int(pointers.max()) < len(table):
-        raise InputError(
-            f"pointers into {modality} must be -1 to {len(table) - 1}, got {pointers.min()} to {pointers.max()}"
-        )
+    if table.dtype.kind != "f" and table.dtype != INTEGERS[modality]:
+        raise InputError(f"{modality} must be {INTEGERS[modality]} or floats, got {table.dtype}")
+    _check_indices(f"a pointer into {modality}", dataset.pointers(modality), len(table))
     for name, group in dataset.groups.get(modality, {}).items():
-        if len(group.ids) != len(table):
+        if group.ids.shape != (len(table),):
             raise InputError(
-                f"{len(table)} contents of {modality} need as many ids in {name}, got {len(group.ids)}"
+                f"{len(table)} contents of {modality} need as many ids in {name}, got {group.ids.shape}"
             )
+        _check_indices(f"a {name} of {modality}", group.ids, len(group.names))
+
+
+def _check_indices(what: str, indices: np.ndarray, choices: int) -> None:
+    """InputError unless all are whole numbers from -1, which is missing, to the last of `choices`."""
+    if indices.dtype.kind not in "iu":
+        raise InputError(f"{what} must be a whole number, got {indices.dtype}")
+    if indices.size and not MISSING <= int(indices.min()) <= int(indices.max()) < choices:
+        raise InputError(f"{what} must be -1 to {choices - 1}, got {indices.min()} to {indices.max()}")
 
 
 def content_shape(spec: Spec, modality: Modality) -> tuple[int, ...]:
@@ -223,7 +275,7 @@ def content_shape(spec: Spec, modality: Modality) -> tuple[int, ...]:
 
 
 def distinct(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different contents of `table` (in order of first appearance) and, per row, which one it is, (rows,) int32."""
+    """The different contents of `table`, in order of appearance, and per row which of them, (rows,) int32."""
     found: dict[bytes, int] = {}
     pointers = np.empty(len(table), np.int32)
     first: list[int] = []

@@ -1,0 +1,49 @@
+# Every target does its own set-up, once: a machine with Python 3.11 and make is enough.
+# `demo` needs the package alone; the others need the tools of the group `dev` as well.
+PYTHON ?= $(or $(shell command -v python3.11),python3)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.PHONY: help setup demo test check coverage bench
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' Makefile | expand -t 12
+
+setup: .venv/developer ## the package and every tool to work on it, in .venv
+
+demo: .venv/package ## train on the embedded digits, measure, draw
+	$(BIN)/seesay demo
+
+test: .venv/developer ## every test; those that compile without the shape checker, which torch.compile cannot pass through
+	$(BIN)/python -m pytest -m "not compile" --jaxtyping-packages=seesay,beartype.beartype
+	$(BIN)/python -m pytest -m compile || test $$? -eq 5  # 5: there is none yet
+
+check: .venv/developer ## lint, format, types, layers
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/ty check
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+coverage: .venv/developer ## which lines and branches the tests reach
+	$(BIN)/coverage run -m pytest -m "not compile"
+	$(BIN)/coverage report
+
+bench: .venv/developer ## how quick it is here
+	$(BIN)/python -m benchmarks
+
+# Stamps: made once, and again when pyproject.toml or constraints.txt changes. pip learned --group in 25.1.
+.venv/pip:
+	@echo "Installing into .venv: once, a minute or two."
+	$(PYTHON) -m venv .venv
+	$(PIP) install --quiet --upgrade "pip>=25.1"
+	touch $@
+
+.venv/package: .venv/pip pyproject.toml constraints.txt
+	$(PIP) install --quiet -e . -c constraints.txt
+	touch $@
+
+.venv/developer: .venv/package
+	$(PIP) install --quiet -e . --group dev -c constraints.txt
+	touch $@

@@ -1,0 +1,428 @@
+"""The command line: one function per command, whose signature is its options. Nothing heavy is imported before it must."""
+
+import contextlib
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import tyro
+
+from seesay.config import Config
+from seesay.errors import InputError, SeesayError, nearest
+from seesay.options import parse
+
+Settings = Annotated[Config, tyro.conf.arg(name="")]
+Words = tyro.conf.Positional
+
+
+def data_build(
+    pictures: Path,
+    recordings: tuple[Path, ...],
+    out: Path,
+    test_speakers: Path | None = None,
+    rows: tuple[int, int] = (60_000, 10_000),
+    seed: int = 0,
+    rate: int | None = None,
+    seconds: float = 1.0,
+    features: Literal["mfcc", "log-mel"] = "mfcc",
+    overwrite: bool = False,
+) -> None:
+    """Pair pictures with recordings of the same class; no speaker stands on both sides.
+
+    Args:
+        pictures: Folder of MNIST idx files, or one folder of pictures per class.
+        recordings: Folders of {label}_{speaker}_{take}.wav or {word}/{speaker}_*.wav.
+        out: Folder to make.
+        test_speakers: File that names the speakers who are only ever tested, one a line. Without it a fifth, drawn.
+        rows: How many rows to train on and how many to test on.
+        seed: Of the pairing.
+        rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
+        seconds: Length of the clip around the word.
+        features: What the model will be given of a recording.
+        overwrite: Replace the folder if seesay made it.
+    """
+    from seesay.data.pairing import build
+
+    with tracking() as track:
+        data = build(
+            pictures, recordings, out, test_speakers, rows, seed, rate, seconds, features, overwrite, track
+        )
+    _describe(data, out)
+
+
+def data_import(
+    source: Words[str],
+    out: Path,
+    rate: int | None = None,
+    seconds: float = 1.0,
+    reader: Literal["auto", "ink", "photo"] = "auto",
+    size: int = 28,
+    features: Literal["mfcc", "log-mel"] = "mfcc",
+    overwrite: bool = False,
+) -> None:
+    """Read any known layout into a data set folder.
+
+    Args:
+        source: Kaggle or Zenodo folder, .npz, MNIST idx folder, folder of recordings, CSV or Parquet manifest.
+        out: Folder to make.
+        rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
+        seconds: Length of the clip around the word.
+        reader: How picture files are read: ink is cropped and centred as MNIST was, photos are scaled.
+        size: Height and width of pictures, in pixels.
+        features: What the model will be given of a recording.
+        overwrite: Replace the folder if seesay made it.
+    """
+    from seesay.data.layouts import import_data
+
+    with tracking() as track:
+        data = import_data(
+            source, out, overwrite, rate=rate, seconds=seconds, reader=reader, size=size, features=features, track=track
+        )
+    _describe(data, out)
+
+
+def data_download(name: Words[Literal["wsd"]], out: Path | None = None) -> None:
+    """Fetch the Written and spoken digits database (Zenodo record 4452953), resuming what an earlier try began.
+
+    Args:
+        name: Which database.
+        out: Folder for the files. Without it, the cache folder.
+    """
+    from seesay.data.download import download_wsd, progress_bars
+
+    with progress_bars() as progress:
+        folder = download_wsd(out, progress=progress)
+    print(f"{name} lies in {folder}")
+
+
+def data_info(source: Words[str], json: bool = False) -> None:
+    """Say what a data set holds, and what to beware of.
+
+    Args:
+        source: A data set folder, any layout that import reads, or digits.
+        json: Print JSON.
+    """
+    from seesay.data.info import describe
+    from seesay.data.info_table import print_info
+    from seesay.data.layouts import open_data
+
+    info = describe(open_data(source))
+    if json:
+        _print_json(info.to_dict())
+    else:
+        print_info(info, _console())
+
+
+def data_show(source: Words[str], out: Path, rows: int = 24, seed: int = 0) -> None:
+    """Draw rows as picture, features and label: a contact sheet.
+
+    Args:
+        source: A data set folder, any layout that import reads, or digits.
+        out: PNG file to write.
+        rows: How many.
+        seed: Which ones.
+    """
+    from seesay.data.layouts import open_data
+    from seesay.data.sheet import draw_sheet
+
+    draw_sheet(open_data(source), rows, seed, out)
+    print(f"{out} shows {rows} rows of {source}")
+
+
+def train(
+    data: str,
+    out: Path,
+    config: Settings,
+    recipe: str = "small",
+    threads: int = 0,
+    device: str = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Train a model: a run folder comes out. Any field of the config is a flag.
+
+    Args:
+        data: A data set folder, any layout that import reads, or digits.
+        out: Run folder to make.
+        config: What the recipe says, field by field.
+        recipe: Where the config starts from.
+        threads: Processor threads; 0: as many as there are free cores, at most 4.
+        device: cpu, cuda or auto.
+        resume: Go on with the run in the folder, if it was stopped.
+        overwrite: Replace the folder if seesay made it.
+    """
+    from seesay.data.layouts import open_data
+
+    _train(open_data(data), data, out, config, recipe, threads, device, resume, overwrite)
+    print(f"The run lies in {out}. Next: seesay evaluate {out}")
+
+
+def evaluate(
+    run: Words[Path], data: str | None = None, split: Literal["train", "valid", "test"] = "test", json: bool = False
+) -> None:
+    """Score a run on rows it has not seen: every condition, with intervals; figures and a model card.
+
+    Args:
+        run: Run folder.
+        data: Data set; without it the one that the run was trained on.
+        split: Which rows.
+        json: Print JSON.
+    """
+    evaluation = _evaluate(run, data, split)
+    if json:
+        _print_json(evaluation.metrics())
+    else:
+        _print_scores(evaluation)
+        print(f"Figures and metrics.json lie in {run}")
+
+
+def predict(
+    run: Words[Path],
+    image: Path | None = None,
+    audio: Path | None = None,
+    data: str | None = None,
+    split: Literal["train", "valid", "test", "all"] = "all",
+    out: Path | None = None,
+    json: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Classify a picture, a recording, or both; or all rows of a data set into a CSV.
+
+    Args:
+        run: Run folder.
+        image: Picture file.
+        audio: Recording file.
+        data: Data set to predict row by row, into --out.
+        split: Which rows of the data set.
+        out: CSV file to write.
+        json: Print JSON.
+        overwrite: Replace the CSV file.
+    """
+    from seesay.serve.predict import Predictor, write_predictions
+
+    if data is None:
+        prediction = Predictor.open(run).predict(image, audio)
+        _print_json(prediction.to_dict()) if json else _print_prediction(prediction)
+        return
+    if image or audio or out is None:
+        raise InputError("--data predicts rows into a file: expected --out, and neither --image nor --audio")
+    from seesay.data.layouts import open_data
+
+    dataset = open_data(data)
+    rows = range(len(dataset)) if split == "all" else dataset.rows_of(split)
+    import numpy as np
+
+    write_predictions(Predictor.open(run), dataset, np.asarray(rows), out, overwrite)
+    print(f"{out} holds {len(rows)} predictions")
+
+
+def demo(out: Path = Path("demo"), seed: int = 0) -> None:
+    """Train on the embedded digits, evaluate on voices and writers never met, and show what came out.
+
+    Args:
+        out: Run folder to make; an earlier demo is replaced.
+        seed: Of the training.
+    """
+    import dataclasses
+
+    from seesay.data.layouts import open_data
+    from seesay.recipes import recipe
+
+    config = dataclasses.replace(recipe("demo"), seed=seed)
+    _train(open_data("digits"), "digits", out, config, "demo", 0, "auto", False, True)
+    _print_scores(_evaluate(out, None, "test"))
+    print(f"Figures: {out}/figures  Model card: {out}/README.md")
+    print(f"Next: seesay predict {out} --image PICTURE --audio RECORDING")
+
+
+COMMANDS: dict[str, Callable[..., None]] = {
+    "demo": demo,
+    "data build": data_build,
+    "data import": data_import,
+    "data download": data_download,
+    "data info": data_info,
+    "data show": data_show,
+    "train": train,
+    "evaluate": evaluate,
+    "predict": predict,
+}
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Runs the command that the arguments name. Returns the exit status: 0 done, 2 a wrong input, 130 interrupted."""
+    arguments = sys.argv[1:] if arguments is None else arguments
+    try:
+        call = parse(COMMANDS, arguments)
+        if call is not None:
+            call()
+    except SeesayError as error:
+        print(f"seesay: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:  # the reader of a pipe, such as head, has gone
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    return 0
+
+
+# ------------------------------------------------------------------------------------------- shared by commands
+
+
+def _train(
+    data: Any,
+    source: str,
+    out: Path,
+    config: Config,
+    recipe: str,
+    threads: int,
+    device: str,
+    resume: bool,
+    overwrite: bool,
+) -> None:
+    """Trains a run, with a progress bar; one Ctrl-C ends it after the batch at hand and leaves a run that can be used."""
+    import torch
+
+    from seesay.learn.run import begin, train
+
+    torch.set_num_threads(threads or free_cores())
+    run, data, splits = begin(data, source, config, recipe, out, overwrite, resume)
+    for note in splits.notes:
+        print(f"Note: {note}", file=sys.stderr)
+    if run.finished:
+        print(f"{out} is finished already")
+    with watching(config, len(splits.train)) as watch:
+        for epoch in train(run, data, splits, watch, _device(device)):
+            watch.say(epoch)
+    if watch.stopped:
+        print(f"Stopped. {out} can be used as it is; go on with --resume", file=sys.stderr)
+        raise KeyboardInterrupt
+
+
+def _evaluate(folder: Path, source: str | None, split: str) -> Any:
+    from seesay.data.layouts import open_data
+    from seesay.learn.run import Run
+    from seesay.measure.card import keep
+    from seesay.measure.evaluate import evaluate, rows_for
+    from seesay.serve.predict import check_fits
+
+    run = Run.open(folder)
+    data = open_data(source or run.data)
+    check_fits(run.spec, data)
+    model = run.model()
+    evaluation = evaluate(model, data, rows_for(run, data, split), split)
+    keep(run, model, data, evaluation)
+    return evaluation
+
+
+def free_cores() -> int:
+    """Processor cores this process may use, at most 4: these networks are too small for more."""
+    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
+
+
+def _device(name: str) -> str:
+    import torch
+
+    if name == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and not torch.cuda.is_available():
+        raise InputError("there is no CUDA device here", "Use --device cpu.")
+    return name
+
+
+class Watch:
+    """Hands batches on, moves the bar, and ends the epoch early once it has been told to stop."""
+
+    def __init__(self, progress: Any, config: Config, rows: int) -> None:
+        self.progress, self.stopped, self.epochs = progress, False, config.optim.epochs
+        steps = max(1, rows // config.optim.batch) * config.optim.epochs
+        self.task = progress.add_task("training", total=steps)
+
+    def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
+        for batch in batches:
+            if self.stopped:
+                return
+            yield batch
+            self.progress.advance(self.task)
+
+    def say(self, epoch: Any) -> None:
+        """Writes loss and scores beside the bar."""
+        scores = "  ".join(f"{name} {score:.4f}" for name, score in epoch.scores.items())
+        text = f"epoch {epoch.number}/{self.epochs}  loss {epoch.loss:.4f}  {scores}"
+        self.progress.update(self.task, description=text, completed=epoch.training.done)
+
+    def stop(self, *_: Any) -> None:
+        """The first interrupt asks; the second insists."""
+        if self.stopped:
+            raise KeyboardInterrupt
+        self.stopped = True
+
+
+@contextlib.contextmanager
+def watching(config: Config, rows: int) -> Iterator[Watch]:
+    """A progress bar with loss, scores and the time left; nothing where the output is not a terminal."""
+    with _progress() as progress:
+        watch = Watch(progress, config, rows)
+        before = signal.signal(signal.SIGINT, watch.stop)
+        try:
+            yield watch
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+
+@contextlib.contextmanager
+def tracking() -> Iterator[Callable[[Iterable[Any], str], Iterable[Any]]]:
+    """`track(items, description)` for long reads; nothing where the output is not a terminal."""
+    with _progress() as progress:
+        yield lambda items, description: progress.track(items, description=description)
+
+
+def _progress() -> Any:
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+
+
+def _console() -> Any:
+    from rich.console import Console
+
+    return Console()
+
+
+def _describe(data: Any, folder: Path) -> None:
+    rows = ", ".join(f"{len(data.rows_of(name)):,} {name}" for name in ("train", "valid", "test"))
+    print(f"{folder}: {len(data):,} rows ({rows}), {len(data.spec.classes)} classes. Look: seesay data info {folder}")
+
+
+def _print_json(values: Any) -> None:
+    print(json.dumps(values, indent=2))
+
+
+def _print_scores(evaluation: Any) -> None:
+    from rich.table import Table
+
+    table = Table(title=f"{len(evaluation.rows):,} rows of {evaluation.split}", title_justify="left")
+    for name in ("condition", "accuracy", "macro-F1", "95 % interval", "NLL", "ECE"):
+        table.add_column(name, justify="left" if name == "condition" else "right")
+    for name, result in evaluation.results.items():
+        low, high = result["macro_f1_ci"]
+        numbers = [f"{result[key]:.4f}" for key in ("accuracy", "macro_f1", "nll", "ece")]
+        table.add_row(name, *numbers[:2], f"{low:.4f} to {high:.4f}", *numbers[2:])
+    _console().print(table)
+
+
+def _print_prediction(prediction: Any) -> None:
+    best = prediction.scores[0]
+    print(f"{best['label']}  {best['score']:.4f}  from {' and '.join(prediction.used)}")
+    if len(prediction.opinions) > 1:
+        for name, scores in prediction.opinions.items():
+            print(f"  {name} alone: {scores[0]['label']}  {scores[0]['score']:.4f}")
+        if not prediction.agree:
+            print("  They disagree.")

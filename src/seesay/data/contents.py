@@ -1,0 +1,184 @@
+"""From files to tables of contents: every picture or recording is read once, and all that cannot be read are
+named together."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import soundfile
+
+from seesay.config import AudioSpec, ImageSpec
+from seesay.data.columns import Table, listed
+from seesay.data.dataset import MISSING, distinct
+from seesay.errors import InputError, SeesayError
+from seesay.signal import audio, image
+
+Track = Callable[[Iterable[Any], str], Iterable[Any]]
+"""Shows progress over items, under a description: `rich.progress.track` is one."""
+
+HIGHEST_RATE = 16_000
+"""Samples a second that are kept unless asked for otherwise: speech has little above 8 kHz."""
+
+LOOKED_AT = 50
+"""Pictures looked at to find out whether they are ink on paper, and whether they have colour."""
+
+LOOK = ImageSpec("photo", channels=3, height=64, width=64)
+"""How they are looked at."""
+
+COLOUR = 0.1
+"""Difference between the channels of a pixel, of 1, above which it has a colour; JPEG alone makes 0.02 of
+grey."""
+
+GROUND = 0.2
+"""How far, of 1, the grey of a pixel may lie from the ground's and still be ground."""
+
+
+def silent(items: Iterable[Any], _description: str) -> Iterable[Any]:
+    """No progress shown."""
+    return items
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files of pictures and recordings become contents."""
+
+    rate: int | None = None
+    """Samples a second; none: the lowest among the recordings, so that bandwidth tells nothing, and at most
+    16,000."""
+    seconds: float = 1.0
+    """Length of the clip around the word."""
+    features: Literal["mfcc", "log-mel"] = "mfcc"
+    """What a model will make of recordings."""
+    reader: Literal["auto", "ink", "photo"] = "auto"
+    """How pictures are read: as `ink` on paper or as a `photo`; `auto` looks at some of them."""
+    size: int = 28
+    """Height and width of a photo in pixels; ink always has 28, as MNIST."""
+
+
+def image_contents(
+    paths: Sequence[Path | None], reading: Reading, where: str, track: Track = silent
+) -> Table:
+    """The picture of each row, None where it has none. Files that are not there or cannot be read:
+    InputError."""
+    different = check_files(paths, where)
+    spec, why = image_spec(different, reading)
+
+    def content(path: Path) -> np.ndarray:
+        return image.as_content(image.read_image(path, spec))
+
+    return _table(spec, paths, different, content, where, track, f"pictures, {why}")
+
+
+def audio_contents(
+    paths: Sequence[Path | None], reading: Reading, where: str, track: Track = silent
+) -> Table:
+    """The recording of each row, None where it has none. Files that are not there or cannot be read:
+    InputError."""
+    different = check_files(paths, where)
+    spec, why = audio_spec(different, reading)
+
+    def content(path: Path) -> np.ndarray:
+        return audio.as_content(audio.read_audio(path, spec))
+
+    return _table(spec, paths, different, content, where, track, f"recordings, {why}")
+
+
+def check_files(paths: Sequence[Path | None], where: str) -> list[Path]:
+    """The different files, in order of appearance. InputError that lists those that are not there."""
+    different = list(dict.fromkeys(path for path in paths if path is not None))
+    absent = [path for path in different if not path.is_file()]
+    if absent:
+        raise InputError(
+            f"{where}: {len(absent)} of {len(different)} files are not there: "
+            + listed(f"{path} (row {paths.index(path) + 1})" for path in absent),
+            "Paths are relative to the manifest.",
+        )
+    return different
+
+
+def _table(
+    spec: ImageSpec | AudioSpec,
+    paths: Sequence[Path | None],
+    different: Sequence[Path],
+    content: Callable[[Path], np.ndarray],
+    where: str,
+    track: Track,
+    what: str,
+) -> Table:
+    read, faults = [], []
+    for path in track(different, f"Reading {what.split(',')[0]}"):
+        try:
+            read.append(content(path))
+        except SeesayError as error:
+            faults.append(f"row {paths.index(path) + 1}: {error}")
+    if faults:
+        raise InputError(
+            f"{where}: {len(faults)} of {len(different)} files cannot be read: {listed(faults)}",
+            "Mend or leave out those rows.",
+        )
+    kept, which = distinct(np.stack(read))
+    place = dict(zip(different, which.tolist(), strict=True)) | {None: MISSING}
+    said = f"{len(different)} {what}; {len(kept)} distinct"
+    return Table(spec, kept, np.array([place[path] for path in paths], np.int32), said)
+
+
+# ------------------------------------------------------------------------------------------------- which spec
+
+
+def audio_spec(paths: Sequence[Path], reading: Reading) -> tuple[AudioSpec, str]:
+    """The spec for recordings of these files, and why. Filters end at half the lowest rate of all."""
+    lowest = min(filter(None, map(_rate, paths)), default=HIGHEST_RATE)
+    rate = reading.rate or min(lowest, HIGHEST_RATE)
+    spec = AudioSpec(reading.features, rate, reading.seconds, high=min(rate, lowest) / 2)
+    return spec, f"the lowest rate {lowest} Hz, kept at {rate} Hz as clips of {reading.seconds:g} s"
+
+
+def _rate(path: Path) -> int | None:
+    """Samples a second as the file says; None for what is no recording: reading it will say so."""
+    try:
+        return soundfile.info(str(path)).samplerate
+    except (soundfile.SoundFileError, TypeError):
+        return None
+
+
+def image_spec(paths: Sequence[Path], reading: Reading) -> tuple[ImageSpec, str]:
+    """The spec for pictures of these files, and why."""
+    looks = [look for path in paths[:: len(paths) // LOOKED_AT + 1] if (look := _look(path)) is not None]
+    ink = sum(map(looks_like_ink, looks))
+    reader = reading.reader
+    why = f"read as {reader}"
+    if reader == "auto":
+        reader = "ink" if ink > len(looks) / 2 else "photo"
+        why = f"read as {reader}, since {ink} of {len(looks)} looked at are strokes on an even ground"
+    if reader == "ink":
+        return ImageSpec("ink"), why
+    channels = 3 if any(has_colour(look) for look in looks) else 1
+    return ImageSpec(
+        "photo", channels, reading.size, reading.size
+    ), f"{why}, in {'colour' if channels == 3 else 'grey'}"
+
+
+def _look(path: Path) -> np.ndarray | None:
+    """(3, 64, 64), or None for what is no picture: reading it will say so."""
+    try:
+        return image.read_image(path, LOOK)
+    except SeesayError:
+        return None
+
+
+def has_colour(picture: np.ndarray) -> bool:
+    """Whether more than a hundredth of the pixels of (3, h, w) in 0 to 1 are not grey."""
+    return bool((np.ptp(picture, axis=0) > COLOUR).mean() > 0.01)
+
+
+def looks_like_ink(picture: np.ndarray) -> bool:
+    """Whether (3, h, w) in 0 to 1 is mostly one shade, all around the border too, with some of another shade
+    on it."""
+    grey = picture.mean(axis=0)
+    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
+    ground = np.median(border)
+    on_ground = np.abs(grey - ground) < GROUND
+    even = (np.abs(border - ground) < GROUND).mean() > 0.9
+    return bool(even and 0.5 < on_ground.mean() < 0.99)

@@ -1,0 +1,65 @@
+"""What ties rows together: the same picture, the same recording, or contents of one group, such as a speaker.
+
+Rows that are tied, directly or through other rows, are one component; a split may not cut through it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from seesay.data.dataset import MISSING, Dataset
+
+
+def ties(dataset: Dataset) -> Iterator[tuple[str, np.ndarray]]:
+    """What must not cross a split: a name (`audio speaker`) and an id per row, -1 where there is none."""
+    for modality in dataset.modalities:
+        pointers = dataset.pointers(modality)
+        yield f"{modality} content", pointers
+        for name, group in dataset.groups.get(modality, {}).items():
+            yield f"{modality} {name}", of_content(group.ids, pointers)
+
+
+def of_content(ids: np.ndarray, pointers: np.ndarray) -> np.ndarray:
+    """`ids` of the contents that `pointers` point at, -1 where a row has none."""
+    if not len(ids):
+        return np.full(len(pointers), MISSING)
+    return np.where(pointers == MISSING, MISSING, ids[pointers])
+
+
+def components(dataset: Dataset, rows: np.ndarray | None = None) -> np.ndarray:
+    """(n,) int64: rows of one number share a content or a group, directly or through others of `rows`."""
+    rows = np.arange(len(dataset)) if rows is None else rows
+    ones: list[np.ndarray] = []
+    others: list[np.ndarray] = []
+    nodes = len(rows)  # a node per row, then one per content and per group
+    for _, ids in ties(dataset):
+        own = ids[rows]
+        known = np.flatnonzero(own != MISSING)
+        ones.append(known)
+        others.append(nodes + own[known].astype(np.int64))
+        nodes += int(own.max(initial=MISSING)) + 1
+    edge = (np.concatenate(ones), np.concatenate(others))
+    graph = coo_array((np.ones(len(edge[0]), bool), edge), shape=(nodes, nodes))
+    _, component = connected_components(graph, directed=False)
+    return np.unique(component[: len(rows)], return_inverse=True)[1]
+
+
+def sharing(ids: np.ndarray, part: float = 0.2) -> tuple[float, float]:
+    """Fractions of rows: that share their id with another row, and that would leak if `part` were held out at
+    random.
+
+    A held-out row of an id with r rows leaks unless the r - 1 others are all held out too. Of n rows, v held
+    out, that has the probability (v-1)/(n-1) · (v-2)/(n-2) · ... with r - 1 factors (drawing without
+    replacement). Rows of id -1 share nothing.
+    """
+    rows = np.bincount(ids[ids != MISSING], minlength=1)
+    n, held = len(ids), round(part * len(ids))
+    others = np.arange(1, max(2, int(rows.max())))
+    factors = np.clip((held - others) / np.maximum(n - others, 1), 0, 1)
+    alone = np.concatenate([[1.0], np.cumprod(factors)])  # by r - 1
+    leaking = (rows * (1 - alone[np.maximum(rows - 1, 0)])).sum() / n
+    return float(rows[rows > 1].sum() / n), float(leaking)

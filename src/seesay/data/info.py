@@ -1,0 +1,245 @@
+"""What a data set holds and what to beware of: counts, balance, ranges, repeats, and what a careless split
+would leak.
+
+`describe` looks, `warnings` says it in plain words, `print_info` shows it on a terminal; `--json` is the
+fields themselves.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from seesay.config import Modality
+from seesay.data.columns import listed
+from seesay.data.dataset import MISSING, SPLITS, Dataset
+from seesay.data.groups import sharing, ties
+from seesay.data.splits import Leak, leaks, stored
+
+PART = 0.2  # share of the rows that a random split is imagined to hold out, as most notebooks do
+HARMLESS = 0.01  # of the held-out rows: fewer leaks than this do not show in a score
+IMBALANCE = 3  # times as many rows in the largest class as in the smallest: above it accuracy alone misleads
+BLOCK = 1_024  # contents looked at together, so that a memory-mapped table is never in memory as a whole
+
+NOUNS = {"image": "picture", "audio": "recording"}
+"""What people call a content of a modality."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """The table of one modality, and how rows point into it."""
+
+    contents: int
+    shape: tuple[int, ...]
+    dtype: str
+    minimum: float
+    maximum: float
+    mean: float
+    features: str
+    """How a file becomes a content and features: the name of the recipe, or `unknown`."""
+    normalised: bool
+    """The recipe has its mean and scale, or ready-made columns have mean 0 and deviation 1; pictures lie in 0
+    to 1."""
+    constant: int
+    """Contents of a single value: blank pictures, silent recordings."""
+    not_finite: int
+    """Contents with NaN or infinities."""
+    missing: Mapping[str, int]
+    """Rows without one, per split."""
+    repeated: int
+    """Rows beyond the first of the same content."""
+    most_repeated: int
+    """Rows of the content that has most."""
+    groups: Mapping[str, int]
+    """How many speakers (...) its contents have."""
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """What a random split of the training rows, row by row, would do to one thing that rows share."""
+
+    what: str
+    sharing: float
+    """Fraction of the rows that share it with another row."""
+    leaking: float
+    """Expected fraction of the held-out fifth that would find it in training, too; exact, no simulation."""
+
+
+@dataclass(frozen=True)
+class Info:
+    """All that `seesay data info` says."""
+
+    name: str
+    rows: int
+    classes: tuple[str, ...]
+    pairing: str
+    splits: Mapping[str, int]
+    """Rows of each split; `none`: not assigned yet."""
+    balance: Mapping[str, tuple[int, ...]]
+    """Per split the rows of each class."""
+    unlabelled: Mapping[str, int]
+    modalities: Mapping[Modality, Contents]
+    shared: tuple[Leak, ...]
+    """What stands in two of the stored splits."""
+    drawn_by_row: tuple[Drawn, ...]
+    sources: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain values, for JSON."""
+        return asdict(self)
+
+
+def describe(dataset: Dataset) -> Info:
+    """Looks at every row and every content once."""
+    members = {name: dataset.rows_of(name) for name in SPLITS} | {
+        "none": np.flatnonzero(dataset.split == MISSING)
+    }
+    members = {name: rows for name, rows in members.items() if len(rows)}
+    label = {name: dataset.label[rows] for name, rows in members.items()}
+    classes = len(dataset.spec.classes)
+    info = Info(
+        name=dataset.name,
+        rows=len(dataset),
+        classes=dataset.spec.classes,
+        pairing=dataset.pairing,
+        splits={name: len(rows) for name, rows in members.items()},
+        balance={
+            n: tuple(np.bincount(own[own >= 0], minlength=classes).tolist()) for n, own in label.items()
+        },
+        unlabelled={name: int((own < 0).sum()) for name, own in label.items()},
+        modalities={m: _contents(dataset, m, members) for m in dataset.modalities},
+        shared=leaks(dataset, stored(dataset)),
+        drawn_by_row=tuple(_drawn(dataset)),
+        sources=dataset.sources,
+    )
+    return replace(info, warnings=tuple(_warnings(info)))
+
+
+# --------------------------------------------------------------------------------------------------- looking
+
+
+def _contents(dataset: Dataset, modality: Modality, members: Mapping[str, np.ndarray]) -> Contents:
+    table, pointers, spec = dataset.contents[modality], dataset.pointers(modality), dataset.spec[modality]
+    values = _values(table)
+    known = pointers[pointers != MISSING]
+    counts = np.bincount(known, minlength=1)
+    ready_made = modality == "audio" and spec.features == "unknown"
+    return Contents(
+        contents=len(table),
+        shape=tuple(table.shape[1:]),
+        dtype=table.dtype.name,
+        features=spec.features if modality == "audio" else spec.reader,
+        normalised=_standard(table) if ready_made else modality == "image" or bool(spec.mean),
+        missing={name: int((pointers[rows] == MISSING).sum()) for name, rows in members.items()},
+        repeated=int(len(known) - (counts > 0).sum()),
+        most_repeated=int(counts.max()),
+        groups={
+            name: len(np.setdiff1d(group.ids, [MISSING]))
+            for name, group in dataset.groups.get(modality, {}).items()
+        },
+        **values,
+    )
+
+
+def _values(table: np.ndarray) -> dict[str, Any]:
+    """Range and mean of the finite values, and how many contents are of a single value or not finite."""
+    low, high, total, count, constant, not_finite = np.inf, -np.inf, 0.0, 0, 0, 0
+    for start in range(0, len(table), BLOCK):
+        block = np.asarray(table[start : start + BLOCK]).reshape(-1, math.prod(table.shape[1:]))
+        finite = np.isfinite(block)
+        constant += int((block == block[:, :1]).all(1).sum())
+        not_finite += int((~finite.all(1)).sum())
+        values = block[finite]
+        low, high = min(low, values.min(initial=np.inf)), max(high, values.max(initial=-np.inf))
+        total, count = total + float(values.sum(dtype=np.float64)), count + values.size
+    return {
+        "minimum": float(low) if count else 0.0,
+        "maximum": float(high) if count else 0.0,
+        "mean": total / max(count, 1),
+        "constant": constant,
+        "not_finite": not_finite,
+    }
+
+
+def _standard(table: np.ndarray) -> bool:
+    """Columns of ready-made features have mean 0 and deviation 1, each to a tenth."""
+    columns = np.asarray(table, np.float32).reshape(-1, table.shape[-1])
+    if not len(columns) or not np.isfinite(columns).all():
+        return False
+    return bool((np.abs(columns.mean(0)) < 0.1).all() and (np.abs(columns.std(0) - 1) < 0.1).all())
+
+
+def _drawn(dataset: Dataset) -> list[Drawn]:
+    """What rows share among those that a validation part would be drawn from: labelled, not given to test."""
+    rows = np.flatnonzero((dataset.split != SPLITS.index("test")) & (dataset.label >= 0))
+    return [Drawn(what, *sharing(ids[rows], PART)) for what, ids in ties(dataset)] if len(rows) else []
+
+
+# ----------------------------------------------------------------------------------------------------- saying
+
+
+def _warnings(info: Info) -> Iterator[str]:
+    yield from (_says_shared(leak) for leak in info.shared)
+    yield from (_says_drawn(drawn) for drawn in info.drawn_by_row if drawn.leaking >= HARMLESS)
+    yield from _says_balance(info)
+    for modality, table in info.modalities.items():
+        of = f"of the {table.contents:,} {NOUNS[modality]}s"
+        if table.constant:
+            blank = {"image": "blank", "audio": "silent"}[modality]
+            yield f"{table.constant:,} {of} {_are(table.constant)} {blank} (a single value) and tell nothing."
+        if table.not_finite:
+            yield f"{table.not_finite:,} {of} hold NaN or infinities: no model can use them."
+
+
+def _says_shared(leak: Leak) -> str:
+    (one, other), (a, b) = leak.splits, leak.rows
+    return (
+        f"{one.capitalize()} and {other} share {_noun(leak.what)}s: {a:,} {one} rows and {b:,} {other} rows "
+        f"have one that stands in both. Scores on {other} are inflated."
+    )
+
+
+def _says_drawn(drawn: Drawn) -> str:
+    noun = _noun(drawn.what)
+    return (
+        f"A random split of the rows would leak: {_percent(drawn.sharing)} of the rows share their {noun} "
+        f"with another row; a validation set drawn by row would find {_percent(drawn.leaking)} of its {noun}s in "
+        "training. Use the default split (by group)."
+    )
+
+
+def _says_balance(info: Info) -> Iterator[str]:
+    for name, counts in info.balance.items():
+        empty = [c for c, n in zip(info.classes, counts, strict=True) if not n]
+        if any(counts) and empty:
+            yield f"No {name} rows of class {listed(empty)}."
+        present = [(n, c) for c, n in zip(info.classes, counts, strict=True) if n]
+        if present and max(present)[0] > IMBALANCE * min(present)[0]:
+            (few, rare), (many, common) = min(present), max(present)
+            yield (
+                f"Classes are unbalanced in {name}: {common!r} has {many:,} rows, {rare!r} {few:,}. "
+                "Look at macro-F1, not at accuracy."
+            )
+        if rows := info.unlabelled[name]:
+            fate = "can be predicted, not scored" if name == "test" else "are left out of training"
+            yield f"{rows:,} {name} rows have no label: they {fate}."
+
+
+def _noun(what: str) -> str:
+    """`recording` for `audio content`, `speaker` for `audio speaker`."""
+    modality, name = what.split(" ", 1)
+    return NOUNS[modality] if name == "content" else name
+
+
+def _are(count: int) -> str:
+    return "is" if count == 1 else "are"
+
+
+def _percent(fraction: float) -> str:
+    rounded = f"{fraction:.0%}"[:-1]
+    return "over 99 %" if rounded == "100" and fraction < 1 else f"{rounded} %"

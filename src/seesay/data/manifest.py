@@ -1,0 +1,215 @@
+"""Files that people have: a manifest that lists them, folders of recordings, folders of pictures.
+
+A manifest is a CSV or Parquet file with the columns `image`, `audio`, `label` and optionally `split`,
+`speaker`; paths are relative to it and an empty cell is missing. Recordings are named
+`{label}_{speaker}_{take}.wav`, as in the Free Spoken Digit Dataset, or lie in folders as
+`{word}/{speaker}_*.wav`, as in Speech Commands. Pictures lie in folders as `{label}/*.png`, or are the four
+files of MNIST.
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from seesay.config import ImageSpec, Modality
+from seesay.data.arrays import image_table
+from seesay.data.columns import Table, dataset_from, listed
+from seesay.data.contents import Reading, Track, audio_contents, image_contents, silent
+from seesay.data.dataset import MISSING, SPLITS, Dataset
+from seesay.data.idx import is_idx_folder, read_idx_folder
+from seesay.data.sheets import read_columns
+from seesay.errors import InputError
+
+WORDS = {
+    word: str(digit)
+    for digit, word in enumerate(
+        ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+    )
+}
+"""The digit that a word of Speech Commands names."""
+
+SOUNDS = (".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif", ".opus")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp")
+
+TAKE = re.compile(r"(?P<label>.+)_(?P<speaker>[^_]+)_(?P<take>[^_]+)")
+"""Name of a recording that says what is said: `7_jackson_32`."""
+
+WORD_TAKE = re.compile(r"(?P<speaker>[^_]+)_.+")
+"""Name of a recording in the folder of its word: `0ab3b47d_nohash_0`."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file, what is said in it, and by whom."""
+
+    path: Path
+    label: str
+    speaker: str
+
+
+class Pictures(NamedTuple):
+    """Pictures of a folder: an entry per picture, repeated ones included. `said`: what was found, in a
+    sentence."""
+
+    spec: ImageSpec
+    contents: np.ndarray
+    labels: list[str]
+    split: np.ndarray
+    said: str
+
+
+def read_manifest(path: Path, reading: Reading = Reading(), track: Track = silent) -> Dataset:
+    """The data set that a manifest lists. An odd manifest, or files that cannot be read: InputError that
+    names them."""
+    columns = read_columns(path, ("label",))
+    readers = {"image": image_contents, "audio": audio_contents}
+    paths: dict[Modality, list[Path | None]] = {
+        m: [path.parent / cell if cell else None for cell in columns[m]]
+        for m in readers
+        if any(columns.get(m, ()))
+    }
+    if not paths:
+        raise InputError(
+            f"{path} names no picture and no recording, only has {', '.join(columns)}",
+            "It needs the columns image and label, audio and label, or all three.",
+        )
+    neither = [f"row {i}" for i, row in enumerate(zip(*paths.values(), strict=True), 1) if not any(row)]
+    if neither:
+        raise InputError(
+            f"{path}: {len(neither)} rows have neither picture nor recording: {listed(neither)}",
+            "Fill or delete them.",
+        )
+    return dataset_from(
+        path.stem,
+        {m: readers[m](files, reading, str(path), track) for m, files in paths.items()},
+        columns["label"],
+        split=columns.get("split"),
+        speaker=columns.get("speaker"),
+        sources=[f"the manifest {path.name}"],
+    )
+
+
+# ------------------------------------------------------------------------------------------------- recordings
+
+
+def recordings(folders: Sequence[Path | str]) -> list[Recording]:
+    """Every recording in `folders`, each in either way of naming, sorted by path within a folder.
+
+    Nothing found, or names of another kind: InputError that lists those.
+    """
+    found: list[Recording] = []
+    for folder in map(Path, folders):
+        here = list(_recordings(folder))
+        if not here:
+            raise InputError(
+                f"{folder} holds no recordings, expected {{label}}_{{speaker}}_{{take}}.wav or "
+                "{word}/{speaker}_*.wav",
+                "Check the folder.",
+            )
+        found += here
+    return found
+
+
+def _recordings(folder: Path) -> Iterator[Recording]:
+    odd = []
+    for path in files_with(folder, SOUNDS):
+        if named := TAKE.fullmatch(path.stem):
+            yield Recording(path, named["label"], named["speaker"])
+        else:
+            odd.append(path.name)
+    for word in class_folders(folder, SOUNDS):
+        for path in files_with(word, SOUNDS):
+            if named := WORD_TAKE.fullmatch(path.stem):
+                yield Recording(path, word.name, named["speaker"])
+            else:
+                odd.append(f"{word.name}/{path.name}")
+    if odd:
+        raise InputError(
+            f"{folder}: {len(odd)} recordings are not named {{label}}_{{speaker}}_{{take}}.wav or "
+            f"{{word}}/{{speaker}}_*.wav: {listed(odd)}",
+            "Rename them, or list them in a manifest.",
+        )
+
+
+def read_recordings(folder: Path, reading: Reading = Reading(), track: Track = silent) -> Dataset:
+    """The recordings of a folder as a data set, grouped by speaker."""
+    found = recordings([folder])
+    table = audio_contents([recording.path for recording in found], reading, str(folder), track)
+    return dataset_from(
+        folder.name,
+        {"audio": table},
+        [recording.label for recording in found],
+        speaker=[recording.speaker for recording in found],
+        sources=[f"the folder of recordings {folder.name}"],
+    )
+
+
+# --------------------------------------------------------------------------------------------------- pictures
+
+
+def pictures(folder: Path | str, reading: Reading = Reading(), track: Track = silent) -> Pictures:
+    """Every picture of MNIST's files (with their split) or of a folder per class (with none, -1).
+
+    Nothing found, or files that cannot be read: InputError.
+    """
+    folder = Path(folder)
+    table, labels, split = _idx(folder) if is_idx_folder(folder) else _classes(folder, reading, track)
+    assert isinstance(table.spec, ImageSpec)
+    return Pictures(table.spec, table.contents[table.pointers], labels, split, table.said)
+
+
+def read_pictures(folder: Path, reading: Reading = Reading(), track: Track = silent) -> Dataset:
+    """The pictures of a folder, as in `pictures`, as a data set."""
+    idx = is_idx_folder(folder)
+    table, labels, split = _idx(folder) if idx else _classes(folder, reading, track)
+    what = "MNIST's idx files in" if idx else "the folders of pictures in"
+    return dataset_from(folder.name, {"image": table}, labels, split=split, sources=[f"{what} {folder.name}"])
+
+
+def _idx(folder: Path) -> tuple[Table, list[str], np.ndarray]:
+    found = read_idx_folder(folder)
+    table = image_table({split: images for split, (images, _) in found.items()}, reader="ink")
+    labels = np.concatenate([labels for _, labels in found.values()])
+    split = np.repeat([SPLITS.index(name) for name in found], [len(labels) for _, labels in found.values()])
+    return table, [str(label) for label in labels.tolist()], split.astype(np.int8)
+
+
+def _classes(folder: Path, reading: Reading, track: Track) -> tuple[Table, list[str], np.ndarray]:
+    found = [
+        (path, inner.name)
+        for inner in class_folders(folder, PICTURES)
+        for path in files_with(inner, PICTURES)
+    ]
+    if not found:
+        raise InputError(
+            f"{folder} holds no pictures, expected {{label}}/*.png or MNIST's idx files", "Check the folder."
+        )
+    table = image_contents([path for path, _ in found], reading, str(folder), track)
+    return table, [label for _, label in found], np.full(len(found), MISSING, np.int8)
+
+
+# ------------------------------------------------------------------------------------------------------ files
+
+
+def files_with(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Files directly in `folder` with such a suffix, sorted; hidden ones are passed over."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder", "Check the path.")
+    return sorted(
+        path
+        for path in folder.iterdir()
+        if path.suffix.lower() in suffixes and not path.name.startswith(".") and path.is_file()
+    )
+
+
+def class_folders(folder: Path, suffixes: Sequence[str]) -> list[Path]:
+    """Folders in `folder` that hold such files, sorted; `_background_noise_` and hidden ones are passed
+    over."""
+    inner = (
+        path for path in sorted(folder.iterdir()) if path.is_dir() and not path.name.startswith((".", "_"))
+    )
+    return [path for path in inner if files_with(path, suffixes)]

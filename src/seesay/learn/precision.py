@@ -1,0 +1,14 @@
+"""Which number format this processor multiplies quickest. Asked of the processor, so the answer is always the same."""
+
+import torch
+
+BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
+"""x86 instructions that multiply bfloat16 in hardware. Elsewhere torch emulates it, several times slower than float32."""
+
+
+def bfloat16_is_quick(device: torch.device) -> bool:
+    """Whether matrix products in bfloat16 beat float32 on this device."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    capabilities = torch.cpu.get_capabilities()
+    return any(capabilities.get(unit, False) for unit in BFLOAT16_UNITS)

@@ -1,0 +1,190 @@
+"""A run: the folder that *is* a trained model and how it came about.
+
+`config.json`, `model.safetensors`, `epochs.jsonl`, and later `metrics.json`, `README.md`, `figures/`. Every file is written
+whole or not at all; loading needs only the folder and never unpickles. While it trains, `state.safetensors` holds what a
+killed run goes on from.
+"""
+
+import dataclasses
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from seesay.config import Config, Spec, from_dict
+from seesay.data.dataset import Dataset
+from seesay.data.normaliser import normalised
+from seesay.data.splits import Splits, split
+from seesay.errors import InputError, OutputError
+from seesay.files import make_way, new_file, writing
+from seesay.learn.train import Epoch, Watch, fit
+from seesay.model.classifier import Classifier, build
+
+MODEL = "model.safetensors"
+STATE = "state.safetensors"
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's folder and what its `config.json` says."""
+
+    folder: Path
+    config: Config
+    spec: Spec
+    data: str
+    """Name or path of the data set, as it was given."""
+    digest: str
+    """Of the training rows and their contents' pointers and labels: a run goes on only with the data that it began with."""
+    recipe: str
+    threads: int
+    """Torch threads in training; sums in another order give other last digits."""
+
+    @staticmethod
+    def create(run: "Run", overwrite: bool = False) -> "Run":
+        """Makes the folder and writes `config.json`. It exists and `overwrite` is false: OutputError."""
+        make_way(run.folder, overwrite)
+        with writing():
+            (run.folder / "figures").mkdir(parents=True)
+        card = {"seesay": version("seesay"), **dataclasses.asdict(run), "environment": environment()}
+        del card["folder"]
+        run.write("config.json", json.dumps(card, indent=2) + "\n")
+        return run
+
+    @staticmethod
+    def open(folder: Path | str) -> "Run":
+        """The run in this folder. It is none, or its files are broken: InputError."""
+        folder = Path(folder)
+        path = folder / "config.json"
+        if not path.is_file():
+            raise InputError(f"{folder} is not a run: it has no config.json", "Make one with seesay train.")
+        try:
+            card = json.loads(path.read_text())
+            fields = {name: card[name] for name in ("data", "digest", "recipe", "threads")}
+            config, spec = from_dict(Config, card["config"], "config"), from_dict(Spec, card["spec"], "spec")
+        except (ValueError, KeyError, TypeError) as error:
+            raise InputError(f"{path} is not what seesay wrote ({error})", "Train again.") from None
+        return Run(folder=folder, config=config, spec=spec, **fields)
+
+    def write(self, name: str, text: str) -> None:
+        """A text file of the run, whole or not at all."""
+        with new_file(self.folder / name, encoding="utf-8") as file:
+            file.write(text)
+
+    def log(self, epoch: Epoch) -> None:
+        """Keeps the epoch: a line in `epochs.jsonl`, the model if it is the best so far, the state if it is whole."""
+        if epoch.model is not None and (epoch.whole or not (self.folder / MODEL).is_file()):
+            self.save_model(epoch.model)
+        lines = self.epochs()[: epoch.number - 1]
+        line = {"number": epoch.number, "loss": epoch.loss, "scores": dict(epoch.scores), "seconds": epoch.seconds}
+        self.write("epochs.jsonl", "".join(json.dumps(each) + "\n" for each in [*lines, line]))
+        if epoch.whole and epoch.number < self.config.optim.epochs:
+            self._save_tensors(STATE, epoch.training.state())
+        elif epoch.whole:
+            (self.folder / STATE).unlink(missing_ok=True)
+
+    def epochs(self) -> list[dict[str, Any]]:
+        """The lines of `epochs.jsonl`."""
+        path = self.folder / "epochs.jsonl"
+        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+    def state(self) -> dict[str, Tensor] | None:
+        """What a killed run goes on from; None: nothing was finished, or everything is."""
+        path = self.folder / STATE
+        return _load_tensors(path) if path.is_file() else None
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done."""
+        return len(self.epochs()) >= self.config.optim.epochs and not (self.folder / STATE).is_file()
+
+    def save_model(self, model: Classifier) -> None:
+        """Writes `model.safetensors`."""
+        self._save_tensors(MODEL, {n: t.contiguous().cpu() for n, t in model.state_dict().items()})
+
+    def model(self) -> Classifier:
+        """The trained model, ready to predict."""
+        path = self.folder / MODEL
+        if not path.is_file():
+            raise InputError(f"{path} is not there: the run has not finished an epoch", "Train with --resume.")
+        model = build(self.config.model, self.spec)
+        try:
+            model.load_state_dict(_load_tensors(path))
+        except RuntimeError as error:
+            raise InputError(f"{path} does not fit the run's config.json ({error})", "Train again.") from None
+        return model.eval()
+
+    def _save_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
+        with new_file(self.folder / name, "wb") as file:
+            file.write(save(dict(tensors)))
+
+
+def digest(dataset: Dataset, rows: np.ndarray) -> str:
+    """A fingerprint of these rows: where they point, and their labels."""
+    whole = hashlib.sha256()
+    for array in (dataset.rows[rows], dataset.label[rows], rows):
+        whole.update(np.ascontiguousarray(array).tobytes())
+    return whole.hexdigest()[:16]
+
+
+def check_same(run: Run, config: Config, fingerprint: str) -> None:
+    """OutputError where a run that is to go on was begun with another config or other data."""
+    if run.digest != fingerprint:
+        raise OutputError(f"{run.folder} was trained on other rows than these", "Give the same data, or another --out.")
+    if run.config != config:
+        raise OutputError(f"{run.folder} was begun with another config", "Drop the changed fields, or give another --out.")
+
+
+def environment() -> dict[str, str]:
+    """What numbers depend on besides code and data."""
+    return {
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "processor": torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine(),
+        "system": platform.system(),
+    }
+
+
+def _load_tensors(path: Path) -> dict[str, Tensor]:
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise InputError(f"{path} is broken ({error})", "Train again, or copy the run again.") from None
+
+
+def begin(
+    data: Dataset, source: str, config: Config, recipe: str, folder: Path, overwrite: bool = False, resume: bool = False
+) -> tuple["Run", Dataset, Splits]:
+    """The run that trains `config` on the data set, the data set as the run sees it (normalised), and its splits.
+
+    With `resume` the run in the folder, if there is one, after a check that it was begun with the same rows and config.
+    """
+    splits = split(data, config.split.seed, config.split.by, config.split.valid)
+    data = normalised(data, splits.train)
+    fingerprint = digest(data, splits.train)
+    if resume and (folder / "config.json").is_file():
+        run = Run.open(folder)
+        check_same(run, config, fingerprint)
+        return run, data, splits
+    run = Run(folder, config, data.spec, source, fingerprint, recipe, torch.get_num_threads())
+    return Run.create(run, overwrite), data, splits
+
+
+def train(run: Run, data: Dataset, splits: Splits, watch: Watch = iter, device: str = "cpu") -> Iterator[Epoch]:
+    """Trains the run from its beginning, or from the last epoch it finished, and keeps every epoch before yielding it."""
+    if run.finished:
+        return
+    prior = np.bincount(data.label[splits.train], minlength=len(data.spec.classes)) / max(1, len(splits.train))
+    model = build(run.config.model, run.spec, prior, run.config.seed).to(device)
+    for epoch in fit(model, data, splits, run.config, run.state(), watch):
+        run.log(epoch)
+        yield epoch

@@ -1,0 +1,212 @@
+"""The training loop, as a generator of epochs: `for epoch in fit(model, data, splits, config): ...`
+
+Early stopping, pruning, logging and saving are the caller's. All randomness of an epoch is drawn from (seed, epoch), so a
+run that goes on from the end of an epoch reaches the very same weights as one that never stopped.
+"""
+
+import copy
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from sklearn.metrics import f1_score
+from torch import Generator, Tensor, nn
+
+from seesay.config import Condition, Config
+from seesay.data.batches import Batch, Table, table
+from seesay.data.dataset import Dataset
+from seesay.data.splits import Splits
+from seesay.errors import InputError
+from seesay.learn.precision import bfloat16_is_quick
+from seesay.model.calibration import calibrate
+from seesay.model.classifier import Classifier, features_of, posteriors
+from seesay.signal.augment import augment
+
+Watch = Callable[[Iterable[Batch]], Iterable[Batch]]
+"""What the batches of an epoch are handed through: a progress bar, or something that stops early."""
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """What one pass over the training rows has come to."""
+
+    number: int
+    """From 1."""
+    loss: float
+    """Mean over the batches: the sum over the conditions of the cross-entropy, in nats."""
+    scores: Mapping[Condition, float]
+    """Macro-F1 on the validation rows, of the averaged weights."""
+    seconds: float
+    whole: bool
+    """False: the epoch was stopped before its last batch."""
+    model: Classifier | None
+    """The averaged weights, calibrated, if their score is the highest so far; else None."""
+    training: "Training"
+    """All that goes on changing."""
+
+    @property
+    def score(self) -> float:
+        """The mean of the scores over the conditions: what chooses the best epoch. NaN without validation rows."""
+        return float(np.mean(list(self.scores.values()))) if self.scores else float("nan")
+
+
+class Training:
+    """What changes from step to step: the weights, their moving average, the optimiser, the number of epochs done."""
+
+    def __init__(self, model: Classifier, config: Config, steps: int) -> None:
+        self.model = model.to(memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.model)
+        self.optimizer = _optimizer(self.model, config)
+        self.steps, self.epochs, self.done, self.best = steps, 0, 0, -1.0
+        self.config = config
+        device = model.log_prior.device
+        quick = config.optim.precision == "auto" and bfloat16_is_quick(device)
+        self.bfloat16 = quick or config.optim.precision == "bfloat16"
+
+    def step(self, batch: Batch) -> float:
+        """One step of the optimiser on this batch of features. Returns the loss."""
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.config.optim.lr * one_cycle(self.done / self.steps)
+        self.model.train()
+        with torch.autocast(batch.label.device.type, torch.bfloat16, enabled=self.bfloat16):
+            logits = self.model.classify(batch.inputs, batch.present)
+        loss = loss_of(logits, batch, self.config.optim.label_smoothing)
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        self.optimizer.step()
+        self.done += 1
+        self._follow()
+        return float(loss.detach())
+
+    @torch.no_grad()
+    def _follow(self) -> None:
+        """The average takes a step towards the weights; a long one while it is young."""
+        decay = min(self.config.optim.ema, self.done / (self.done + 9))
+        ours, theirs = ([t for t in _tensors(m) if t.is_floating_point()] for m in (self.average, self.model))
+        torch._foreach_lerp_(ours, theirs, 1 - decay)
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything, by name, as tensors. `restore` takes it back."""
+        numbers = torch.tensor([self.epochs, self.done, self.best], dtype=torch.float64)
+        tensors = {"numbers": numbers}
+        for kind, module in (("model", self.model), ("average", self.average)):
+            tensors |= {f"{kind}.{name}": tensor for name, tensor in module.state_dict().items()}
+        for i, moments in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{i}.{name}": tensor for name, tensor in moments.items()}
+        return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Goes on from what `state` gave."""
+        epochs, done, self.best = tensors["numbers"].tolist()
+        self.epochs, self.done = int(epochs), int(done)
+        for kind, module in (("model", self.model), ("average", self.average)):
+            module.load_state_dict({n.removeprefix(f"{kind}."): t for n, t in tensors.items() if n.startswith(f"{kind}.")})
+        moments: dict[int, dict[str, Tensor]] = {}
+        weights = [p for group in self.optimizer.param_groups for p in group["params"]]
+        for name, tensor in tensors.items():
+            if name.startswith("optimizer."):
+                _, i, moment = name.split(".")
+                like = weights[int(i)] if tensor.dim() else tensor  # laid out in memory as the weight is
+                moments.setdefault(int(i), {})[moment] = torch.empty_like(like).copy_(tensor)
+        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
+
+
+def fit(
+    model: Classifier,
+    data: Dataset,
+    splits: Splits,
+    config: Config,
+    resume: Mapping[str, Tensor] | None = None,
+    watch: Watch = iter,
+) -> Iterator[Epoch]:
+    """Trains `model` in place and yields after every epoch. `resume`: an earlier `Training.state()` to go on from.
+
+    No training rows: InputError.
+    """
+    features = features_of(model, data)
+    rows, valid = table(data, splits.train, features), table(data, splits.valid, features)
+    if not len(rows):
+        raise InputError("there are no rows to train on", "Look at seesay data info: is every row in test, or unlabelled?")
+    batches = max(1, len(rows) // config.optim.batch)
+    training = Training(model, config, steps=batches * config.optim.epochs)
+    if resume is not None:
+        training.restore(resume)
+    while training.epochs < config.optim.epochs:
+        began, losses, number = time.perf_counter(), [], training.epochs + 1
+        with torch.random.fork_rng():  # dropout draws from torch's own generator
+            torch.manual_seed(_seed(config.seed, number))
+            for batch in watch(epoch_batches(rows, data, config, number)):
+                losses.append(training.step(batch))
+        whole = len(losses) == batches
+        training.epochs += whole
+        scores = validate(training.average, valid)
+        mean = float(np.mean(list(scores.values()))) if scores else float(number)
+        best = copy.deepcopy(training.average) if mean >= training.best else None
+        training.best = max(mean, training.best)
+        if best is not None:
+            calibrate(best, valid)
+        loss, seconds = float(np.mean(losses or [np.nan])), time.perf_counter() - began
+        yield Epoch(number, loss, scores, seconds, whole, best, training)
+        if not whole:
+            return
+
+
+def epoch_batches(rows: Table, data: Dataset, config: Config, number: int) -> Iterator[Batch]:
+    """The augmented batches of one epoch, with new partners where the data set allows it."""
+    generator = Generator(rows.device).manual_seed(_seed(config.seed, number))
+    if config.augment.repair and data.pairing == "drawn within class":
+        rows = rows.paired_anew(generator)
+    for batch in rows.shuffled(config.optim.batch, generator):
+        inputs = {m: augment(x, m, config.augment, generator) for m, x in batch.inputs.items()}
+        yield Batch(inputs, batch.present, batch.label, batch.rows)
+
+
+def loss_of(logits: Mapping[Condition, Tensor], batch: Batch, smoothing: float) -> Tensor:
+    """The sum over the conditions of the mean cross-entropy, each over the rows that have all its modalities."""
+    total = batch.label.new_zeros((), dtype=torch.float32)
+    for name, said in logits.items():
+        present = torch.stack([batch.present[m] for m in name.split("+")]).all(0)
+        if present.any():
+            total = total + F.cross_entropy(said[present], batch.label[present], label_smoothing=smoothing)
+    return total
+
+
+def validate(model: Classifier, rows: Table) -> dict[Condition, float]:
+    """Macro-F1 by condition, each over the rows that have all its modalities."""
+    scores = {}
+    label = rows.label.cpu().numpy()
+    for name, probabilities in (posteriors(model, rows) if len(rows) else {}).items():
+        there = ~np.isnan(probabilities[:, 0])
+        if there.any():
+            scores[name] = float(f1_score(label[there], probabilities[there].argmax(1), average="macro"))
+    return scores
+
+
+def one_cycle(done: float, warm: float = 0.2, start: float = 0.1, end: float = 0.01) -> float:
+    """The learning rate as a share of its highest value: up along a cosine over the first `warm` of the steps, then down
+    (Smith and Topin 2018)."""
+    low, far = (start, done / warm) if done < warm else (end, (1 - done) / (1 - warm))
+    return low + (1 - low) * (1 - np.cos(np.pi * min(max(far, 0.0), 1.0))) / 2
+
+
+def _optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
+    """Weight decay on matrices and kernels, none on biases and normalisation."""
+    matrices = [p for p in model.parameters() if p.dim() > 1]
+    others = [p for p in model.parameters() if p.dim() <= 1]
+    groups = [
+        {"params": matrices, "weight_decay": config.optim.weight_decay},
+        {"params": others, "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=config.optim.lr, fused=True)
+
+
+def _tensors(module: nn.Module) -> list[Tensor]:
+    return [*module.parameters(), *module.buffers()]
+
+
+def _seed(seed: int, epoch: int) -> int:
+    """A different one for every (seed, epoch): numpy's hash of both."""
+    return int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0] >> 1)

@@ -1,0 +1,77 @@
+"""Random changes to a batch of features, as whole-tensor operations. Each row is changed by its own draw.
+
+All draws come from the generator handed in, so the same seed gives the same batch.
+"""
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Generator, Tensor
+
+from seesay.config import AugmentConfig
+
+Pictures = Float[Tensor, "b c h w"]
+Recordings = Float[Tensor, "b t f"]
+
+
+def augment(features: Tensor, modality: str, config: AugmentConfig, generator: Generator) -> Tensor:
+    """The batch of this modality, changed as `config` says."""
+    return {"image": augment_pictures, "audio": augment_recordings}[modality](features, config, generator)
+
+
+def augment_pictures(pictures: Pictures, config: AugmentConfig, generator: Generator) -> Pictures:
+    """Turned, zoomed, stretched and moved by one bilinear sampling; what comes in from outside is 0."""
+    if not (config.shift or config.rotate or config.zoom):
+        return pictures
+    b = len(pictures)
+    angle = torch.deg2rad(config.rotate * _spread((b,), pictures, generator))
+    zoom = 1 + config.zoom * _spread((b, 2), pictures, generator)
+    shift = 2 * config.shift * _spread((b, 2), pictures, generator)  # the grid is 2 wide
+    turned = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(b, 2, 2)
+    grid = F.affine_grid(
+        torch.cat([turned * zoom[:, None], shift[:, :, None]], 2), list(pictures.shape), align_corners=False
+    )
+    return F.grid_sample(pictures, grid, align_corners=False)
+
+
+def augment_recordings(features: Recordings, config: AugmentConfig, generator: Generator) -> Recordings:
+    """Moved and stretched in time, noise added, one run of frames and one of columns set to 0, the mean."""
+    features = _stretched(features, config, generator)
+    if config.noise:
+        noise = torch.randn(features.shape, generator=generator, device=features.device)
+        features = features + config.noise * noise
+    features = _masked(features, 1, config.mask_frames, generator)
+    return _masked(features, 2, config.mask_columns, generator)
+
+
+def _stretched(features: Recordings, config: AugmentConfig, generator: Generator) -> Recordings:
+    """Each row read at evenly spaced places, linearly between frames; beyond the ends the edge frames go on."""
+    if not (config.delay or config.stretch):
+        return features
+    b, t, _ = features.shape
+    pace = 1 + config.stretch * _spread((b, 1), features, generator)
+    delay = config.delay * t * _spread((b, 1), features, generator)
+    centre = (t - 1) / 2
+    places = (torch.arange(t, device=features.device) - centre) * pace + centre + delay
+    places = places.clamp(0, t - 1)
+    before = places.long().clamp(max=max(t - 2, 0))
+    weight = (places - before)[:, :, None]
+    rows = torch.arange(b, device=features.device)[:, None]
+    return torch.lerp(features[rows, before], features[rows, (before + 1).clamp(max=t - 1)], weight)
+
+
+def _masked(features: Recordings, axis: int, longest: int, generator: Generator) -> Recordings:
+    """One run of 0 to `longest` places along `axis` set to 0, row by row."""
+    if not longest:
+        return features
+    b, size = len(features), features.shape[axis]
+    length = torch.randint(0, min(longest, size) + 1, (b, 1), generator=generator, device=features.device)
+    start = (torch.rand((b, 1), generator=generator, device=features.device) * (size - length + 1)).long()
+    place = torch.arange(size, device=features.device)
+    kept = (place < start) | (place >= start + length)
+    return features * kept.unsqueeze(3 - axis)
+
+
+def _spread(shape: tuple[int, ...], like: Tensor, generator: Generator) -> Tensor:
+    """Evenly spread in -1 to 1."""
+    return 2 * torch.rand(shape, generator=generator, device=like.device) - 1

@@ -1,0 +1,178 @@
+"""Ink on paper, found and laid out as MNIST's makers laid out theirs.
+
+A picture is paper and ink. The paper is what most of it, and most of its border, is: one value in a drawing from a canvas, a
+slowly changing surface with grain in a photo of a note. What stands out from it to the commoner side is ink. The ink is
+cropped, scaled into a box of 20x20 in 28x28 and moved so that its centre of mass is the centre of the picture.
+LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition (1998), section III.A.
+"""
+
+import numpy as np
+from jaxtyping import Bool, Float
+from PIL import Image
+from scipy import ndimage
+
+Grey = Float[np.ndarray, "h w"]
+Mask = Bool[np.ndarray, "h w"]
+
+LONGEST = 1024  # pixels: side of the picture in which ink is looked for; a digit a fiftieth of it wide still has its 20 pixels
+BOX = 20 / 28  # of the shorter side: the box that the ink is scaled into, as in MNIST
+FINE = 8  # the ink is cleaned on a grid this many times finer than the box, then averaged down, as MNIST came from bilevel scans
+GROUND = 96  # pixels: longest side of the picture in which uneven paper is estimated; finer than any shadow that matters
+FAINTEST = 0.06  # of white: ink on uneven paper must stand out by this much; paper texture reaches about half of it
+THINNEST = 2.0  # pixels in the box: thinner strokes are thickened to this
+SMALL = 64  # pixels: a picture with a shorter side than this has no paper texture to speak of
+
+
+def lay_out(grey: Grey, height: int, width: int) -> Grey:
+    """The ink of a grey picture (0 black, 1 white), light on black, in a picture of `height` x `width`. No ink: all zeros.
+
+    A picture that is laid out like this already, light on dark or dark on light, comes back as it is.
+    """
+    ground = even_ground(grey)
+    if ground is None:
+        return place(ink_on_uneven_paper(grey), height, width)
+    ink = np.abs(grey - np.float32(ground))
+    if is_laid_out(ink, height, width):
+        return np.rint(ink * 255).astype(np.float32) / np.float32(255)
+    return place(ink / max(ink.max(), 1 / 255), height, width)
+
+
+def is_laid_out(ink: Grey, height: int, width: int) -> bool:
+    """Of the right size, ink filling the box and centred on its mass, all within a pixel: true of MNIST's 70,000 pictures."""
+    if ink.shape != (height, width) or ink.max() < 0.9:
+        return False
+    rows, columns = extent(ink > 0)
+    longer = max(rows.stop - rows.start, columns.stop - columns.start)
+    off = np.subtract(ndimage.center_of_mass(ink), (height // 2, width // 2))
+    return abs(longer - round(BOX * min(height, width))) <= 1 and bool(np.abs(off).max() < 0.6)
+
+
+def even_ground(grey: Grey) -> float | None:
+    """The one value of the paper in a drawing or a clean scan; None where the paper is not of one value."""
+    levels = np.rint(grey * 255).astype(np.int64)
+    border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
+    shares = np.bincount(levels.ravel(), minlength=256) / levels.size
+    ground = int(np.argmax(shares + np.bincount(border, minlength=256) / border.size))
+    darker, lighter = shares[: max(ground - 2, 0)], shares[ground + 3 :]
+    if min(darker.sum(), lighter.sum()) > 0.02 * max(darker.sum(), lighter.sum()):
+        return None  # a canvas has its ink on one side of the paper, grain has both
+    side = darker[::-1] if darker.sum() > lighter.sum() else lighter
+    contrast = np.flatnonzero(side).max(initial=0)
+    weak = side[: contrast // 4].sum()  # edges of strokes have some, shadows much
+    if min(grey.shape) > SMALL and weak > 0.01 + 2 / min(grey.shape):
+        return None
+    return ground / 255
+
+
+def ink_on_uneven_paper(grey: Grey) -> Grey:
+    """How much ink each pixel has, 0 none to 1 full: shading, grain, specks and ruled lines taken off."""
+    rise = grey - uneven_ground(grey)
+    light = (rise**3).sum() > 0
+    ink = rise if light else -rise / np.maximum(grey - rise, 0.1)  # dark ink takes away a part of what light there is
+    smooth = ndimage.gaussian_filter(ink, max(0.7, max(ink.shape) / 700))
+    noise = 1.4826 * np.median(np.abs(smooth - np.median(smooth)))
+    peak = smooth.max()
+    if peak < max(FAINTEST, 6 * noise):
+        return np.zeros_like(ink)
+    mask = one_drawing(without_ruled_lines(smooth > max(0.35 * peak, 4 * noise)))
+    full = np.percentile(smooth[mask], 70)
+    near = ndimage.binary_dilation(mask, iterations=2)
+    return np.where(near, np.clip(smooth / full, 0, 1), 0).astype(np.float32)
+
+
+def uneven_ground(grey: Grey) -> Grey:
+    """The paper under the ink: a wide median, then twice a wide average over what does not stand out from it."""
+    small = resized(grey, GROUND / max(grey.shape)) if max(grey.shape) > GROUND else grey
+    width = min(small.shape) // 3
+    ground = ndimage.median_filter(small, size=2 * (width // 2) + 1, mode="nearest")
+    for _ in range(2):
+        rise = np.abs(small - ground)
+        paper = (~ndimage.binary_dilation(rise > max(3 * 1.4826 * np.median(rise), 0.02))).astype(np.float32)
+        weight = ndimage.gaussian_filter(paper, max(small.shape) / 16, mode="nearest")
+        level = ndimage.gaussian_filter(small * paper, max(small.shape) / 16, mode="nearest")
+        ground = np.where(weight > 1e-3, level / np.maximum(weight, 1e-3), ground)
+    return np.asarray(Image.fromarray(ground.astype(np.float32)).resize(grey.shape[::-1], Image.Resampling.BICUBIC))
+
+
+def without_ruled_lines(mask: Mask) -> Mask:
+    """Lines that run through most of the picture, across or down, taken out; strokes that cross them are joined again."""
+    for across in (mask, mask.T):  # views: the second pass sees what the first has left
+        length, slack = across.shape[1] // 5, max(1, across.shape[1] // 200)
+        thick = ndimage.maximum_filter1d(across, 2 * slack + 1, axis=0)
+        runs = ndimage.maximum_filter1d(ndimage.minimum_filter1d(thick, length, axis=1), length, axis=1)
+        labels, _ = ndimage.label(runs)
+        lines = np.zeros_like(across)
+        for number, (_, columns) in enumerate(ndimage.find_objects(labels), 1):
+            if columns.stop - columns.start > 0.8 * across.shape[1]:
+                lines |= labels == number
+        rest = across & ~lines
+        gap = 4 * slack + 3
+        joined = ndimage.binary_closing(rest, np.ones((gap, 1)), border_value=0)
+        if rest.any():
+            across[:] = rest | (joined & across)
+    return mask
+
+
+def one_drawing(mask: Mask) -> Mask:
+    """The largest piece of ink and what belongs with it; specks go, and what touches the border where something else does not."""
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
+    inner = sizes.copy()
+    inner[border] = 0
+    if inner.max() > 0.1 * sizes.max():
+        sizes = inner
+    return (sizes > 0.05 * sizes.max())[labels] & mask
+
+
+def place(ink: Grey, height: int, width: int) -> Grey:
+    """The ink scaled into the box, keeping its aspect, and its centre of mass moved to the centre of the picture."""
+    picture = np.zeros((height, width), np.float32)
+    mask = ink > 0.15
+    if not mask.any():
+        return picture
+    scaled = into_box(ink[extent(mask)], round(BOX * min(height, width)))
+    mass = np.rint(ndimage.center_of_mass(scaled)).astype(int)
+    top, left = np.clip(
+        (height // 2 - mass[0], width // 2 - mass[1]), 0, (height - scaled.shape[0], width - scaled.shape[1])
+    )
+    picture[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
+    return picture
+
+
+def into_box(ink: Grey, box: int) -> Grey:
+    """The cropped ink with its longer side `box` pixels, its strokes full and sharp and not thinner than MNIST's."""
+    if max(ink.shape) == box:
+        return ink
+    fine = np.clip(resized(np.pad(ink, 1), FINE * box / max(ink.shape)), 0, 1)
+    peak = ndimage.gaussian_filter(ndimage.maximum_filter(fine, 3 * FINE), FINE)
+    strokes = fine > 0.5 * np.maximum(peak, 0.3)
+    missing = THINNEST * FINE - stroke_width(strokes)
+    if missing > 0:
+        strokes = ndimage.distance_transform_edt(~np.pad(strokes, 2 * FINE)) < missing / 2 + 0.5
+    strokes = strokes[extent(strokes)]
+    height, width = (max(1, round(side * box / max(strokes.shape))) for side in strokes.shape)
+    down = Image.fromarray(strokes.astype(np.float32)).resize((width, height), Image.Resampling.BOX)
+    return np.asarray(down)
+
+
+def stroke_width(strokes: Mask) -> float:
+    """Pixels: twice the area by the length of the outline (Crofton's estimate from steps along rows, columns and diagonals)."""
+    padded = np.pad(strokes, 1)
+    straight = np.count_nonzero(padded[1:] != padded[:-1]) + np.count_nonzero(padded[:, 1:] != padded[:, :-1])
+    slanted = np.count_nonzero(padded[1:, 1:] != padded[:-1, :-1]) + np.count_nonzero(padded[1:, :-1] != padded[:-1, 1:])
+    return 2 * np.count_nonzero(strokes) / (np.pi / 8 * (straight + slanted / np.sqrt(2)))
+
+
+def extent(mask: Mask) -> tuple[slice, slice]:
+    """Rows and columns of the smallest box around what is true."""
+    rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
+    return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def resized(grey: Grey, factor: float) -> Grey:
+    """Scaled by a factor: averaged when it shrinks, smooth when it grows."""
+    height, width = (max(1, round(side * factor)) for side in grey.shape)
+    method = Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC
+    return np.asarray(Image.fromarray(np.ascontiguousarray(grey, np.float32)).resize((width, height), method))

@@ -1,0 +1,47 @@
+"""What holds for every test: one thread, no network, no deadline, and where the real data lie."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import settings
+
+# Read when torch is first imported, by child processes too. More threads than free cores are slower than one,
+# and the order of a sum, so the last bits of a loss, depends on their number.
+os.environ |= {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+
+SHARED_DATA = Path(__file__).parents[1] / ".." / "shared" / "data"
+"""MNIST, the Free Spoken Digit Dataset and some Speech Commands, beside the repository; with a README."""
+
+LOOPBACK = ("localhost", "::1", "")
+"""Hosts that are this machine, besides 127.*; the empty one is what a server binds to."""
+
+
+def refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
+    """An audit hook: whoever looks up or talks to another machine gets an error, inside a library too."""
+    if event in ("socket.getaddrinfo", "socket.gethostbyname"):
+        host = arguments[0]
+    elif event in ("socket.connect", "socket.sendto"):
+        host = arguments[1][0] if isinstance(arguments[1], tuple) else ""  # a path: a socket of this machine
+    else:
+        return
+    name = host.decode() if isinstance(host, bytes) else host or ""
+    if name not in LOOPBACK and not name.startswith("127."):
+        raise RuntimeError(f"a test wanted to reach {name!r}; serve it on 127.0.0.1 instead")
+
+
+sys.addaudithook(refuse_network)
+
+# On a busy machine a slow example is no bug of ours; a test that hangs ends by its timeout.
+settings.register_profile("seesay", deadline=None)
+settings.load_profile("seesay")
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real data; the test is skipped where it is absent."""
+    if not SHARED_DATA.is_dir():
+        pytest.skip("no real data here: ../shared/data is absent")
+    return SHARED_DATA
