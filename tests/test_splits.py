@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seesay.config import AudioSpec, ImageSpec, Spec
@@ -66,6 +66,7 @@ def parts(splits: Splits) -> list[np.ndarray]:
     return [splits.train, splits.valid, splits.test]
 
 
+@settings(max_examples=40)
 @given(datasets(), st.integers(0, 2**32), st.sampled_from(["group", "row"]))
 def test_every_labelled_row_is_in_exactly_one_part_and_given_parts_stay(dataset, seed, by):
     splits = split(dataset, seed, by)
@@ -78,6 +79,7 @@ def test_every_labelled_row_is_in_exactly_one_part_and_given_parts_stay(dataset,
     assert set(everything) - set(labelled) <= set(splits.test)
 
 
+@settings(max_examples=40)
 @given(datasets(), st.integers(0, 2**32))
 def test_nothing_crosses_between_parts_that_are_drawn(dataset, seed):
     fresh = dataset.replace(split=np.full(len(dataset), NONE, np.int8))
@@ -86,6 +88,7 @@ def test_nothing_crosses_between_parts_that_are_drawn(dataset, seed):
     assert not np.isin(splits.test, np.flatnonzero(dataset.label < 0)).any()
 
 
+@settings(max_examples=40)
 @given(datasets(), st.integers(0, 2**32))
 def test_a_drawn_valid_shares_nothing_with_train_whatever_is_given(dataset, seed):
     splits = split(dataset, seed)
@@ -93,6 +96,7 @@ def test_a_drawn_valid_shares_nothing_with_train_whatever_is_given(dataset, seed
         assert ("train", "valid") not in {leak.splits for leak in leaks(dataset, splits)}
 
 
+@settings(max_examples=40)
 @given(datasets(), st.integers(0, 2**32), st.randoms(use_true_random=False))
 def test_numbers_of_contents_and_of_speakers_do_not_matter(dataset, seed, random):
     """Only who shares what with whom counts, not where it stands in a table."""
@@ -261,6 +265,7 @@ def test_hardly_any_rows_are_no_reason_to_fail(rows):
 # ------------------------------------------------------------------------------------------------------ folds
 
 
+@settings(max_examples=40)
 @given(st.integers(2, 6), st.integers(0, 2**32), st.sampled_from(["group", "row"]))
 def test_each_row_is_valid_once_and_no_group_crosses(k, seed, by):
     dataset = repeated(clips_of_a_class=6, classes=3, rows=90)

@@ -8,11 +8,63 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the names of `_HOME` once more, for editors and type checkers
+    from seesay.config import Config as Config
+    from seesay.config import Spec as Spec
+    from seesay.data.dataset import Dataset as Dataset
+    from seesay.data.layouts import import_data as import_data
+    from seesay.data.layouts import open_data as open_data
+    from seesay.data.splits import split as split
+    from seesay.errors import InputError as InputError
+    from seesay.errors import SeesayError as SeesayError
+    from seesay.learn.run import Run as Run
+    from seesay.learn.run import begin as begin
+    from seesay.learn.run import train as train
+    from seesay.learn.train import fit as fit
+    from seesay.measure.evaluate import evaluate as evaluate
+    from seesay.model.classifier import build as build
+    from seesay.recipes import recipe as recipe
+    from seesay.serve.predict import Predictor as Predictor
+
     __version__: str
 
-__all__ = ["__version__"]
+__all__ = [
+    "Config",
+    "Dataset",
+    "InputError",
+    "Predictor",
+    "Run",
+    "SeesayError",
+    "Spec",
+    "__version__",
+    "begin",
+    "build",
+    "evaluate",
+    "fit",
+    "import_data",
+    "open_data",
+    "recipe",
+    "split",
+    "train",
+]
 
-_HOME: dict[str, str] = {}
+_HOME: dict[str, str] = {
+    "Config": "config",
+    "Dataset": "data.dataset",
+    "InputError": "errors",
+    "Predictor": "serve.predict",
+    "Run": "learn.run",
+    "SeesayError": "errors",
+    "Spec": "config",
+    "begin": "learn.run",
+    "build": "model.classifier",
+    "evaluate": "measure.evaluate",
+    "fit": "learn.train",
+    "import_data": "data.layouts",
+    "open_data": "data.layouts",
+    "recipe": "recipes",
+    "split": "data.splits",
+    "train": "learn.run",
+}
 """Public name → the module that holds it: {"fit": "learn.train"} stands for seesay.learn.train.fit."""
 
 

@@ -24,11 +24,13 @@ def data_build(
     recordings: tuple[Path, ...],
     out: Path,
     test_speakers: Path | None = None,
-    rows: tuple[int, int] = (60_000, 10_000),
+    rows: tuple[int, int] | None = None,
     seed: int = 0,
     rate: int | None = None,
     seconds: float = 1.0,
     features: Literal["mfcc", "log-mel"] = "mfcc",
+    reader: Literal["auto", "ink", "photo"] = "auto",
+    size: int = 28,
     overwrite: bool = False,
 ) -> None:
     """Pair pictures with recordings of the same class; no speaker stands on both sides.
@@ -38,19 +40,21 @@ def data_build(
         recordings: Folders of {label}_{speaker}_{take}.wav or {word}/{speaker}_*.wav.
         out: Folder to make.
         test_speakers: File that names the speakers who are only ever tested, one a line. Without it a fifth, drawn.
-        rows: How many rows to train on and how many to test on.
+        rows: How many rows to train on and how many to test on; without it every picture is one (MNIST: 60000 10000).
         seed: Of the pairing.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
         seconds: Length of the clip around the word.
         features: What the model will be given of a recording.
+        reader: How picture files are read: ink is cropped and centred as MNIST was, photos are scaled.
+        size: Height and width of photos, in pixels.
         overwrite: Replace the folder if seesay made it.
     """
+    from seesay.data.contents import Reading
     from seesay.data.pairing import build
 
+    reading = Reading(rate=rate, seconds=seconds, features=features, reader=reader, size=size)
     with tracking() as track:
-        data = build(
-            pictures, recordings, out, test_speakers, rows, seed, rate, seconds, features, overwrite, track
-        )
+        data = build(pictures, recordings, out, test_speakers, rows, seed, reading, overwrite, track)
     _describe(data, out)
 
 
@@ -76,12 +80,12 @@ def data_import(
         features: What the model will be given of a recording.
         overwrite: Replace the folder if seesay made it.
     """
+    from seesay.data.contents import Reading
     from seesay.data.layouts import import_data
 
+    reading = Reading(rate=rate, seconds=seconds, features=features, reader=reader, size=size)
     with tracking() as track:
-        data = import_data(
-            source, out, overwrite, rate=rate, seconds=seconds, reader=reader, size=size, features=features, track=track
-        )
+        data = import_data(source, out, overwrite, reading, track)
     _describe(data, out)
 
 
@@ -95,7 +99,7 @@ def data_download(name: Words[Literal["wsd"]], out: Path | None = None) -> None:
     from seesay.data.download import download_wsd, progress_bars
 
     with progress_bars() as progress:
-        folder = download_wsd(out, progress=progress)
+        folder = download_wsd(out, progress=progress, say=print)
     print(f"{name} lies in {folder}")
 
 
@@ -129,7 +133,7 @@ def data_show(source: Words[str], out: Path, rows: int = 24, seed: int = 0) -> N
     from seesay.data.layouts import open_data
     from seesay.data.sheet import draw_sheet
 
-    draw_sheet(open_data(source), rows, seed, out)
+    draw_sheet(open_data(source), out, rows, seed)
     print(f"{out} shows {rows} rows of {source}")
 
 

@@ -80,29 +80,43 @@ class AudioSpec:
     scale: tuple[float, ...] = ()
     """Per feature column: the standard deviation divided by. Empty: not normalised yet."""
     frames: int = 39
-    """Rows of the feature matrix. For `mfcc` and `log-mel` it follows from the fields above and is checked."""
+    """Rows of the feature matrix. For `mfcc` and `log-mel` it follows from the fields above."""
     columns: int = 13
     """Columns of the feature matrix; the same."""
 
     def __post_init__(self) -> None:
         if self.features == "unknown":
             return
-        expected = (
-            self.frames_of_clip(),
-            self.filters if self.features == "log-mel" else self.coefficients + 1,
-        )
-        object.__setattr__(self, "frames", expected[0])
-        object.__setattr__(self, "columns", expected[1])
+        self._check_samples()
+        object.__setattr__(self, "frames", self.frames_of_clip())
+        columns = self.filters if self.features == "log-mel" else self.coefficients + 1
+        object.__setattr__(self, "columns", columns)
+        self._check_columns()
+
+    def _check_samples(self) -> None:
+        if min(self.rate, round(self.rate * self.shift), round(self.rate * self.window)) < 1:
+            raise ConfigError(
+                f"rate, window and shift must be at least one sample, "
+                f"got rate={self.rate}, window={self.window:g}, shift={self.shift:g}"
+            )
         if not 0 <= self.low < self.high <= self.rate / 2:
             raise ConfigError(
                 f"the mel filters must lie between 0 Hz and half the rate ({self.rate / 2:g} Hz), "
                 f"and low below high; got low={self.low:g}, high={self.high:g}"
             )
-        if self.frames < 1:
-            raise ConfigError(f"a window of {self.window:g} s does not fit into a clip of {self.seconds:g} s")
+        if self.frames_of_clip() < 1:
+            raise ConfigError(
+                f"a window of {self.window:g} s does not fit into a clip of {self.seconds:g} s"
+            )
+
+    def _check_columns(self) -> None:
         if self.features == "mfcc" and not 1 <= self.coefficients < self.filters:
             raise ConfigError(
                 f"{self.filters} filters give 1 to {self.filters - 1} coefficients, got {self.coefficients}"
+            )
+        if {len(self.mean), len(self.scale)} not in ({0}, {self.columns}):
+            raise ConfigError(
+                f"mean and scale need {self.columns} values each or none, got {len(self.mean)} and {len(self.scale)}"
             )
 
     @property
@@ -143,6 +157,14 @@ class Spec:
 # -------------------------------------------------------------------------------------------------------------- configs
 
 
+def _check(config: Any, *names: str, least: float, most: float = math.inf) -> None:
+    """ConfigError where one of these fields is not between the two."""
+    for name in names:
+        if not least <= getattr(config, name) <= most:
+            limits = f"{least:g} or more" if most == math.inf else f"{least:g} to {most:g}"
+            raise ConfigError(f"{name} must be {limits}, got {getattr(config, name):g}")
+
+
 @dataclass(frozen=True)
 class SplitConfig:
     """Which rows train and which choose the best epoch. Test rows are the data set's own."""
@@ -153,6 +175,9 @@ class SplitConfig:
     """Share of the training rows that validate, as far as groups allow; unless the data set names its own."""
     seed: int = 0
     """Which groups these are."""
+
+    def __post_init__(self) -> None:
+        _check(self, "valid", least=0, most=0.9)
 
 
 @dataclass(frozen=True)
@@ -167,6 +192,10 @@ class EncoderConfig:
     """Blocks of convolution, normalisation and ReLU."""
     dropout: float = 0.1
     """Share of the encoding's entries set to zero in training."""
+
+    def __post_init__(self) -> None:
+        _check(self, "width", "layers", least=1)
+        _check(self, "dropout", least=0, most=0.95)
 
 
 @dataclass(frozen=True)
@@ -184,6 +213,9 @@ class ModelConfig:
     optimum where picture and recording are independent given the class."""
     hidden: int = 128
     """Units between the two layers of a learned fusion."""
+
+    def __post_init__(self) -> None:
+        _check(self, "dim", "hidden", least=1)
 
 
 @dataclass(frozen=True)
@@ -209,6 +241,10 @@ class AugmentConfig:
     repair: bool = True
     """New partners within the class at every epoch, where the data set says that pairs were drawn so."""
 
+    def __post_init__(self) -> None:
+        _check(self, "shift", "zoom", "delay", "stretch", least=0, most=0.9)
+        _check(self, "rotate", "mask_frames", "mask_columns", "noise", least=0)
+
 
 @dataclass(frozen=True)
 class OptimConfig:
@@ -228,6 +264,13 @@ class OptimConfig:
     """Decay of the moving average of the weights, a step. The average is what is scored and kept."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 where the processor multiplies it quicker than float32, which is asked of it, not assumed."""
+
+    def __post_init__(self) -> None:
+        _check(self, "epochs", least=1)
+        _check(self, "batch", least=2)
+        _check(self, "lr", least=1e-8, most=10)
+        _check(self, "weight_decay", least=0)
+        _check(self, "label_smoothing", "ema", least=0, most=0.9999)
 
 
 @dataclass(frozen=True)

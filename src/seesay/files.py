@@ -8,7 +8,6 @@ import contextlib
 import os
 import shutil
 import tempfile
-import zipfile
 from collections.abc import Generator
 from pathlib import Path
 from typing import IO, Any
@@ -20,19 +19,22 @@ from seesay.errors import InputError, OutputError
 OURS = ("dataset.json", "config.json", "report.json", "encodings.npz")
 """A folder that holds one of these was made by seesay, so `overwrite` may delete it."""
 
+MAGIC = b"\x93NUMPY"
+"""How a `.npy` file starts (numpy.lib.format)."""
+
 
 def read_array(path: Path | str, mapped: bool = True) -> np.ndarray:
     """The array of a `.npy` file, memory-mapped if `mapped`. Pickled, truncated or empty: InputError."""
     path = Path(path)
     check_file(path)
+    with path.open("rb") as file:
+        start = file.read(len(MAGIC))
+    if start != MAGIC[: len(start)]:
+        raise InputError(f"{path} is not a .npy file", "Save one array with numpy.save.")
     try:
-        array = np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
-    except (ValueError, OSError, EOFError, OverflowError, zipfile.BadZipFile) as error:
+        return np.load(path, mmap_mode="r" if mapped else None, allow_pickle=False)
+    except Exception as error:  # a damaged header makes numpy's parsers raise nearly anything
         raise InputError(*_why_unreadable(path, error)) from None
-    if not isinstance(array, np.ndarray):
-        array.close()
-        raise InputError(f"{path} holds several arrays, expected one", "Hand over a .npy file.")
-    return array
 
 
 def check_file(path: Path) -> None:
@@ -46,18 +48,11 @@ def check_file(path: Path) -> None:
 
 
 def _why_unreadable(path: Path, error: Exception) -> tuple[str, str]:
-    if (
-        "pickle" in str(error).lower()
-        or "Python object" in str(error)
-        or "Array can't be memory-mapped" in str(error)
-    ):
-        with path.open("rb") as file:
-            if file.read(6) == b"\x93NUMPY":
-                return (
-                    f"{path} holds pickled objects, which can run code and are never loaded",
-                    "Save a numeric array.",
-                )
-        return f"{path} is not a .npy file", "Save it with numpy.save."
+    if "Object arrays cannot be loaded" in str(error) or "Array can't be memory-mapped" in str(error):
+        return (
+            f"{path} holds pickled objects, which can run code and are never loaded",
+            "Save a numeric array.",
+        )
     return f"{path} cannot be read as an array, it may be truncated ({error})", "Copy or download it again."
 
 

@@ -70,11 +70,13 @@ class Table:
             yield self.take(places)
 
     def paired_anew(self, generator: Generator) -> "Table":
-        """The same rows, each with a partner drawn from its class: every pointer is still used as often as before."""
+        """The same rows, each with a partner drawn from its class: every pointer is still used as often as before, and a
+        row that lacks a modality still does."""
         first, *others = self.pointers
         pointers = {first: self.pointers[first]}
         for modality in others:
-            pointers[modality] = _shuffled_within(self.label, self.pointers[modality], generator)
+            pointer = self.pointers[modality]
+            pointers[modality] = _shuffled_within(2 * self.label + (pointer >= 0), pointer, generator)
         return Table(self.features, pointers, self.label, self.rows)
 
 
@@ -90,10 +92,10 @@ def _decoded(features: Tensor) -> Tensor:
     return features.float() / 255 if features.dtype == torch.uint8 else features.float()
 
 
-def _shuffled_within(label: Tensor, pointers: Tensor, generator: Generator) -> Tensor:
-    """`pointers` with those of one class in another order among the rows of that class."""
-    order = torch.randperm(len(label), generator=generator, device=label.device)
-    shuffled = order[label[order].argsort(stable=True)]  # rows by class, at random within it
+def _shuffled_within(kind: Tensor, pointers: Tensor, generator: Generator) -> Tensor:
+    """`pointers` with those of one kind in another order among the rows of that kind."""
+    order = torch.randperm(len(kind), generator=generator, device=kind.device)
+    shuffled = order[kind[order].argsort(stable=True)]  # rows by kind, at random within it
     result = torch.empty_like(pointers)
-    result[label.argsort(stable=True)] = pointers[shuffled]
+    result[kind.argsort(stable=True)] = pointers[shuffled]
     return result

@@ -46,25 +46,28 @@ def dataset_from(
     speaker: Sequence[Any] | np.ndarray | None = None,
     pairing: Pairing = "given",
     sources: Iterable[str] = (),
+    where: str = "",
 ) -> Dataset:
     """The data set of these tables and columns, an entry per row each. `labels` are names or whole numbers;
     with `classes` they are indices into those. A row of the test split may have an empty label: not known.
+    `where`: what to call all this in a message, if not by its name.
 
     Columns of another length, odd labels or splits, a class of a single row, less than two classes:
     InputError.
     """
+    where = where or name
     tables = {m: tables[m] for m in MODALITIES if m in tables}
     specs: dict[str, Any] = {m: table.spec for m, table in tables.items()}
     rows = np.stack([table.pointers for table in tables.values()], axis=1).astype(np.int32)
     for what, column in (("labels", labels), ("splits", split), ("speakers", speaker)):
         if column is not None and len(column) != len(rows):
-            raise InputError(f"{name}: {len(rows)} rows need as many {what}, got {len(column)}")
-    splits = np.full(len(rows), MISSING, np.int8) if split is None else split_index(split, name)
-    names = label_names(labels, name)
-    check_known(names, splits, name)
+            raise InputError(f"{where}: {len(rows)} rows need as many {what}, got {len(column)}")
+    splits = np.full(len(rows), MISSING, np.int8) if split is None else split_index(split, where)
+    names = label_names(labels, where)
+    check_known(names, splits, where)
     found = tuple(classes) or classes_of(names)
-    label = label_index(names, found, by_number=bool(classes), where=name)
-    check_classes(label, found, name)
+    label = label_index(names, found, by_number=bool(classes), where=where)
+    check_classes(label, found, where)
     return Dataset(
         spec=Spec(found, **specs),
         contents={m: table.contents for m, table in tables.items()},
@@ -142,7 +145,7 @@ def label_index(names: np.ndarray, classes: Sequence[str], by_number: bool, wher
     for name in different:
         if name not in index:
             raise InputError(
-                f"{where}: label {name!r} is none of 0 to {len(classes) - 1}", "Check `classes`."
+                f"{where}: label {str(name)!r} is none of 0 to {len(classes) - 1}", "Check `classes`."
             )
     return np.array([index[str(name)] for name in different], np.int64)[which]
 

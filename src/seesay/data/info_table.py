@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from seesay.data.info import Info
+from seesay.data.info import Contents, Info
 
 WIDE = 12  # classes that stand side by side; of more, only the rarest and the commonest are shown
 
 
 def print_info(info: Info, console: Console) -> None:
-    """Tables of rows and contents, then what stands in two splits and the warnings. Made to fit 100
-    columns."""
+    """Tables of rows and of contents, then what stands in two splits, and the warnings. Fits 100 columns."""
     console.print(
         Text(info.name, "bold"),
         Text(f"{info.rows:,} rows, {len(info.classes)} classes, pairs {info.pairing}"),
@@ -32,33 +29,49 @@ def print_info(info: Info, console: Console) -> None:
 
 def _split_table(info: Info) -> Table:
     wide = len(info.classes) > WIDE
-    table = Table("split", Column("rows", justify="right"), box=SIMPLE_HEAD)
-    columns = ("rarest class", "commonest class") if wide else info.classes
-    for name in (*columns, "no label"):
-        table.add_column(Text(name), justify="right", overflow="fold")
+    table = _table("split", "rows", *(("rarest class", "commonest class") if wide else info.classes))
+    unlabelled = any(info.unlabelled.values())
+    if unlabelled:
+        table.add_column("no label", justify="right")
     for name, rows in info.splits.items():
         counts = info.balance[name]
-        shown = [f"{n:,} {info.classes[counts.index(n)]}" for n in (min(counts), max(counts))]
-        cells = shown if wide else [f"{n:,}" if n else "-" for n in counts]
-        none = info.unlabelled[name]
-        table.add_row(name, f"{rows:,}", *map(Text, cells), f"{none:,}" if none else "-")
+        few, many = (f"{info.classes[counts.index(n)]}: {n}" for n in (min(counts), max(counts)))
+        cells = [few, many] if wide else [str(n or "-") for n in counts]
+        _row(table, name, str(rows), *cells, *([str(info.unlabelled[name] or "-")] if unlabelled else []))
     return table
 
 
 def _content_table(info: Info) -> Table:
-    table = Table("", *(Column(m, justify="right") for m in info.modalities), box=SIMPLE_HEAD)
+    table = _table("contents", *info.modalities)
     tables = list(info.modalities.values())
-
-    def add(name: str, cells: Iterable[str]) -> None:
-        table.add_row(Text(name), *map(Text, cells))
-
-    add("distinct contents", (f"{t.contents:,}" for t in tables))
-    add("one content", (f"{t.dtype} {' x '.join(map(str, t.shape))}" for t in tables))
-    add("range (mean)", (f"{t.minimum:.4g} to {t.maximum:.4g} ({t.mean:.4g})" for t in tables))
-    add("recipe", (f"{t.features}{', normalised' if t.normalised else ', not normalised'}" for t in tables))
-    add("repeats", (f"{t.repeated:,} rows, up to {t.most_repeated:,} of one content" for t in tables))
-    for split in info.splits:
-        add(f"missing in {split}", (f"{t.missing[split]:,}" if t.missing[split] else "-" for t in tables))
+    _row(table, "distinct", *(f"{t.contents:,}" for t in tables))
+    _row(table, "one is", *(f"{t.dtype} {' x '.join(map(str, t.shape))}" for t in tables))
+    _row(table, "values", *(f"{t.minimum:,.6g} to {t.maximum:,.6g}, mean {t.mean:.3g}" for t in tables))
+    _row(table, "recipe", *(f"{t.features}, {'' if t.normalised else 'not '}normalised" for t in tables))
+    _row(table, "repeats", *(_repeats(t) for t in tables))
+    lacking = [split for split in info.splits if any(t.missing[split] for t in tables)]
+    for split in lacking:
+        _row(table, f"missing in {split}", *(_count(t.missing[split]) for t in tables))
+    if not lacking:
+        _row(table, "missing", *("-" for _ in tables))
     for name in dict.fromkeys(name for t in tables for name in t.groups):
-        add(f"{name}s", (f"{t.groups[name]:,}" if name in t.groups else "not known" for t in tables))
+        _row(table, f"{name}s", *(_count(t.groups.get(name, 0)) for t in tables))
     return table
+
+
+def _repeats(table: Contents) -> str:
+    return f"{table.repeated:,} rows, one up to {table.most_repeated:,} times" if table.repeated else "-"
+
+
+def _count(number: int) -> str:
+    return f"{number:,}" if number else "-"
+
+
+def _table(first: str, *columns: str) -> Table:
+    others = (Column(Text(name), justify="right") for name in columns)
+    return Table(Column(first), *others, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+
+
+def _row(table: Table, *cells: str) -> None:
+    """A row of plain text: names of people's classes are not rich's markup."""
+    table.add_row(*map(Text, cells))

@@ -5,18 +5,16 @@ MNIST's idx files; folders of recordings or pictures; a manifest. Or a name: `di
 package, and `wsd`, which is downloaded.
 """
 
-from collections.abc import Mapping
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
-from zipfile import BadZipFile
+from zipfile import is_zipfile
 
 import numpy as np
 
 from seesay.config import Modality
-from seesay.data.arrays import Parts, audio_table, image_table
-from seesay.data.columns import Table, dataset_from, label_names
-from seesay.data.contents import Reading, Track, silent
+from seesay.data.arrays import audio_table, image_table
+from seesay.data.columns import Table, dataset_from, label_names, split_index
+from seesay.data.contents import USUAL, Reading, Track, silent
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.idx import is_idx_folder
 from seesay.data.manifest import (
@@ -28,36 +26,22 @@ from seesay.data.manifest import (
     read_pictures,
     read_recordings,
 )
-from seesay.data.sheets import read_columns
+from seesay.data.normaliser import normalised
+from seesay.data.written_spoken import is_kaggle, is_zenodo, read_kaggle, read_zenodo
 from seesay.errors import InputError
-from seesay.files import check_file, make_way, read_array
+from seesay.files import check_file, make_way
 
 NAMES = ("digits", "wsd")
 """Data sets that have no path: inside the package, and downloaded."""
 
-CODES: Mapping[Modality, str] = {"image": "wr", "audio": "sp"}
-"""Written, spoken: how the database names its files."""
-
-KAGGLE = "x_{split}_{code}.npy"
-ZENODO = "data_{code}_{split}.npy"
-
-ZENODO_LABELS = "labels_{split}.npy"
-
-KAGGLE_LABELS = "y_train.csv"
-
 UNDERSTOOD = (
-    "a seesay data set, x_train_wr.npy and its like (Kaggle), data_wr_train.npy and its like (Zenodo), a .npz file, "
-    "MNIST's idx files, {label}_{speaker}_{take}.wav, {word}/{speaker}_*.wav, {label}/*.png, a .csv or .parquet manifest, "
-    "or the names digits and wsd"
-)
-
-DRAWN = (
-    "picture and recording of a row were drawn at random within its class, recordings repeatedly "
-    "(Khacef, Rodriguez, Miramond: Written and spoken digits database, doi.org/10.5281/zenodo.4452953)"
+    "a seesay data set, x_train_wr.npy and its like (Kaggle), data_wr_train.npy and its like (Zenodo), "
+    "a .npz file, MNIST's idx files, {label}_{speaker}_{take}.wav, {word}/{speaker}_*.wav, {label}/*.png, "
+    "a .csv or .parquet manifest, or the names digits and wsd"
 )
 
 
-def open_data(source: Path | str, reading: Reading = Reading(), track: Track = silent) -> Dataset:
+def open_data(source: Path | str, reading: Reading = USUAL, track: Track = silent) -> Dataset:
     """The data set at a path in any layout (ours is memory-mapped, all others are read into memory), or of a
     name.
 
@@ -84,7 +68,7 @@ def import_data(
     source: Path | str,
     out: Path | str,
     overwrite: bool = False,
-    reading: Reading = Reading(),
+    reading: Reading = USUAL,
     track: Track = silent,
 ) -> Dataset:
     """Reads `source` as `open_data` does, writes it to the folder `out`, and returns what is there,
@@ -94,7 +78,8 @@ def import_data(
     there.
     """
     make_way(out, overwrite, delete=False)  # said before the work, not after it
-    open_data(source, reading, track).save(out, overwrite)
+    data = open_data(source, reading, track)
+    normalised(data, data.rows_of("train")).save(out, overwrite)
     return Dataset.open(out)
 
 
@@ -117,9 +102,9 @@ def _open_file(path: Path, reading: Reading, track: Track) -> Dataset:
 def _open_folder(folder: Path, reading: Reading, track: Track) -> Dataset:
     if (folder / "dataset.json").exists():
         return Dataset.open(folder)
-    if any(_names(folder, KAGGLE)):
+    if is_kaggle(folder):
         return read_kaggle(folder)
-    if any(_names(folder, ZENODO)):
+    if is_zenodo(folder):
         return read_zenodo(folder)
     if is_idx_folder(folder):
         return read_pictures(folder)
@@ -137,99 +122,15 @@ def _open_folder(folder: Path, reading: Reading, track: Track) -> Dataset:
     raise InputError(f"{folder} holds no data set", f"Expected {UNDERSTOOD}.")
 
 
-# ------------------------------------------------------------------------- written and spoken digits database
-
-
-def read_kaggle(folder: Path) -> Dataset:
-    """The course competition's files: training rows with labels in a CSV, test rows, if they are there,
-    without."""
-    parts = _parts(folder, KAGGLE)
-    columns = read_columns(folder / KAGGLE_LABELS, ("row_id", "label"))
-    return _digits(folder, "Kaggle", parts, {"train": _in_order(folder / KAGGLE_LABELS, columns)})
-
-
-def read_zenodo(folder: Path) -> Dataset:
-    """The six files of Zenodo record 4452953; those of the test split may be absent."""
-    parts = _parts(folder, ZENODO)
-    paths = {split: folder / ZENODO_LABELS.format(split=split) for split in parts}
-    labels = {split: label_names(read_array(path), str(path)) for split, path in paths.items()}
-    return _digits(folder, "Zenodo", parts, labels)
-
-
-def _digits(
-    folder: Path,
-    layout: str,
-    parts: Mapping[str, Mapping[Modality, np.ndarray]],
-    labels: Mapping[str, np.ndarray],
-) -> Dataset:
-    """`parts[split][modality]` one below the other; a split without `labels` gets none."""
-    rows = {split: _same_rows(folder, split, arrays) for split, arrays in parts.items()}
-    names = [labels.get(split, np.full(count, "")) for split, count in rows.items()]
-    for split, found in zip(rows, names, strict=True):
-        if len(found) != rows[split]:
-            raise InputError(
-                f"{folder}: {rows[split]} rows of {split} need as many labels, got {len(found)}",
-                "Copy or download the files again.",
-            )
-
-    def below(modality: Modality) -> Parts:
-        return {f"{folder / CODES[modality]}_{split}": arrays[modality] for split, arrays in parts.items()}
-
-    return dataset_from(
-        folder.resolve().name,
-        {"image": image_table(below("image"), reader="ink"), "audio": audio_table(below("audio"))},
-        np.concatenate(names),
-        split=np.repeat([SPLITS.index(split) for split in rows], list(rows.values())),
-        pairing="drawn within class",
-        sources=[f"the folder {folder.resolve().name} in the layout of {layout}", DRAWN],
-    )
-
-
-def _names(folder: Path, pattern: str) -> list[Path]:
-    """Those files of the layout that are there."""
-    paths = [folder / pattern.format(split=s, code=c) for s in ("train", "test") for c in CODES.values()]
-    return [path for path in paths if path.is_file()]
-
-
-def _parts(folder: Path, pattern: str) -> dict[str, dict[Modality, np.ndarray]]:
-    """Per split and modality the mapped array; no `test` where neither of its files is there."""
-    found = _names(folder, pattern)
-    splits = ["train"] + ["test"] * any("test" in path.name for path in found)
-    return {
-        s: {m: read_array(folder / pattern.format(split=s, code=c)) for m, c in CODES.items()} for s in splits
-    }
-
-
-def _same_rows(folder: Path, split: str, arrays: Mapping[Modality, np.ndarray]) -> int:
-    rows = {m: len(array) if array.ndim else 0 for m, array in arrays.items()}
-    if len(set(rows.values())) > 1:
-        raise InputError(
-            f"{folder}: {split} has {rows['image']} pictures and {rows['audio']} recordings, expected as many",
-            "Copy or download the files again.",
-        )
-    return rows["image"]
-
-
-def _in_order(path: Path, columns: Mapping[str, list[str]]) -> np.ndarray:
-    """The labels by ascending `row_id`, which counts without gaps from any number."""
-    ids = label_names(columns["row_id"], f"{path}, row_id")
-    try:
-        order = ids.astype(np.int64)
-    except ValueError:
-        raise InputError(f"{path}: row_id must be whole numbers", "Mend the file.") from None
-    places = np.argsort(order)
-    if (np.diff(order[places]) != 1).any():
-        raise InputError(f"{path}: row_id must hold each number once, without gaps", "Mend the file.")
-    return label_names(columns["label"], str(path))[places]
-
-
 # -------------------------------------------------------------------------------------------------------- npz
 
 
 def read_npz(path: Path) -> Dataset:
     """One file with `label` and `image`, `audio` or both, an entry per row; optionally `split` (names, or 0,
-    1, 2 for train, valid, test), `speaker`, and `classes`, of which labels are then indices. -1 is an unknown
-    label or split."""
+    1, 2 for train, valid, test, or -1), `speaker`, and `classes`, of which labels are then indices. Where
+    only rows of the test split have the label -1, it is unknown. Arrays that do not fit, or are pickled:
+    InputError.
+    """
     arrays = _npz_arrays(path)
     name = str(path)
     readers = {"image": image_table, "audio": audio_table}
@@ -248,33 +149,39 @@ def read_npz(path: Path) -> Dataset:
     return dataset_from(
         path.stem,
         tables,
-        _known(arrays["label"], name),
+        _known(arrays["label"], arrays.get("split"), name),
         classes=[str(c) for c in arrays["classes"].tolist()] if "classes" in arrays else (),
         split=arrays.get("split"),
         speaker=arrays.get("speaker"),
         sources=[f"the arrays of {path.name}"],
+        where=name,
     )
 
 
-def _npz_arrays(path: Path) -> dict[str, Any]:
+def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
     check_file(path)
+    if not is_zipfile(path):
+        raise InputError(f"{path} is not a .npz file or truncated", "Save arrays with numpy.savez.")
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, BadZipFile, AttributeError, TypeError) as error:
-        why = (
-            "it holds pickled objects, which are never loaded"
-            if "pickle" in str(error).lower()
-            else str(error)
-        )
+    except Exception as error:  # damaged members make zlib's and numpy's parsers raise nearly anything
+        pickled = "Object arrays cannot be loaded" in str(error)
+        why = "it holds pickled objects, which can run code and are never loaded" if pickled else str(error)
         raise InputError(f"{path} cannot be read: {why}", "Save numeric arrays with numpy.savez.") from None
-    for name in ("label", "split", "speaker", "classes"):
-        if name in arrays and arrays[name].ndim != 1:
-            raise InputError(f"{path}: {name} must have one entry per row, got {arrays[name].shape}")
+    for name, array in arrays.items():
+        if not isinstance(array, np.ndarray):
+            raise InputError(f"{path}: {name} is not an array", "Save arrays with numpy.savez.")
+        if name in ("label", "split", "speaker", "classes") and array.ndim != 1:
+            raise InputError(f"{path}: {name} must be a single column, got {array.shape}")
     return arrays
 
 
-def _known(label: np.ndarray, where: str) -> np.ndarray:
-    """Label names, with those that are -1 unknown."""
+def _known(label: np.ndarray, split: np.ndarray | None, where: str) -> np.ndarray:
+    """Label names, those that are -1 unknown if only rows of the test split have it."""
     names = label_names(label, where)
-    return np.where(names == str(MISSING), "", names) if label.dtype.kind in "if" else names
+    minus = names == str(MISSING)
+    if split is None or len(split) != len(names):
+        return names
+    tested = split_index(split, where) == SPLITS.index("test")
+    return np.where(minus, "", names) if tested[minus].all() else names

@@ -11,14 +11,13 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
-from seesay.config import ImageSpec, Modality
+from seesay.config import Modality
 from seesay.data.arrays import image_table
 from seesay.data.columns import Table, dataset_from, listed
-from seesay.data.contents import Reading, Track, audio_contents, image_contents, silent
+from seesay.data.contents import USUAL, Reading, Track, audio_contents, image_contents, silent
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.idx import is_idx_folder, read_idx_folder
 from seesay.data.sheets import read_columns
@@ -51,18 +50,7 @@ class Recording:
     speaker: str
 
 
-class Pictures(NamedTuple):
-    """Pictures of a folder: an entry per picture, repeated ones included. `said`: what was found, in a
-    sentence."""
-
-    spec: ImageSpec
-    contents: np.ndarray
-    labels: list[str]
-    split: np.ndarray
-    said: str
-
-
-def read_manifest(path: Path, reading: Reading = Reading(), track: Track = silent) -> Dataset:
+def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
     """The data set that a manifest lists. An odd manifest, or files that cannot be read: InputError that
     names them."""
     columns = read_columns(path, ("label",))
@@ -90,6 +78,7 @@ def read_manifest(path: Path, reading: Reading = Reading(), track: Track = silen
         split=columns.get("split"),
         speaker=columns.get("speaker"),
         sources=[f"the manifest {path.name}"],
+        where=str(path),
     )
 
 
@@ -135,39 +124,36 @@ def _recordings(folder: Path) -> Iterator[Recording]:
         )
 
 
-def read_recordings(folder: Path, reading: Reading = Reading(), track: Track = silent) -> Dataset:
-    """The recordings of a folder as a data set, grouped by speaker."""
+def read_recordings(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
+    """The recordings of a folder as a data set, grouped by speaker. What `recordings` refuses, or files that
+    cannot be read: InputError."""
     found = recordings([folder])
     table = audio_contents([recording.path for recording in found], reading, str(folder), track)
     return dataset_from(
-        folder.name,
+        folder.resolve().name,
         {"audio": table},
         [recording.label for recording in found],
         speaker=[recording.speaker for recording in found],
-        sources=[f"the folder of recordings {folder.name}"],
+        sources=[f"the folder of recordings {folder.resolve().name}"],
+        where=str(folder),
     )
 
 
 # --------------------------------------------------------------------------------------------------- pictures
 
 
-def pictures(folder: Path | str, reading: Reading = Reading(), track: Track = silent) -> Pictures:
-    """Every picture of MNIST's files (with their split) or of a folder per class (with none, -1).
+def read_pictures(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
+    """MNIST's files (with their split) or a folder per class as a data set of pictures.
 
     Nothing found, or files that cannot be read: InputError.
     """
-    folder = Path(folder)
-    table, labels, split = _idx(folder) if is_idx_folder(folder) else _classes(folder, reading, track)
-    assert isinstance(table.spec, ImageSpec)
-    return Pictures(table.spec, table.contents[table.pointers], labels, split, table.said)
-
-
-def read_pictures(folder: Path, reading: Reading = Reading(), track: Track = silent) -> Dataset:
-    """The pictures of a folder, as in `pictures`, as a data set."""
     idx = is_idx_folder(folder)
     table, labels, split = _idx(folder) if idx else _classes(folder, reading, track)
     what = "MNIST's idx files in" if idx else "the folders of pictures in"
-    return dataset_from(folder.name, {"image": table}, labels, split=split, sources=[f"{what} {folder.name}"])
+    name = folder.resolve().name
+    return dataset_from(
+        name, {"image": table}, labels, split=split, sources=[f"{what} {name}"], where=str(folder)
+    )
 
 
 def _idx(folder: Path) -> tuple[Table, list[str], np.ndarray]:
@@ -179,11 +165,8 @@ def _idx(folder: Path) -> tuple[Table, list[str], np.ndarray]:
 
 
 def _classes(folder: Path, reading: Reading, track: Track) -> tuple[Table, list[str], np.ndarray]:
-    found = [
-        (path, inner.name)
-        for inner in class_folders(folder, PICTURES)
-        for path in files_with(inner, PICTURES)
-    ]
+    folders = class_folders(folder, PICTURES)
+    found = [(path, inner.name) for inner in folders for path in files_with(inner, PICTURES)]
     if not found:
         raise InputError(
             f"{folder} holds no pictures, expected {{label}}/*.png or MNIST's idx files", "Check the folder."

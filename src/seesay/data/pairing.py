@@ -1,7 +1,8 @@
 """Pairs from pictures and recordings that do not know each other: every picture gets a partner of its class.
 
-Partners are drawn at random, as for the written and spoken digits database, so picture and recording are independent given
-the class, and a model may draw new partners while it trains. Speakers whose clips are tested are never heard in training.
+Partners are drawn at random, as for the written and spoken digits database, so picture and recording are
+independent given the class, and a model may draw new partners while it trains. Speakers whose clips are
+tested are never heard in training.
 """
 
 from __future__ import annotations
@@ -12,10 +13,11 @@ from pathlib import Path
 
 import numpy as np
 
+from seesay.data import manifest
 from seesay.data.columns import dataset_from, listed
 from seesay.data.contents import Reading, Track, audio_contents, silent
 from seesay.data.dataset import MISSING, SPLITS, Dataset, Group
-from seesay.data.manifest import WORDS, Recording, read_pictures, recordings
+from seesay.data.manifest import WORDS, Recording
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, split, stored
 from seesay.errors import InputError, nearest
@@ -36,20 +38,22 @@ def build(
     overwrite: bool = False,
     track: Track = silent,
 ) -> Dataset:
-    """Pairs pictures with recordings of the same class, writes the data set into the folder `out` and returns it.
+    """Pairs pictures with recordings of the same class, writes the data set into the folder `out` and returns
+    it.
 
-    `pictures`: MNIST's idx files, whose test part stays test, or a folder per class, of which a fifth is tested.
-    `recordings`: folders as `data.manifest.recordings` reads them; the words zero to nine and the digits mean the same.
-    `test_speakers`: a file of names, one a line, whose clips are only tested; without it a fifth of the recordings is drawn,
-    by speaker. `rows`: how many to train on and to test on; none: all pictures. Each picture is used once, so there cannot be
-    more; of fewer a stratified part is drawn. Every clip is used once before any is repeated. The same seed gives the same
-    bytes.
+    `pictures`: MNIST's idx files, whose test part stays test, or a folder per class, of which a fifth is
+    tested. `recordings`: folders as `data.manifest.recordings` reads them; the words zero to nine and the
+    digits mean the same. `test_speakers`: a file of names, one a line, whose clips are only tested; without
+    it a fifth of the recordings is drawn, by speaker. `rows`: how many to train on and to test on; none: all
+    pictures. Each picture is used once, so there cannot be more; of fewer a stratified part is drawn. Every
+    clip is used once before any is repeated. The same seed gives the same bytes.
 
-    Classes without recordings, names in `test_speakers` that nobody has, no speaker left on one side, more rows than
-    pictures, the same recording under two names: InputError. `out` exists, the disk is full: OutputError.
+    Classes without recordings, names in `test_speakers` that nobody has, no speaker left on one side, more
+    rows than pictures, the same recording under two names: InputError. `out` exists, the disk is full:
+    OutputError.
     """
     make_way(out, overwrite, delete=False)
-    seen = read_pictures(Path(pictures), reading, track)
+    seen = manifest.read_pictures(Path(pictures), reading, track)
     heard = read_speech(recordings, seen.spec.classes, reading, track)
     sides = _by_speaker(heard, Path(test_speakers)) if test_speakers else split(heard, seed, valid=0)
     drawn = split(seen, seed, valid=0)
@@ -65,13 +69,15 @@ def build(
 def read_speech(
     folders: Sequence[Path | str], classes: Sequence[str], reading: Reading, track: Track = silent
 ) -> Dataset:
-    """The recordings of these classes, a row per file, grouped by speaker. A class without any: InputError."""
-    found = [(recording, class_named(recording.label, classes)) for recording in recordings(folders)]
+    """The recordings of these classes, a row per file, grouped by speaker. A class without any:
+    InputError."""
+    found = [(recording, class_named(recording.label, classes)) for recording in manifest.recordings(folders)]
     lacking = sorted(set(classes) - {label for _, label in found})
     where = ", ".join(Path(folder).name for folder in folders)
     if lacking:
         raise InputError(
-            f"{len(lacking)} of {len(classes)} classes have pictures and no recordings in {where}: {listed(lacking)}",
+            f"{len(lacking)} of {len(classes)} classes have pictures and no recordings in {where}: "
+            f"{listed(lacking)}",
             "Add recordings of them, or leave their pictures out.",
         )
     kept = [(recording, label) for recording, label in found if label]
@@ -93,9 +99,9 @@ def read_speech(
 
 
 def class_named(label: str, classes: Sequence[str]) -> str:
-    """The class that a recording's label means, a digit and its English word being the same; "" where there is none."""
+    """The class that a recording's label means, "" for none. A digit and its English word mean the same."""
     digits = {digit: word for word, digit in WORDS.items()}
-    names = (label, WORDS.get(label), digits.get(label))
+    names = (label, WORDS.get(label, ""), digits.get(label, ""))
     return next((name for name in names if name in classes), "")
 
 
@@ -129,4 +135,110 @@ def _by_speaker(heard: Dataset, path: Path) -> Splits:
         )
     speaker = heard.groups["audio"]["speaker"].ids[heard.pointers("audio")]
     tested = np.isin(speaker, [names.index(name) for name in wanted])
-    return stored(heard.replace(split=np.where(tested, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8)))
+    return stored(
+        heard.replace(split=np.where(tested, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8))
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ pairs
+
+
+def pair(
+    seen: Dataset,
+    drawn: Splits,
+    heard: Dataset,
+    sides: Splits,
+    rows: tuple[int, int] | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Pictures `drawn` to train and test, each with a recording of its class from the same side of `sides`.
+
+    Rows to train on come first, each part in the order of the pictures. A class that has pictures on one side
+    and no recordings there, or more rows than pictures: InputError.
+    """
+    assert seen.spec.classes == heard.spec.classes
+    random = np.random.default_rng(seed)
+    pointers, label, side = [], [], []
+    for i, name in enumerate(SIDES):
+        own, clips = _some(seen.label, drawn[name], rows[i] if rows else None, name, random), sides[name]
+        _check_heard(seen.label[own], heard.label[clips], seen.spec.classes, name)
+        content = heard.pointers("audio")
+        partner = _partners(seen.label[own], content[clips], heard.label[clips], random)
+        pointers.append(np.stack([seen.pointers("image")[own], partner], axis=1))
+        label.append(seen.label[own])
+        side.append(np.full(len(own), SPLITS.index(name), np.int8))
+    return _used(seen, heard, np.concatenate(pointers)).replace(
+        label=np.concatenate(label), split=np.concatenate(side), sources=_sources(seen, heard, seed)
+    )
+
+
+def _some(
+    label: np.ndarray, rows: np.ndarray, wanted: int | None, name: str, random: np.random.Generator
+) -> np.ndarray:
+    """`wanted` of `rows`, as many of each class as its share of them makes; all of them where none are
+    wanted."""
+    if wanted is None or wanted == len(rows):
+        return rows
+    if not 1 <= wanted <= len(rows):
+        raise InputError(
+            f"{wanted:,} rows to {SIDES[name]} are asked for, there are {len(rows):,} pictures, "
+            "and each is used once",
+            f"Ask for 1 to {len(rows):,} rows.",
+        )
+    classes, which = np.unique(label[rows], return_inverse=True)
+    share = np.bincount(which) * wanted / len(rows)
+    take = share.astype(int)
+    take[np.argsort(take - share, kind="stable")[: wanted - take.sum()]] += 1  # largest remainders
+    picked = [random.permutation(rows[which == c])[: take[c]] for c in range(len(classes))]
+    return np.sort(np.concatenate(picked))
+
+
+def _check_heard(label: np.ndarray, heard: np.ndarray, classes: Sequence[str], name: str) -> None:
+    lacking = [classes[c] for c in np.setdiff1d(label, heard)]
+    if lacking:
+        raise InputError(
+            f"no recordings to {SIDES[name]} are left of {len(lacking)} of {len(classes)} classes: "
+            f"{listed(lacking)}",
+            "Each class needs recordings of a speaker who trains and of one who tests; "
+            "name others in the file of test speakers, or add recordings.",
+        )
+
+
+def _partners(
+    label: np.ndarray, content: np.ndarray, heard: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """(rows,) int32: for each label a content heard in its class. All are used once before any is repeated at
+    random."""
+    partner = np.empty(len(label), np.int32)
+    for c in np.unique(label):
+        rows, contents = np.flatnonzero(label == c), np.unique(content[heard == c])
+        once = random.permutation(contents)[: len(rows)]
+        again = random.choice(contents, len(rows) - len(once))
+        partner[rows] = random.permutation(np.concatenate([once, again]))
+    return partner
+
+
+def _used(seen: Dataset, heard: Dataset, pointers: np.ndarray) -> Dataset:
+    """The data set of these rows, with those contents and speakers only that they point at."""
+    images, image = np.unique(pointers[:, 0], return_inverse=True)
+    clips, audio = np.unique(pointers[:, 1], return_inverse=True)
+    speaker = heard.groups["audio"]["speaker"]
+    names, ids = np.unique(speaker.ids[clips], return_inverse=True)
+    group = Group(ids.astype(np.int32), tuple(speaker.names[i] for i in names))
+    return Dataset(
+        spec=replace(seen.spec, audio=heard.spec.audio),
+        contents={"image": seen.contents["image"][images], "audio": heard.contents["audio"][clips]},
+        rows=np.stack([image, audio], axis=1).astype(np.int32),
+        label=np.full(len(pointers), MISSING),
+        split=np.full(len(pointers), MISSING, np.int8),
+        groups={"audio": {"speaker": group}},
+        pairing="drawn within class",
+    )
+
+
+def _sources(seen: Dataset, heard: Dataset, seed: int) -> tuple[str, ...]:
+    drawn = (
+        f"pairs: each picture with a recording of its class, drawn at random, seed {seed}; every recording "
+        "is used once before any is repeated; no speaker is on both sides"
+    )
+    return (*seen.sources, *heard.sources, drawn)

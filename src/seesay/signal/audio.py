@@ -7,7 +7,7 @@ refused in one line.
 
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
-from io import BytesIO
+from io import SEEK_CUR, SEEK_END, SEEK_SET, BytesIO
 from itertools import chain
 from os import PathLike, close, devnull, dup, dup2
 from pathlib import Path
@@ -38,8 +38,8 @@ BLOCK = 65_536  # samples of each channel that are decoded at a time, whatever l
 PLATEAU = 0.01  # of the most energy: windows that hold all but this much are equally good
 
 FORMATS = "WAV, FLAC, OGG (Vorbis, Opus), MP3 or AIFF"
-MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS", b"ID3")
-"""How those begin; an MP3 without tags begins with a frame."""
+MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS")
+"""How those begin, but for MP3."""
 KINDS = ("uint8", "int16", "int32", "float16", "float32", "float64")  # of samples in an array
 UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's count of samples for a stream that does not say
 
@@ -135,10 +135,18 @@ def _read_file(source: bytes | str | PathLike[str], rate: int, name: str) -> Flo
         raise InputError(f"{name} is empty (0 bytes)", "Record it again, or leave the recording out.")
     if not (head.startswith(MAGIC) or _is_mpeg(head)):
         raise InputError(f"{name} is not a recording that can be read", f"Convert it to {FORMATS}.")
-    file = BytesIO(source) if isinstance(source, bytes) else str(source)
+    file = _Bytes(source) if isinstance(source, bytes) else str(source)
     with _quiet() if _is_mpeg(head) else nullcontext(), soundfile.SoundFile(file) as sound:
         _check_size(sound.frames, sound.samplerate, sound.channels, name)
         return _joined(_blocks(sound, name), sound.samplerate, rate, name)
+
+
+class _Bytes(BytesIO):
+    """In a damaged file libsndfile seeks to before the beginning, and what that raises would be printed."""
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        start = {SEEK_SET: 0, SEEK_CUR: self.tell(), SEEK_END: len(self.getbuffer())}[whence]
+        return super().seek(max(0, start + offset))
 
 
 def _head(path: Path, name: str) -> bytes:
@@ -219,7 +227,7 @@ def _scaled(samples: np.ndarray) -> Float[np.ndarray, "n channels"]:
 
 
 def _check_size(samples: int, rate: int, channels: int, name: str) -> None:
-    """InputError where samples of each channel, rate in Hz or channels are not those of a usable recording."""
+    """InputError where samples of each channel, rate in Hz or channels are not those of a recording."""
     if not RATES[0] <= rate <= RATES[1]:
         raise InputError(f"{name} has {rate:,} samples a second; expected {RATES[0]:,} to {RATES[1]:,}")
     if not 1 <= channels <= MOST_CHANNELS:

@@ -19,7 +19,10 @@ BOX = 20 / 28  # of the shorter side: the box that the ink is scaled into, as in
 FINE = 8  # the ink is cleaned on a grid this many times finer than the box, then averaged down, as MNIST came from bilevel scans
 GROUND = 96  # pixels: longest side of the picture in which uneven paper is estimated; finer than any shadow that matters
 FAINTEST = 0.06  # of white: ink on uneven paper must stand out by this much; paper texture reaches about half of it
+SHARPEN = 1.5  # of what a source pixel has blurred; with SOFT, by the score of a MNIST network on scikit-learn's digits
+SOFT = 0.8  # of the local peak: the range around half of it in which ink is neither none nor full
 THINNEST = 2.0  # pixels in the box: thinner strokes are thickened to this
+STEP = 0.08  # of white, from one pixel of the estimated ground to the next: paper ends here, shadows are softer
 SMALL = 64  # pixels: a picture with a shorter side than this has no paper texture to speak of
 
 
@@ -53,6 +56,8 @@ def even_ground(grey: Grey) -> float | None:
     border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
     shares = np.bincount(levels.ravel(), minlength=256) / levels.size
     ground = int(np.argmax(shares + np.bincount(border, minlength=256) / border.size))
+    if shares[max(ground - 2, 0) : ground + 3].sum() < 1 / 3:
+        return None
     darker, lighter = shares[: max(ground - 2, 0)], shares[ground + 3 :]
     if min(darker.sum(), lighter.sum()) > 0.02 * max(darker.sum(), lighter.sum()):
         return None  # a canvas has its ink on one side of the paper, grain has both
@@ -81,17 +86,19 @@ def ink_on_uneven_paper(grey: Grey) -> Grey:
 
 
 def uneven_ground(grey: Grey) -> Grey:
-    """The paper under the ink: a wide median, then twice a wide average over what does not stand out from it."""
-    small = resized(grey, GROUND / max(grey.shape)) if max(grey.shape) > GROUND else grey
-    width = min(small.shape) // 3
-    ground = ndimage.median_filter(small, size=2 * (width // 2) + 1, mode="nearest")
-    for _ in range(2):
-        rise = np.abs(small - ground)
-        paper = (~ndimage.binary_dilation(rise > max(3 * 1.4826 * np.median(rise), 0.02))).astype(np.float32)
-        weight = ndimage.gaussian_filter(paper, max(small.shape) / 16, mode="nearest")
-        level = ndimage.gaussian_filter(small * paper, max(small.shape) / 16, mode="nearest")
-        ground = np.where(weight > 1e-3, level / np.maximum(weight, 1e-3), ground)
-    return np.asarray(Image.fromarray(ground.astype(np.float32)).resize(grey.shape[::-1], Image.Resampling.BICUBIC))
+    """The paper under the ink: a wide median, corrected by a wide average over what does not stand out from it.
+
+    Where the paper ends (the median steps) it is the picture itself, so that nothing stands out there.
+    """
+    small = resized(grey, min(1, GROUND / max(grey.shape)))
+    median = ndimage.median_filter(small, size=min(small.shape) // 6 * 2 + 1, mode="nearest")
+    rise = small - median
+    paper = ~ndimage.binary_dilation(np.abs(rise) > max(4.5 * np.median(np.abs(rise)), 0.02))
+    rise, weight = (ndimage.gaussian_filter(x, max(small.shape) / 16) for x in (rise * paper, paper.astype(np.float32)))
+    ground = median + rise / np.maximum(weight, 0.01)
+    edge = ndimage.maximum_filter(np.hypot(*np.gradient(median)) > STEP, 5).astype(np.float32)
+    ground, edge = (stretched(x, grey.shape) for x in (ground, edge))
+    return np.where(edge > 0.5, grey, ground)
 
 
 def without_ruled_lines(mask: Mask) -> Mask:
@@ -118,12 +125,11 @@ def one_drawing(mask: Mask) -> Mask:
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
-    border = np.unique(np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]]))
-    inner = sizes.copy()
-    inner[border] = 0
-    if inner.max() > 0.1 * sizes.max():
-        sizes = inner
-    return (sizes > 0.05 * sizes.max())[labels] & mask
+    longer = np.array([0] + [max(r.stop - r.start, c.stop - c.start) for r, c in ndimage.find_objects(labels)])
+    inner = np.where(longer * 40 >= max(mask.shape), sizes, 0)
+    inner[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = 0
+    sizes = inner if inner.any() else sizes
+    return (sizes > 0.05 * sizes.max())[labels]
 
 
 def place(ink: Grey, height: int, width: int) -> Grey:
@@ -145,16 +151,19 @@ def into_box(ink: Grey, box: int) -> Grey:
     """The cropped ink with its longer side `box` pixels, its strokes full and sharp and not thinner than MNIST's."""
     if max(ink.shape) == box:
         return ink
-    fine = np.clip(resized(np.pad(ink, 1), FINE * box / max(ink.shape)), 0, 1)
-    peak = ndimage.gaussian_filter(ndimage.maximum_filter(fine, 3 * FINE), FINE)
-    strokes = fine > 0.5 * np.maximum(peak, 0.3)
-    missing = THINNEST * FINE - stroke_width(strokes)
+    factor = FINE * box / max(ink.shape)
+    fine = resized(np.pad(ink, 1), factor)
+    fine = fine + SHARPEN * (fine - ndimage.gaussian_filter(fine, 0.6 * factor))  # a pixel of the source is that wide
+    peak = ndimage.gaussian_filter(ndimage.maximum_filter(fine, 5 * FINE), 1.5 * FINE)
+    strokes = np.clip((fine / np.maximum(peak, 0.3) - 0.5) / SOFT + 0.5, 0, 1)
+    missing = THINNEST * FINE - stroke_width(strokes > 0.5)
     if missing > 0:
-        strokes = ndimage.distance_transform_edt(~np.pad(strokes, 2 * FINE)) < missing / 2 + 0.5
-    strokes = strokes[extent(strokes)]
+        strokes = np.pad(strokes, 2 * FINE)
+        strokes = np.clip(missing / 2 + 1 - ndimage.distance_transform_edt(strokes < 0.5), strokes, 1)
+    strokes = strokes[extent(strokes > 0.3)]
     height, width = (max(1, round(side * box / max(strokes.shape))) for side in strokes.shape)
-    down = Image.fromarray(strokes.astype(np.float32)).resize((width, height), Image.Resampling.BOX)
-    return np.asarray(down)
+    picture = Image.fromarray(strokes.astype(np.float32))
+    return np.asarray(picture.resize((width, height), Image.Resampling.BOX))
 
 
 def stroke_width(strokes: Mask) -> float:
@@ -169,6 +178,12 @@ def extent(mask: Mask) -> tuple[slice, slice]:
     """Rows and columns of the smallest box around what is true."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
+
+
+def stretched(grey: Grey, shape: tuple[int, int]) -> Grey:
+    """Brought to a shape, smoothly."""
+    picture = Image.fromarray(np.ascontiguousarray(grey, np.float32))
+    return np.asarray(picture.resize(shape[::-1], Image.Resampling.BILINEAR))
 
 
 def resized(grey: Grey, factor: float) -> Grey:

@@ -1,0 +1,121 @@
+"""The embedded data set `digits`: scikit-learn's 1,797 handwritten digits, and 1,920 digits spoken by espeak-ng.
+
+Both lie in installed packages, so nothing is downloaded. No voice stands in two splits, nor, as far as known, does a writer;
+assets/CARD.md tells what is known, and scripts/make_digits.py made the speech.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import numpy as np
+import soundfile
+from sklearn.datasets import load_digits
+
+from seesay.config import ImageSpec
+from seesay.data.dataset import SPLITS
+from seesay.errors import InputError
+from seesay.signal.image import read_image
+
+ASSETS = files("seesay.data") / "assets"
+
+INK = 16.0
+"""The largest value in load_digits: all dots of a 4x4 block of the scanned bitmap are ink."""
+
+SHEETS = (0, 130, 256, 386, 516, 646, 776, 906, 1029, 1157, 1287, 1415, 1545, 1667)
+"""First rows in load_digits of the filled-in forms, found where the sequence of labels (0123456789 0123456789 0123456789
+0955...), the same on each form, starts again. 13 writers filled these 14, so one writer filled two."""
+
+SPLIT_OF_SHEET = ("test",) * 3 + ("valid",) + ("train",) * 10
+"""Whole sheets, in order. Writing differs clearly where the splits meet: the nearest pictures of one class lie 2.8 apart
+across either border, 1.0 to 1.1 within the three sheets there, 1.7 between the two most alike neighbours, sheets 9 and 10."""
+
+
+class Clips(NamedTuple):
+    """The recordings, one entry each in every field."""
+
+    samples: list[np.ndarray]
+    """Each (n,) int16 at 16 kHz, 0.1 to 1 s: the word without silence around it. Views into one array."""
+    labels: np.ndarray
+    """(recordings,) int64: the digit spoken."""
+    speakers: list[str]
+    """`voice/accent`, as in `Andy/en-us`. What no split shares is the voice: see `voices`."""
+    splits: np.ndarray
+    """(recordings,) int8, indices into SPLITS."""
+
+    @property
+    def voices(self) -> list[str]:
+        """The voice of each, without its accent: whose timbre it is, and what to group by."""
+        return [speaker.partition("/")[0] for speaker in self.speakers]
+
+
+def load_clips() -> Clips:
+    """All recordings, decoded. InputError if the file that came with the package is damaged."""
+    index = _index()
+    with (ASSETS / "digits.ogg").open("rb") as file:
+        whole, rate = soundfile.read(file, dtype="int16")
+    if (rate, len(whole)) != (index["rate"], index["samples"]):
+        raise InputError(
+            f"digits.ogg must hold {index['samples']} samples at {index['rate']} Hz, got {len(whole)} at {rate}",
+            "Install seesay again.",
+        )
+    clips = index["clips"]
+    return Clips(
+        samples=[whole[clip["start"] : clip["start"] + clip["length"]] for clip in clips],
+        labels=_labels(index),
+        speakers=[f"{clip['voice']}/{clip['accent']}" for clip in clips],
+        splits=_splits(index),
+    )
+
+
+def digit_pictures() -> tuple[np.ndarray, np.ndarray]:
+    """(1797, 1, 28, 28) uint8, scaled and centred as MNIST's are, and their labels (1797,) int64."""
+    digits: Any = load_digits()
+    spec = ImageSpec()
+    pictures = np.stack([read_image(picture / INK, spec) for picture in digits.images])
+    return np.round(pictures * 255).astype(np.uint8), digits.target.astype(np.int64)
+
+
+def picture_sheets() -> np.ndarray:
+    """(1797,) int32: on which form each picture was written, 0 to 13. What to group pictures by: nearly a writer each."""
+    rows = np.arange(len(_targets()))
+    return (np.searchsorted(SHEETS, rows, side="right") - 1).astype(np.int32)
+
+
+def digit_rows(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Each picture with a recording of its class and split, drawn by `seed`; each recording once before any comes again.
+
+    Returns rows (1797, 2) int32 (which picture, which recording), label (1797,) int64, split (1797,) int8 (index into SPLITS).
+    """
+    random, index, label = np.random.default_rng(seed), _index(), _targets()
+    split = np.array([SPLITS.index(name) for name in SPLIT_OF_SHEET], np.int8)[picture_sheets()]
+    rows = np.stack([np.arange(len(label)), np.full(len(label), -1)], axis=1).astype(np.int32)
+    spoken, side = _labels(index), _splits(index)
+    for part in range(len(SPLITS)):
+        for digit in range(10):
+            here = np.flatnonzero((split == part) & (label == digit))
+            partners = random.permutation(np.flatnonzero((side == part) & (spoken == digit)))
+            rows[here, 1] = np.resize(partners, len(here))
+    return rows, label, split
+
+
+def _targets() -> np.ndarray:
+    digits: Any = load_digits()
+    return digits.target.astype(np.int64)
+
+
+def _index() -> dict[str, Any]:
+    """digits.json, each clip a dict."""
+    index = json.loads((ASSETS / "digits.json").read_text())
+    return index | {"clips": [dict(zip(index["columns"], clip, strict=True)) for clip in index["clips"]]}
+
+
+def _labels(index: dict[str, Any]) -> np.ndarray:
+    return np.array([clip["digit"] for clip in index["clips"]], np.int64)
+
+
+def _splits(index: dict[str, Any]) -> np.ndarray:
+    split_of = {voice: SPLITS.index(split) for split, voices in index["voices"].items() for voice in voices}
+    return np.array([split_of[clip["voice"]] for clip in index["clips"]], np.int8)

@@ -1,0 +1,101 @@
+"""Encoders: one vector for features of any size, the whole input looked at, every weight in use."""
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from seesay.config import AudioSpec, EncoderConfig, ImageSpec, ModelConfig, Spec
+from seesay.model.encoders import encoder
+
+KINDS = ["cnn"]
+DIM = 6
+
+PICTURES = [(1, 8, 8), (1, 28, 28), (3, 28, 28), (3, 64, 40), (1, 1, 1), (1, 5, 17)]
+MATRICES = [(1, 1), (2, 3), (39, 13), (98, 64), (100, 1), (1, 64)]
+
+
+def network(shape: tuple[int, ...], kind: str = "cnn", layers: int = 2, dropout: float = 0.0) -> nn.Module:
+    """The encoder for one content of this shape: three numbers are a picture's, two a recording's."""
+    settings = EncoderConfig(kind=kind, width=4, layers=layers, dropout=dropout)
+    config = ModelConfig(dim=DIM, image=settings, audio=settings)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        if len(shape) == 3:
+            c, h, w = shape
+            return encoder(config, Spec(("a", "b"), image=ImageSpec(channels=c, height=h, width=w)), "image")
+        t, f = shape
+        return encoder(config, Spec(("a", "b"), audio=AudioSpec("unknown", frames=t, columns=f)), "audio")
+
+
+def features(shape: tuple[int, ...], b: int = 4) -> Tensor:
+    return torch.rand((b, *shape), generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", PICTURES + MATRICES, ids=str)
+@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+def test_features_of_any_size_become_one_vector(shape: tuple[int, ...], kind: str, layers: int):
+    encode = network(shape, kind, layers)
+    for mode in (True, False):
+        encoding = encode.train(mode)(features(shape))
+        assert encoding.shape == (4, DIM)
+        assert encoding.isfinite().all()
+
+
+@given(st.tuples(st.sampled_from([1, 3]), st.integers(1, 40), st.integers(1, 40)), st.integers(1, 4))
+@settings(max_examples=25)
+def test_pictures_of_any_size_are_encoded(shape: tuple[int, int, int], layers: int):
+    assert network(shape, layers=layers).eval()(features(shape, 1)).shape == (1, DIM)
+
+
+@given(st.tuples(st.integers(1, 100), st.integers(1, 64)), st.integers(1, 4))
+@settings(max_examples=25)
+def test_recordings_of_any_size_are_encoded(shape: tuple[int, int], layers: int):
+    assert network(shape, layers=layers).eval()(features(shape, 1)).shape == (1, DIM)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(3, 28, 28), (1, 8, 8), (39, 13)], ids=str)
+def test_gradient_reaches_every_weight(shape: tuple[int, ...], kind: str):
+    encode = network(shape, kind, 3).train()
+    target = torch.randn((16, DIM), generator=torch.Generator().manual_seed(2))
+    (encode(features(shape, 16)) * target).sum().backward()
+    assert [n for n, p in encode.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("shape", [(3, 28, 28), (1, 8, 8), (1, 9, 15), (39, 13)], ids=str)
+def test_the_whole_input_is_looked_at(shape: tuple[int, ...], kind: str):
+    """No edge is cut off, whatever the size divides by: some row of the batch depends on every place."""
+    encode = network(shape, kind, 3).train()
+    seen = features(shape, 64).requires_grad_()
+    encode(seen).square().sum().backward()
+    assert seen.grad is not None
+    assert (seen.grad != 0).any(0).all()
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (39, 13)], ids=str)
+def test_in_use_a_row_does_not_depend_on_its_neighbours(shape: tuple[int, ...]):
+    encode = network(shape).eval()
+    together = features(shape, 5)
+    torch.testing.assert_close(encode(together)[2:3], encode(together[2:3]))
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (39, 13)], ids=str)
+def test_entries_are_dropped_in_training_only(shape: tuple[int, ...]):
+    encode, batch = network(shape, dropout=0.5), features(shape, 200)
+    dense = network(shape).train()(batch)
+    sparse = encode.train()(batch)
+    dropped = ((sparse == 0) & (dense != 0)).sum() / (dense != 0).sum()
+    assert 0.35 < dropped < 0.65
+    assert torch.equal(encode.eval()(batch), encode(batch))
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), (39, 13)], ids=str)
+def test_width_and_layers_make_it_larger(shape: tuple[int, ...]):
+    def weights(layers: int) -> int:
+        return sum(p.numel() for p in network(shape, layers=layers).parameters())
+
+    assert weights(1) < weights(2) < weights(3)

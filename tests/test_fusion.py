@@ -1,0 +1,130 @@
+"""Fusions: what is absent does not matter, in whatever place and whatever stands there."""
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+
+from seesay.model.fusion import Concat, PosteriorSum
+
+MODALITIES, DIM, CLASSES = 3, 5, 4
+PRIOR = torch.tensor([0.1, 0.2, 0.3, 0.4])
+FUSIONS = ["concat", "posterior-sum"]
+PRESENCE = st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=5)
+
+
+def fusion(name: str) -> nn.Module:
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        return Concat(MODALITIES, DIM, CLASSES, 7) if name == "concat" else PosteriorSum(PRIOR.log())
+
+
+def said(b: int, seed: int = 1) -> tuple[Tensor, Tensor]:
+    """Encodings and opinions of three modalities."""
+    generator = torch.Generator().manual_seed(seed)
+    shapes = (b, MODALITIES, DIM), (b, MODALITIES, CLASSES)
+    return torch.randn(shapes[0], generator=generator), torch.randn(shapes[1], generator=generator)
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+@pytest.mark.parametrize("garbage", [torch.nan, torch.inf, -torch.inf, 1e9])
+@given(PRESENCE)
+@settings(max_examples=20)
+def test_what_stands_in_an_absent_place_does_not_matter(name: str, garbage: float, presence: list[list[bool]]):
+    present = torch.tensor(presence)
+    encodings, opinions = said(len(present))
+    other = [torch.where(present[:, :, None], x, garbage) for x in (encodings, opinions)]
+    fused = fusion(name)(encodings, opinions, present)
+    assert fused.isfinite().all()
+    assert torch.equal(fusion(name)(*other, present), fused)
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+@given(PRESENCE)
+@settings(max_examples=20)
+def test_a_row_does_not_depend_on_its_neighbours(name: str, presence: list[list[bool]]):
+    present = torch.tensor(presence)
+    encodings, opinions = said(len(present))
+    fuse = fusion(name)
+    alone = [fuse(encodings[i : i + 1], opinions[i : i + 1], present[i : i + 1]) for i in range(len(present))]
+    torch.testing.assert_close(fuse(encodings, opinions, present), torch.cat(alone))
+
+
+@pytest.mark.parametrize("name", FUSIONS)
+def test_what_is_present_does_matter(name: str):
+    encodings, opinions = said(1)
+    fuse, everywhere = fusion(name), torch.ones(1, MODALITIES, dtype=torch.bool)
+    for place in range(MODALITIES):
+        changed = [x.clone() for x in (encodings, opinions)]
+        for x in changed:
+            x[:, place] += torch.arange(x.shape[2])
+        assert not torch.allclose(fuse(*changed, everywhere), fuse(encodings, opinions, everywhere))
+
+
+def test_bayes_by_hand():
+    """Two independent tests of a rare illness: P(ill) = 0.1, each is right in 8 of 10 cases, both say ill.
+
+    Bayes: 0.1 * 0.8 * 0.8 / (0.1 * 0.8 * 0.8 + 0.9 * 0.2 * 0.2) = 0.64. Each alone says
+    0.1 * 0.8 / (0.1 * 0.8 + 0.9 * 0.2) = 0.08 / 0.26.
+    """
+    prior = torch.tensor([0.1, 0.9])
+    one = torch.tensor([0.08, 0.18]) / 0.26
+    opinions = one.log()[None, None].repeat(1, 2, 1)
+    fused = PosteriorSum(prior.log())(torch.zeros(1, 2, 1), opinions, torch.ones(1, 2, dtype=torch.bool))
+    np.testing.assert_allclose(fused.softmax(1), [[0.64, 0.36]], rtol=1e-5)
+
+
+def test_a_second_test_that_denies_takes_it_back():
+    """The same, the second says healthy: 0.1 * 0.8 * 0.2 against 0.9 * 0.2 * 0.8, the prior."""
+    prior = torch.tensor([0.1, 0.9])
+    opinions = torch.tensor([[[0.08 / 0.26, 0.18 / 0.26], [0.02 / 0.74, 0.72 / 0.74]]]).log()
+    fused = PosteriorSum(prior.log())(torch.zeros(1, 2, 1), opinions, torch.ones(1, 2, dtype=torch.bool))
+    np.testing.assert_allclose(fused.softmax(1), [[0.1, 0.9]], rtol=1e-5)
+
+
+@given(st.permutations(range(MODALITIES)))
+@settings(max_examples=6)
+def test_a_sum_of_posteriors_does_not_ask_for_the_order(order: list[int]):
+    encodings, opinions = said(4)
+    present = torch.tensor([[True, True, True], [True, False, True], [False, False, True], [False, True, True]])
+    fuse = fusion("posterior-sum")
+    torch.testing.assert_close(
+        fuse(encodings[:, order], opinions[:, order], present[:, order]), fuse(encodings, opinions, present)
+    )
+
+
+def test_opinions_are_read_as_logits_of_any_offset():
+    encodings, opinions = said(2)
+    everywhere, fuse = torch.ones(2, MODALITIES, dtype=torch.bool), fusion("posterior-sum")
+    torch.testing.assert_close(fuse(encodings, opinions + 100, everywhere), fuse(encodings, opinions, everywhere))
+
+
+def test_one_opinion_alone_is_repeated_and_none_leaves_the_prior():
+    encodings, opinions = said(2)
+    present = torch.tensor([[False, True, False], [False, False, False]])
+    fused = fusion("posterior-sum")(encodings, opinions, present).softmax(1)
+    torch.testing.assert_close(fused[0], opinions[0, 1].softmax(0))
+    torch.testing.assert_close(fused[1], PRIOR)
+
+
+def test_one_who_knows_nothing_beyond_the_prior_changes_nothing():
+    encodings, opinions = said(3)
+    opinions[:, 2] = PRIOR.log()
+    fuse = fusion("posterior-sum")
+    two, three = (torch.tensor([[True, True, last]]).repeat(3, 1) for last in (False, True))
+    torch.testing.assert_close(fuse(encodings, opinions, three), fuse(encodings, opinions, two))
+
+
+def test_concat_learns_from_every_place():
+    """Gradient reaches every weight, where some modalities are absent too."""
+    fuse = fusion("concat")
+    encodings, opinions = said(32)
+    present = torch.rand((32, MODALITIES), generator=torch.Generator().manual_seed(3)) < 0.7
+    torch.nn.functional.cross_entropy(fuse(encodings, opinions, present), torch.arange(32) % CLASSES).backward()
+    assert [n for n, p in fuse.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+def test_a_sum_of_posteriors_has_nothing_to_learn():
+    assert list(fusion("posterior-sum").parameters()) == []

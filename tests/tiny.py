@@ -1,0 +1,90 @@
+"""A tiny data set that can be learned in a second: a bright stripe for a picture, a tone for a recording.
+
+Three classes; the stripe's place and the tone's pitch say which. Four speakers a class, each with two recordings that
+several rows point at; the first two speakers train, the third validates, the fourth tests.
+"""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from seesay.config import AudioSpec, AugmentConfig, Config, EncoderConfig, ImageSpec, ModelConfig, OptimConfig, Spec
+from seesay.data.dataset import Dataset, Group
+
+CLASSES = ("low", "middle", "high")
+SPEAKERS = ("ann", "bob", "cleo", "dan")
+SPLIT = (0, 0, 1, 2)
+"""Of each speaker: two in train, one in valid, one in test."""
+
+IMAGE = ImageSpec(reader="photo", height=8, width=8)
+AUDIO = AudioSpec(rate=4_000, seconds=0.25, filters=12, high=2_000.0, coefficients=6)
+
+
+def tiny_spec(modalities: Sequence[str] = ("image", "audio")) -> Spec:
+    """What the tiny data set holds, not normalised."""
+    return Spec(CLASSES, IMAGE if "image" in modalities else None, AUDIO if "audio" in modalities else None)
+
+
+def picture(label: int, random: np.random.Generator) -> np.ndarray:
+    """(1, 8, 8) uint8: a bright stripe in the upper, middle or lower rows, on noise."""
+    pixels = random.integers(0, 60, (1, 8, 8))
+    pixels[:, 1 + 2 * label : 3 + 2 * label] += 180
+    return pixels.astype(np.uint8)
+
+
+def recording(label: int, random: np.random.Generator) -> np.ndarray:
+    """(samples,) int16: a tone of about 300, 600 or 1200 Hz, on noise."""
+    time = np.arange(AUDIO.samples) / AUDIO.rate
+    pitch = 300 * 2**label * random.uniform(0.95, 1.05)
+    tone = np.sin(2 * np.pi * (pitch * time + random.uniform())) + 0.1 * random.standard_normal(len(time))
+    return np.clip(10_000 * tone, -32_768, 32_767).astype(np.int16)
+
+
+def tiny_data(
+    each: int = 24, seed: int = 0, missing: bool = False, modalities: Sequence[str] = ("image", "audio"), **changes: Any
+) -> Dataset:
+    """`each` rows a class, a picture of its own in each. `missing`: some rows lack a picture, some a recording."""
+    random = np.random.default_rng(seed)
+    label = np.repeat(np.arange(len(CLASSES)), each)
+    speaker = np.tile(np.arange(each) % len(SPEAKERS), len(CLASSES))
+    audio = 2 * (len(SPEAKERS) * label + speaker) + random.integers(0, 2, len(label))
+    rows = {"image": np.arange(len(label)), "audio": audio}
+    if missing:
+        rows["image"][2::5] = -1
+        rows["audio"][3::5] = -1
+    contents = {
+        "image": np.stack([picture(k, random) for k in label]),
+        "audio": np.stack([recording(i // (2 * len(SPEAKERS)), random) for i in range(6 * len(SPEAKERS))]),
+    }
+    said_by = np.arange(6 * len(SPEAKERS), dtype=np.int32) // 2 % len(SPEAKERS)
+    parts: dict[str, Any] = {
+        "spec": tiny_spec(modalities),
+        "contents": {m: contents[m] for m in modalities},
+        "rows": np.stack([rows[m] for m in modalities], 1).astype(np.int32),
+        "label": label.astype(np.int64),
+        "split": np.array(SPLIT, np.int8)[speaker],
+        "groups": {"audio": {"speaker": Group(said_by, SPEAKERS)}} if "audio" in modalities else {},
+        "pairing": "drawn within class",
+        "name": "tiny",
+    }
+    return Dataset(**parts | changes)
+
+
+STILL = AugmentConfig(
+    shift=0, rotate=0, zoom=0, delay=0, stretch=0, mask_frames=0, mask_columns=0, noise=0, repair=False
+)
+"""Nothing is changed."""
+
+
+def tiny_model(**changes: Any) -> ModelConfig:
+    """Networks of a few hundred weights."""
+    small = {m: EncoderConfig(width=4, layers=2, dropout=0.1) for m in ("image", "audio")}
+    return ModelConfig(**{"dim": 8, "hidden": 8, **small, **changes})
+
+
+def tiny_config(epochs: int = 4, model: ModelConfig | None = None, **changes: Any) -> Config:
+    """Learns the tiny data in a second, in float32."""
+    optim = OptimConfig(epochs=epochs, batch=8, lr=2e-2, ema=0.8, precision="float32")
+    return dataclasses.replace(Config(model=model or tiny_model(), optim=optim), **changes)
