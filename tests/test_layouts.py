@@ -348,12 +348,17 @@ def test_our_own_folder_is_mapped(tmp_path: Path):
     assert data.name == "zenodo"
 
 
-def test_imported_is_what_was_read(tmp_path: Path):
+def test_imported_is_what_was_read_with_a_normaliser_of_the_training_rows(tmp_path: Path):
     read = open_data(kaggle(tmp_path / "kaggle"))
     there = import_data(tmp_path / "kaggle", tmp_path / "ours")
-    assert there.card() == read.card()
     assert (there.label == read.label).all()
     assert (there.rows == read.rows).all()
+    for modality in ("image", "audio"):
+        assert (there.contents[modality] == read.contents[modality]).all()
+    heard = np.unique(read.pointers("audio")[read.rows_of("train")])
+    columns = read.contents["audio"][heard].reshape(-1, 13)
+    np.testing.assert_allclose(there.spec["audio"].mean, columns.mean(axis=0), atol=1e-5)
+    np.testing.assert_allclose(there.spec["audio"].scale, columns.std(axis=0), rtol=1e-3)
 
 
 def test_an_existing_output_is_refused_before_anything_is_read(tmp_path: Path):

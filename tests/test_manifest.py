@@ -1,4 +1,4 @@
-"""Manifests and folders of files: rows as they are listed, files read once, all that is wrong named at once."""
+"""Manifests and folders of files: rows as listed, files read once, all that is wrong named at once."""
 
 import csv
 import sys
@@ -363,6 +363,12 @@ def test_all_files_that_are_not_there_are_counted_and_ten_are_shown(tmp_path: Pa
     assert f"{tmp_path / '9.png'} (row 16)" in said
     assert "10.png" not in said
     assert "and 2 more" in said
+
+
+def test_a_quote_that_is_never_closed_makes_a_name_that_is_not_there(tmp_path: Path):
+    lines = "".join(f"{i}.png,cat\n" for i in range(999))
+    (tmp_path / "a.csv").write_text(f'image,label\n"0.png,cat\n{lines}",cat\n')
+    assert "1 of 1 files are not there" in refused(tmp_path / "a.csv")
 
 
 def test_a_folder_is_no_file(tmp_path: Path):

@@ -184,17 +184,25 @@ class SplitConfig:
 class EncoderConfig:
     """One modality's network from features to an encoding."""
 
-    kind: Literal["cnn"] = "cnn"
-    """`cnn`: convolutions over height and width of a picture, over time of a recording (its columns are channels)."""
-    width: int = 32
-    """Channels of the first block; every later block has twice as many as the one before."""
+    kind: Literal["cnn", "report", "transformer"] = "cnn"
+    """`cnn`: convolutions over height and width of a picture, over time of a recording (its columns are channels);
+    `report`: the report's blocks at full resolution and a downsampling layer; `transformer`: attention over patches of a
+    picture, frames of a recording."""
+    width: int = 16
+    """Channels of the first block (every later one has twice as many), or of a transformer's tokens."""
     layers: int = 3
-    """Blocks of convolution, normalisation and ReLU."""
+    """Blocks."""
     dropout: float = 0.1
-    """Share of the encoding's entries set to zero in training."""
+    """Share of a block's (`report`, `transformer`) or the encoding's (`cnn`) entries set to zero in training."""
+    kernel: int = 3
+    """`report` only: height and width of the convolutions."""
+    stride: int = 1
+    """`report` only: of the convolutions."""
+    activation: Literal["relu", "sigmoid"] = "relu"
+    """`report` only: between the layers."""
 
     def __post_init__(self) -> None:
-        _check(self, "width", "layers", least=1)
+        _check(self, "width", "layers", "kernel", "stride", least=1)
         _check(self, "dropout", least=0, most=0.95)
 
 
@@ -208,14 +216,16 @@ class ModelConfig:
     """The picture's encoder."""
     audio: EncoderConfig = EncoderConfig(width=64)
     """The recording's encoder."""
-    fusion: Literal["concat", "posterior-sum"] = "posterior-sum"
-    """`concat`: encodings side by side through two linear layers; `posterior-sum`: calibrated log-posteriors added, the
-    optimum where picture and recording are independent given the class."""
+    fusion: Literal["concat", "gated", "attention", "low-rank", "mean", "posterior-sum"] = "posterior-sum"
+    """How the modalities become one prediction (model/fusion.py). `posterior-sum`: calibrated log-posteriors added, the
+    optimum where picture and recording are independent given the class; the others are learned from the encodings."""
     hidden: int = 128
-    """Units between the two layers of a learned fusion."""
+    """Units of the hidden layers of a learned fusion."""
+    fusion_layers: int = 2
+    """Linear layers of a learned fusion, with ReLU between."""
 
     def __post_init__(self) -> None:
-        _check(self, "dim", "hidden", least=1)
+        _check(self, "dim", "hidden", "fusion_layers", least=1)
 
 
 @dataclass(frozen=True)
@@ -236,6 +246,8 @@ class AugmentConfig:
     """Recordings: one run of up to this many frames is set to the mean (SpecAugment, Park et al. 2019)."""
     mask_columns: int = 2
     """Recordings: one run of up to this many feature columns is set to the mean."""
+    tilt: float = 0.4
+    """Recordings: standard deviation of a constant added to each column of a clip: another voice, microphone, room."""
     noise: float = 0.1
     """Recordings: standard deviation of Gaussian noise, in units of the normalised features."""
     repair: bool = True
@@ -243,7 +255,7 @@ class AugmentConfig:
 
     def __post_init__(self) -> None:
         _check(self, "shift", "zoom", "delay", "stretch", least=0, most=0.9)
-        _check(self, "rotate", "mask_frames", "mask_columns", "noise", least=0)
+        _check(self, "rotate", "mask_frames", "mask_columns", "tilt", "noise", least=0)
 
 
 @dataclass(frozen=True)
@@ -261,7 +273,9 @@ class OptimConfig:
     label_smoothing: float = 0.05
     """Share of the target spread over all classes."""
     ema: float = 0.99
-    """Decay of the moving average of the weights, a step. The average is what is scored and kept."""
+    """Decay of the moving average of the weights, a step. The average is what is scored and kept; 0: the weights."""
+    schedule: Literal["one-cycle", "constant"] = "one-cycle"
+    """Of the learning rate: up and down again, or always the same."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 where the processor multiplies it quicker than float32, which is asked of it, not assumed."""
 
@@ -271,6 +285,25 @@ class OptimConfig:
         _check(self, "lr", least=1e-8, most=10)
         _check(self, "weight_decay", least=0)
         _check(self, "label_smoothing", "ema", least=0, most=0.9999)
+
+
+@dataclass(frozen=True)
+class PretrainConfig:
+    """Encoders trained as autoencoders before there are labels: each reconstructs its own modality's features."""
+
+    epochs: int = 0
+    """Passes over the training rows; 0: encoders are trained with labels only."""
+    batch: int = 64
+    """Rows of one step."""
+    lr: float = 1e-3
+    """Learning rate of Adam, constant."""
+    freeze: bool = True
+    """Whether the encoders stay as they are while heads and fusion are trained on their encodings."""
+
+    def __post_init__(self) -> None:
+        _check(self, "epochs", least=0)
+        _check(self, "batch", least=2)
+        _check(self, "lr", least=1e-8, most=10)
 
 
 @dataclass(frozen=True)
@@ -287,6 +320,8 @@ class Config:
     """Changes to the training rows."""
     optim: OptimConfig = OptimConfig()
     """How weights move."""
+    pretrain: PretrainConfig = PretrainConfig()
+    """What comes before."""
 
 
 # ---------------------------------------------------------------------------------------------------- to and from JSON

@@ -96,7 +96,7 @@ def audio_contents(
 def check_files(paths: Sequence[Path | None], where: str) -> list[Path]:
     """The different files, in order of appearance. InputError that lists those that are not there."""
     different = list(dict.fromkeys(path for path in paths if path is not None))
-    absent = [path for path in different if not path.is_file()]
+    absent = [path for path in different if not _is_there(path)]
     if absent:
         raise InputError(
             f"{where}: {len(absent)} of {len(different)} files are not there: "
@@ -104,6 +104,13 @@ def check_files(paths: Sequence[Path | None], where: str) -> list[Path]:
             "Paths are relative to the manifest.",
         )
     return different
+
+
+def _is_there(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError:  # a name too long for any disk, as a quote that is never closed makes it
+        return False
 
 
 def _table(

@@ -71,11 +71,10 @@ def import_data(
     reading: Reading = USUAL,
     track: Track = silent,
 ) -> Dataset:
-    """Reads `source` as `open_data` does, writes it to the folder `out`, and returns what is there,
-    memory-mapped.
+    """Reads `source` as `open_data` does, fits the normaliser to its training rows, writes all that to the
+    folder `out`, and returns what is there, memory-mapped.
 
-    `out` exists and `overwrite` is false, or the disk is full: OutputError, and what was there is still
-    there.
+    `out` exists and `overwrite` is false, or the disk is full: OutputError, and what was there still is.
     """
     make_way(out, overwrite, delete=False)  # said before the work, not after it
     data = open_data(source, reading, track)

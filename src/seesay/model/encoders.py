@@ -40,13 +40,13 @@ class PictureCnn(nn.Module):
 
 
 class RecordingCnn(nn.Module):
-    """Convolutions over time, the columns of the feature matrix as channels; the mean and the maximum over time projected
-    to `dim`. A 2-D network on the same matrix hears new speakers worse (0.90 against 0.97 on open-wsd): columns are no
+    """Convolutions over time, the columns of the feature matrix and their slopes as channels; the mean and the maximum over
+    time projected to `dim`. A 2-D network on the same matrix hears new speakers worse (0.90 against 0.97 on open-wsd): columns are no
     places, a cepstrum's third is not like its fourth."""
 
     def __init__(self, columns: int, dim: int, width: int, layers: int, dropout: float) -> None:
         super().__init__()
-        self.stem = _block(nn.Conv1d(columns, width, 5, padding=2, bias=False))
+        self.stem = _block(nn.Conv1d(2 * columns, width, 5, padding=2, bias=False))
         widths = [width] + [2 * width] * (layers - 1)
         self.blocks = nn.Sequential()
         for before, after in zip(widths, widths[1:], strict=False):
@@ -54,7 +54,10 @@ class RecordingCnn(nn.Module):
         self.project = _projection(2 * widths[-1], dim, dropout)
 
     def forward(self, features: Float[Tensor, "b t f"]) -> Float[Tensor, "b d"]:
-        maps = self.blocks(self.stem(features.transpose(1, 2)))
+        columns = features.transpose(1, 2)
+        slopes = nn.functional.pad(columns, (1, 1), mode="replicate")
+        slopes = (slopes[:, :, 2:] - slopes[:, :, :-2]) / 2**0.5  # as large as the columns where frames are independent
+        maps = self.blocks(self.stem(torch.cat([columns, slopes], 1)))
         return self.project(torch.cat([maps.mean(2), maps.amax(2)], 1))
 
 

@@ -1,0 +1,185 @@
+"""Words of a command line become a call, or one line that says what is wrong with them and what was meant."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Literal
+
+import pytest
+
+from seesay.config import Config
+from seesay.cli import Settings, Words
+from seesay.errors import ConfigError
+from seesay.options import parse
+from seesay.recipes import RECIPES, recipe
+
+calls: list[dict[str, Any]] = []
+
+
+def fetch(what: Words[str], size: int = 3, kind: Literal["red", "green"] = "red", all: bool = False) -> None:
+    """Fetch something.
+
+    Args:
+        what: Its name.
+        size: How large, in metres.
+        kind: Its colour.
+        all: Everything.
+    """
+    calls.append({"what": what, "size": size, "kind": kind, "all": all})
+
+
+def learn(out: Path, config: Settings, recipe: str = "small") -> None:
+    """Learn something. And remember it.
+
+    Args:
+        out: Where it goes.
+        config: How.
+        recipe: Where the config starts from.
+    """
+    calls.append({"out": out, "config": config, "recipe": recipe})
+
+
+COMMANDS: dict[str, Callable[..., None]] = {"fetch": fetch, "learn": learn, "data build": fetch, "data info": fetch}
+
+
+@pytest.fixture(autouse=True)
+def _no_calls():
+    calls.clear()
+
+
+def called(*words: str) -> dict[str, Any]:
+    """What the command is called with."""
+    call = parse(COMMANDS, list(words))
+    assert call is not None
+    assert calls == [], "parsing does not call"
+    call()
+    [arguments] = calls
+    return arguments
+
+
+def refused(*words: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        parse(COMMANDS, list(words))
+    assert calls == []
+    message = str(caught.value)
+    assert "\n" not in message
+    assert not set(message) & set("│╭╮╰╯─")
+    return message
+
+
+def test_the_signature_says_the_options():
+    assert called("fetch", "it") == {"what": "it", "size": 3, "kind": "red", "all": False}
+
+
+def test_options_are_of_their_type():
+    asked = called("fetch", "it", "--size", "5", "--kind=green", "--all")
+    assert asked == {"what": "it", "size": 5, "kind": "green", "all": True}
+
+
+def test_a_command_may_have_two_words():
+    assert called("data", "build", "it")["what"] == "it"
+
+
+def test_a_config_starts_from_the_recipe():
+    asked = called("learn", "--out", "run", "--optim.epochs", "2", "--model.image.width", "8")
+    start = recipe("small")
+    assert asked["config"].optim.epochs == 2
+    assert asked["config"].model.image.width == 8
+    assert asked["config"].optim.lr == start.optim.lr
+    assert asked["config"].model.audio == start.model.audio
+    assert asked["out"] == Path("run")
+
+
+def test_fields_that_nobody_names_stay_as_the_recipe_says():
+    assert called("learn", "--out", "run")["config"] == recipe("small")
+
+
+@pytest.mark.parametrize("words", [["--recipe", "slow"], ["--recipe=slow"]])
+def test_another_recipe_is_another_start(words: list[str], monkeypatch: pytest.MonkeyPatch):
+    slow = Config(seed=42)
+    monkeypatch.setitem(RECIPES, "slow", lambda: slow)
+    assert called("learn", "--out", "run", *words) == {"out": Path("run"), "config": slow, "recipe": "slow"}
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["fetsh"], "there is no command 'fetsh'. Did you mean 'fetch'?"),
+        (["data", "biuld"], "there is no command 'data biuld'. Did you mean 'data build'?"),
+        (["xyzzy"], "there is no command 'xyzzy'. Choose one of: fetch, learn, data build, data info."),
+        (["data", "xyzzy"], "there is no command 'data xyzzy'. Did you mean 'data "),
+        (["fetch", "it", "--sise", "3"], "seesay fetch has no option --sise. Did you mean '--size'?"),
+        (["learn", "--out", "a", "--optim.epoch", "3"], "no option --optim.epoch. Did you mean '--optim.epochs'?"),
+        (["learn", "--out", "a", "--epochs", "3"], "no option --epochs. Did you mean '--optim.epochs'?"),
+        (["learn", "--out", "a", "--recipe", "smal"], "there is no recipe 'smal'. Did you mean 'small'?"),
+    ],
+)
+def test_what_does_not_exist_is_named_with_the_nearest_that_does(words: list[str], says: str):
+    assert says in refused(*words)
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["fetch", "it", "--size", "big"], ["big", "size"]),
+        (["fetch", "it", "--kind", "blue"], ["blue", "red", "green"]),
+        (["fetch", "it", "--size"], ["size"]),
+        (["fetch"], ["Its name."]),
+        (["learn"], ["--out"]),
+        (["learn", "--out", "a", "--optim.epochs", "1.5"], ["1.5", "epochs"]),
+        (["learn", "--out", "a", "--recipe"], ["recipe"]),
+        (["fetch", "it", "more"], ["more"]),
+    ],
+)
+def test_a_value_that_is_wrong_or_absent_is_named(words: list[str], says: list[str]):
+    message = refused(*words)
+    assert all(part.lower() in message.lower() for part in says), message
+    assert f"See seesay {words[0]} --help" in message
+
+
+@pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
+def test_help_is_a_list_of_commands_with_a_sentence_each(words: list[str], capsys: pytest.CaptureFixture[str]):
+    assert parse(COMMANDS, words) is None
+    said = capsys.readouterr().out
+    assert "seesay learn" in said
+    assert "Learn something." in said
+    assert all(name in said for name in COMMANDS)
+
+
+@pytest.mark.parametrize("words", [["data"], ["data", "--help"], ["data", "-h"]])
+def test_a_family_lists_its_own(words: list[str], capsys: pytest.CaptureFixture[str]):
+    assert parse(COMMANDS, words) is None
+    said = capsys.readouterr().out
+    assert "seesay data build" in said
+    assert "seesay learn" not in said
+
+
+@pytest.mark.parametrize("words", [["fetch", "--help"], ["fetch", "it", "--help"], ["data", "build", "-h"]])
+def test_the_help_of_a_command_explains_every_option(words: list[str], capsys: pytest.CaptureFixture[str]):
+    assert parse(COMMANDS, words) is None
+    said = capsys.readouterr().out
+    for part in ("Fetch something.", "--size", "How large, in metres.", "{red,green}"):
+        assert part in said
+    assert "no-all" not in said
+
+
+def test_the_help_of_a_config_shows_the_recipes_values(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setitem(RECIPES, "slow", lambda: Config(seed=4321))
+    assert parse(COMMANDS, ["learn", "--recipe", "slow", "--help"]) is None
+    said = capsys.readouterr().out
+    assert "4321" in said
+    assert "--optim.lr" in said
+
+
+def test_the_version_is_said(capsys: pytest.CaptureFixture[str]):
+    from importlib.metadata import version
+
+    assert parse(COMMANDS, ["--version"]) is None
+    assert capsys.readouterr().out.strip() == version("seesay")
+
+
+def test_a_negative_number_is_a_value():
+    assert called("fetch", "it", "--size", "-2")["size"] == -2
+
+
