@@ -2,8 +2,9 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from seesay.measure.calibration import TEMPERATURES, fit_temperature, reliability
+from seesay.measure.calibration import reliability
 from seesay.measure.metrics import ece, nll
+from seesay.model.calibration import TEMPERATURES, fit_temperature
 
 
 def honest(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

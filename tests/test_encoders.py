@@ -1,5 +1,7 @@
 """Encoders: one vector for features of any size, the whole input looked at, every weight in use."""
 
+from typing import get_args, get_type_hints
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,7 +11,7 @@ from torch import Tensor, nn
 from seesay.config import AudioSpec, EncoderConfig, ImageSpec, ModelConfig, Spec
 from seesay.model.encoders import encoder
 
-KINDS = ["cnn"]
+KINDS = get_args(get_type_hints(EncoderConfig)["kind"])
 DIM = 6
 
 PICTURES = [(1, 8, 8), (1, 28, 28), (3, 28, 28), (3, 64, 40), (1, 1, 1), (1, 5, 17)]
@@ -35,7 +37,7 @@ def features(shape: tuple[int, ...], b: int = 4) -> Tensor:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("shape", PICTURES + MATRICES, ids=str)
-@pytest.mark.parametrize("layers", [1, 2, 3, 4])
+@pytest.mark.parametrize("layers", [1, 3])
 def test_features_of_any_size_become_one_vector(shape: tuple[int, ...], kind: str, layers: int):
     encode = network(shape, kind, layers)
     for mode in (True, False):

@@ -217,9 +217,9 @@ def test_pictures_that_look_like_mnist_are_ink():
 def test_features_are_halves_only_where_no_value_changes():
     exact = np.random.default_rng(0).integers(-9, 9, (4, 39, 13)) / 4
     assert audio_table({"a": exact}).contents.dtype == np.float16
-    other = audio_table({"a": exact + 0.001})
+    other = audio_table({"a": exact + 0.001, "b": exact})
     assert other.contents.dtype == np.float32
-    assert (other.contents == (exact + 0.001).astype(np.float32)).all()
+    assert (other.contents == np.concatenate([exact + 0.001, exact]).astype(np.float32)).all()
 
 
 def test_flat_features_are_frame_after_frame():
@@ -295,8 +295,9 @@ def test_minus_one_is_unknown_in_the_test_split_and_else_a_class(tmp_path: Path)
     tested = open_data(npz(tmp_path / "a.npz", image=SQUARE, label=label, split=split))
     assert tested.spec.classes == ("0", "1")
     assert tested.label.tolist() == label.tolist()
-    mood = open_data(npz(tmp_path / "b.npz", image=SQUARE, label=label))
-    assert mood.spec.classes == ("-1", "0", "1")
+    for splits in ({}, {"split": split[::-1]}):
+        mood = open_data(npz(tmp_path / "b.npz", image=SQUARE, label=label, **splits))
+        assert mood.spec.classes == ("-1", "0", "1")
 
 
 @pytest.mark.parametrize(

@@ -6,12 +6,14 @@ several rows point at; the first two speakers train, the third validates, the fo
 
 import dataclasses
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from seesay.config import AudioSpec, AugmentConfig, Config, EncoderConfig, ImageSpec, ModelConfig, OptimConfig, Spec
 from seesay.data.dataset import Dataset, Group
+from seesay.learn.run import Run, begin, train
 
 CLASSES = ("low", "middle", "high")
 SPEAKERS = ("ann", "bob", "cleo", "dan")
@@ -72,9 +74,7 @@ def tiny_data(
     return Dataset(**parts | changes)
 
 
-STILL = AugmentConfig(
-    shift=0, rotate=0, zoom=0, delay=0, stretch=0, mask_frames=0, mask_columns=0, noise=0, repair=False
-)
+STILL = AugmentConfig(**{field.name: type(field.default)(0) for field in dataclasses.fields(AugmentConfig)})
 """Nothing is changed."""
 
 
@@ -86,5 +86,13 @@ def tiny_model(**changes: Any) -> ModelConfig:
 
 def tiny_config(epochs: int = 4, model: ModelConfig | None = None, **changes: Any) -> Config:
     """Learns the tiny data in a second, in float32."""
-    optim = OptimConfig(epochs=epochs, batch=8, lr=2e-2, ema=0.8, precision="float32")
+    optim = OptimConfig(epochs=epochs, batch=8, lr=2e-2, average=0.1, precision="float32")
     return dataclasses.replace(Config(model=model or tiny_model(), optim=optim), **changes)
+
+
+def tiny_run(folder: Path, data: Dataset | None = None, config: Config | None = None, source: str = "tiny") -> Run:
+    """A finished run in this folder, learned from the tiny data."""
+    run, data, splits = begin(data or tiny_data(), source, config or tiny_config(), "small", folder)
+    for _ in train(run, data, splits):
+        pass
+    return run

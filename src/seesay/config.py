@@ -220,12 +220,14 @@ class ModelConfig:
     """How the modalities become one prediction (model/fusion.py). `posterior-sum`: calibrated log-posteriors added, the
     optimum where picture and recording are independent given the class; the others are learned from the encodings."""
     hidden: int = 128
-    """Units of the hidden layers of a learned fusion."""
+    """Units of the hidden layers of a learned fusion and of the heads."""
     fusion_layers: int = 2
     """Linear layers of a learned fusion, with ReLU between."""
+    head_layers: int = 1
+    """Linear layers from one encoding to what its modality says alone, with ReLU between."""
 
     def __post_init__(self) -> None:
-        _check(self, "dim", "hidden", "fusion_layers", least=1)
+        _check(self, "dim", "hidden", "fusion_layers", "head_layers", least=1)
 
 
 @dataclass(frozen=True)
@@ -242,11 +244,11 @@ class AugmentConfig:
     """Recordings: earlier or later by at most this share of the clip."""
     stretch: float = 0.15
     """Recordings: slower or quicker by at most this share."""
-    mask_frames: int = 6
+    mask_frames: int = 8
     """Recordings: one run of up to this many frames is set to the mean (SpecAugment, Park et al. 2019)."""
-    mask_columns: int = 2
+    mask_columns: int = 3
     """Recordings: one run of up to this many feature columns is set to the mean."""
-    tilt: float = 0.4
+    tilt: float = 0.5
     """Recordings: standard deviation of a constant added to each column of a clip: another voice, microphone, room."""
     noise: float = 0.1
     """Recordings: standard deviation of Gaussian noise, in units of the normalised features."""
@@ -272,8 +274,9 @@ class OptimConfig:
     """Of AdamW, on matrices and kernels only."""
     label_smoothing: float = 0.05
     """Share of the target spread over all classes."""
-    ema: float = 0.99
-    """Decay of the moving average of the weights, a step. The average is what is scored and kept; 0: the weights."""
+    average: float = 0.05
+    """Length of the moving average of the weights, as a share of all steps. The average is what is scored and kept; 0: the
+    weights themselves."""
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     """Of the learning rate: up and down again, or always the same."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
@@ -284,7 +287,7 @@ class OptimConfig:
         _check(self, "batch", least=2)
         _check(self, "lr", least=1e-8, most=10)
         _check(self, "weight_decay", least=0)
-        _check(self, "label_smoothing", "ema", least=0, most=0.9999)
+        _check(self, "label_smoothing", "average", least=0, most=0.9)
 
 
 @dataclass(frozen=True)
@@ -298,7 +301,8 @@ class PretrainConfig:
     lr: float = 1e-3
     """Learning rate of Adam, constant."""
     freeze: bool = True
-    """Whether the encoders stay as they are while heads and fusion are trained on their encodings."""
+    """Whether the encoders stay as they are while heads and fusion are trained on their encodings, which are then made
+    once, of features that nothing has changed."""
 
     def __post_init__(self) -> None:
         _check(self, "epochs", least=0)
@@ -312,6 +316,8 @@ class Config:
 
     seed: int = 0
     """Of the first weights, the order of rows, dropout and augmentation."""
+    modalities: tuple[Modality, ...] = ()
+    """Those of the data set that the model is given; empty: all that there are."""
     split: SplitConfig = SplitConfig()
     """Rows that train and rows that validate."""
     model: ModelConfig = ModelConfig()
@@ -322,6 +328,18 @@ class Config:
     """How weights move."""
     pretrain: PretrainConfig = PretrainConfig()
     """What comes before."""
+
+    def __post_init__(self) -> None:
+        for modality in self.modalities:
+            if modality not in MODALITIES:
+                raise ConfigError(f"{modality!r} is no modality", nearest(modality, list(MODALITIES)))
+        for modality in self.modalities or MODALITIES:
+            kind = getattr(self.model, modality).kind
+            if self.pretrain.epochs and kind != "report":
+                raise ConfigError(
+                    f"pretrain.epochs needs an encoder that has a mirror, and model.{modality}.kind is {kind}",
+                    "Use kind report, or pretrain.epochs 0.",
+                )
 
 
 # ---------------------------------------------------------------------------------------------------- to and from JSON

@@ -159,7 +159,8 @@ def check_classes(label: np.ndarray, classes: Sequence[str], where: str) -> None
             "Check the labels, or name the folder that holds the classes.",
         )
     single = [
-        f"{classes[i]!r} (row {np.flatnonzero(label == i)[0] + 1})" for i in np.flatnonzero(counts == 1)
+        f"{classes[i]!r} (row {np.flatnonzero(label == i)[0] + 1})"
+        for i in np.flatnonzero(counts == 1).tolist()
     ]
     if single:
         raise InputError(

@@ -84,6 +84,19 @@ class Dataset:
         picked = {name: getattr(self, name)[rows] for name in ("rows", "label", "split")}
         return dataclasses.replace(self, **picked)
 
+    def only(self, *modalities: Modality) -> "Dataset":
+        """The same rows with these modalities alone; a row may be left with none. One that is not there: InputError."""
+        for modality in modalities:
+            if modality not in self.modalities:
+                raise InputError(f"{self.name} has no {modality}, it has {' and '.join(self.modalities)}")
+        kept = [m for m in self.modalities if m in modalities]
+        return self.replace(
+            spec=dataclasses.replace(self.spec, **{m: None for m in self.modalities if m not in kept}),
+            contents={m: self.contents[m] for m in kept},
+            rows=self.rows[:, [self.modalities.index(m) for m in kept]],
+            groups={m: groups for m, groups in self.groups.items() if m in kept},
+        )
+
     def replace(self, **changes: Any) -> "Dataset":
         """A copy with some fields changed."""
         return dataclasses.replace(self, **changes)

@@ -53,11 +53,11 @@ class Run:
     def create(run: "Run", overwrite: bool = False) -> "Run":
         """Makes the folder and writes `config.json`. It exists and `overwrite` is false: OutputError."""
         make_way(run.folder, overwrite)
-        with writing():
-            (run.folder / "figures").mkdir(parents=True)
         card = {"seesay": version("seesay"), **dataclasses.asdict(run), "environment": environment()}
         del card["folder"]
         run.write("config.json", json.dumps(card, indent=2) + "\n")
+        with writing(run.folder):
+            (run.folder / "figures").mkdir()
         return run
 
     @staticmethod
@@ -85,7 +85,7 @@ class Run:
         if epoch.model is not None and (epoch.whole or not (self.folder / MODEL).is_file()):
             self.save_model(epoch.model)
         lines = self.epochs()[: epoch.number - 1]
-        line = {"number": epoch.number, "loss": epoch.loss, "scores": dict(epoch.scores), "seconds": epoch.seconds}
+        line = {name: getattr(epoch, name) for name in ("number", "loss", "scores", "seconds", "whole")}
         self.write("epochs.jsonl", "".join(json.dumps(each) + "\n" for each in [*lines, line]))
         if epoch.whole and epoch.number < self.config.optim.epochs:
             self._save_tensors(STATE, epoch.training.state())
@@ -105,7 +105,8 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether all epochs are done."""
-        return len(self.epochs()) >= self.config.optim.epochs and not (self.folder / STATE).is_file()
+        done = [line["number"] for line in self.epochs() if line["whole"]]
+        return max(done, default=0) >= self.config.optim.epochs and not (self.folder / STATE).is_file()
 
     def save_model(self, model: Classifier) -> None:
         """Writes `model.safetensors`."""

@@ -84,7 +84,8 @@ class Training:
     @torch.no_grad()
     def _follow(self) -> None:
         """The average takes a step towards the weights; a long one while it is young."""
-        decay = min(self.config.optim.ema, self.done / (self.done + 9))
+        steps = max(1.0, min(self.config.optim.average * self.steps, self.done / 9 + 1))
+        decay = 1 - 1 / steps
         ours, theirs = ([t for t in _tensors(m) if t.is_floating_point()] for m in (self.average, self.model))
         torch._foreach_lerp_(ours, theirs, 1 - decay)
 
@@ -140,6 +141,8 @@ def fit(
             torch.manual_seed(_seed(config.seed, number))
             for batch in watch(epoch_batches(rows, data, config, number)):
                 losses.append(training.step(batch))
+        if not losses:  # stopped before the first batch
+            return
         whole = len(losses) == batches
         training.epochs += whole
         scores = validate(training.average, valid)
@@ -148,7 +151,7 @@ def fit(
         training.best = max(mean, training.best)
         if best is not None:
             calibrate(best, valid)
-        loss, seconds = float(np.mean(losses or [np.nan])), time.perf_counter() - began
+        loss, seconds = float(np.mean(losses)), time.perf_counter() - began
         yield Epoch(number, loss, scores, seconds, whole, best, training)
         if not whole:
             return

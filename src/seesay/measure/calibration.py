@@ -1,35 +1,13 @@
-"""Whether a score of 0.9 is right nine times in ten, and the one number that makes it so.
+"""Whether a score of 0.9 is right nine times in ten. The number that makes it so is found in
+model/calibration.py.
 
-Both after Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599.
+After Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599.
 """
 
 from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Integer
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
-
-TEMPERATURES = (0.05, 20.0)
-"""Where the temperature is looked for. Logits without an error among the rows want 0: they get the lower end,
-and so stay finite."""
-
-
-def fit_temperature(logits: Float[np.ndarray, "n k"], label: Integer[np.ndarray, "n"]) -> float:
-    """The T for which softmax(logits / T) has the smallest negative log-likelihood; above 1: too sure before.
-
-    Log-probabilities will do as logits; all must be finite. In 1/T the loss is convex, so what a bounded search finds is the
-    optimum.
-    """
-    logits = logits.astype(np.float64)
-    logits -= logits[np.arange(len(label)), label][:, None]  # the label's is 0: a row's loss is its logsumexp
-
-    def loss(log_temperature: float) -> float:
-        return float(logsumexp(logits * np.exp(-log_temperature), axis=1).mean())
-
-    low, high = np.log(TEMPERATURES)
-    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-5})
-    return float(np.exp(min((low, found.x, high), key=loss)))
 
 
 @dataclass(frozen=True)

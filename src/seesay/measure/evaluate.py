@@ -72,7 +72,7 @@ def _results(
             continue
         groups = resampling_units(dataset, rows[there], name)
         low, high = bootstrap_macro_f1(said[there].argmax(1), label[there], groups, said.shape[1], seed=seed)
-        yield name, {**measure(said[there], label[there]), "macro_f1_ci": [low, high], "rows": int(there.sum())}
+        yield name, {**measure(said[there], label[there]), "macro_f1_ci": [low, high]}
 
 
 def resampling_units(dataset: Dataset, rows: np.ndarray, name: Condition) -> np.ndarray:

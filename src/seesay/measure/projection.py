@@ -35,8 +35,8 @@ COLUMNS = 64
 noise (van der Maaten and Hinton 2008, section 4.2, do so with 30)."""
 
 EXACT = 20_000
-"""Rows up to which exact neighbours are found sooner than approximate ones (10,000 x 64: 0.8 s against 3.9
-s)."""
+"""Rows up to which exact neighbours are found sooner than approximate ones: 0.8 s against 3.9 s for
+10,000 x 64."""
 
 FEW = 3_000
 """Rows up to which a tree (Barnes-Hut) is quicker than the grid: 1,797 digits take 4 s against 7 s."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float, Integer
 from scipy.optimize import minimize_scalar
 from scipy.special import logsumexp
 
@@ -21,14 +21,26 @@ FEWEST = 50
 """Rows below which a temperature is noise and stays 1."""
 
 
-def fit_temperature(logits: Float[np.ndarray, "n k"], label: Int[np.ndarray, " n"]) -> float:
-    """The temperature in 0.05 to 20 under which `softmax(logits / temperature)` gives `label` the highest likelihood."""
+TEMPERATURES = (0.05, 20.0)
+"""Where the temperature is looked for. Logits without an error among the rows want 0: they get the lower end,
+and so stay finite."""
 
-    def nll(log_temperature: float) -> float:
-        scaled = logits / np.exp(log_temperature)
-        return float(np.mean(logsumexp(scaled, axis=1) - scaled[np.arange(len(label)), label]))
 
-    return float(np.exp(minimize_scalar(nll, bounds=(np.log(0.05), np.log(20.0)), method="bounded").x))
+def fit_temperature(logits: Float[np.ndarray, "n k"], label: Integer[np.ndarray, "n"]) -> float:
+    """The T for which softmax(logits / T) has the smallest negative log-likelihood; above 1: too sure before.
+
+    Log-probabilities will do as logits; all must be finite. In 1/T the loss is convex, so what a bounded search finds is the
+    optimum.
+    """
+    logits = logits.astype(np.float64)
+    logits -= logits[np.arange(len(label)), label][:, None]  # the label's is 0: a row's loss is its logsumexp
+
+    def loss(log_temperature: float) -> float:
+        return float(logsumexp(logits * np.exp(-log_temperature), axis=1).mean())
+
+    low, high = np.log(TEMPERATURES)
+    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-5})
+    return float(np.exp(min((low, found.x, high), key=loss)))
 
 
 def calibrate(model: "Classifier", rows: Table) -> None:

@@ -4,6 +4,7 @@ What is missing is missing: a row that lacks a modality is predicted from the ot
 neighbours, and a row that has just one gets exactly what that one says alone.
 """
 
+from collections import defaultdict
 from collections.abc import Mapping
 
 import numpy as np
@@ -15,7 +16,7 @@ from seesay.config import MODALITIES, Condition, Modality, ModelConfig, Spec, co
 from seesay.data.batches import Inputs, Present, Table
 from seesay.data.dataset import Dataset
 from seesay.model.encoders import encoder
-from seesay.model.fusion import Concat, PosteriorSum
+from seesay.model.fusion import FUSIONS, PosteriorSum, mlp
 from seesay.signal.features import front_end as audio_front_end
 from seesay.signal.image import Picture
 
@@ -67,8 +68,11 @@ class Classifier(nn.Module):
 
     def classify(self, features: Inputs, present: Present | None = None) -> dict[Condition, Logits]:
         """`forward` from features on."""
-        present = self._present(features, present)
-        encodings = self.encode(features, present)
+        return self.decide(self.encode(features, present), present)
+
+    def decide(self, encodings: Inputs, present: Present | None = None) -> dict[Condition, Logits]:
+        """`forward` from encodings on."""
+        present = self._present(encodings, present)
         opinions = {m: self._opinion(m, encodings[m], present[m]) for m in encodings}
         if len(opinions) < 2:
             return opinions
@@ -89,10 +93,11 @@ class Classifier(nn.Module):
         if not self.training:
             blank = present.view(-1, *[1] * (features.dim() - 1))
             return torch.where(present[:, None], encode(torch.where(blank, features, 0)), 0)
-        if present.all():
-            return encode(features)
-        some = encode(features[present])  # absent rows must not enter the statistics of batch normalisation
-        return some.new_zeros(len(features), some.shape[1]).index_put((present,), some)
+        before, everywhere = encode.training, bool(present.all())
+        encode.train(before and int(present.sum()) > 1)  # one row has no variance: the statistics so far must do
+        some = encode(features if everywhere else features[present])  # absent rows must not enter those statistics
+        encode.train(before)
+        return some if everywhere else some.new_zeros(len(features), some.shape[1]).index_put((present,), some)
 
     def _opinion(self, modality: Modality, encoding: Tensor, present: Tensor) -> Logits:
         logits = self.heads[modality](encoding).float() / self.temperature[self.modalities.index(modality)]
@@ -122,7 +127,7 @@ def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed
         return Classifier(
             front_ends={m: front_end(spec, m) for m in spec.modalities},
             encoders={m: encoder(config, spec, m) for m in spec.modalities},
-            heads={m: nn.Linear(config.dim, classes) for m in spec.modalities},
+            heads={m: mlp(config.dim, config.hidden, classes, config.head_layers) for m in spec.modalities},
             fusion=_fusion(config, len(spec.modalities), classes, log_prior),
             log_prior=log_prior,
         )
@@ -134,19 +139,20 @@ def front_end(spec: Spec, modality: Modality) -> nn.Module:
 
 
 def _fusion(config: ModelConfig, modalities: int, classes: int, log_prior: Tensor) -> nn.Module:
-    if config.fusion == "concat":
-        return Concat(modalities, config.dim, classes, config.hidden)
-    return PosteriorSum(log_prior.clone())
+    if config.fusion == "posterior-sum":
+        return PosteriorSum(log_prior.clone())
+    return FUSIONS[config.fusion](modalities, config.dim, classes, config.hidden, config.fusion_layers)
 
 
 @torch.no_grad()
 def posteriors(model: Classifier, rows: Table, size: int = 1024) -> dict[Condition, np.ndarray]:
     """Class probabilities, (n, k) by condition, of rows that hold features (`features_of`), in order.
 
-    NaN in the rows that lack one of the condition's modalities: nothing was said there.
+    NaN in the rows that lack one of the condition's modalities: nothing was said there. No rows, or a modality that the
+    table has not: no such conditions.
     """
     model.eval()
-    parts: dict[Condition, list[np.ndarray]] = {c: [] for c in model.conditions}
+    parts: dict[Condition, list[np.ndarray]] = defaultdict(list)
     for batch in rows.in_order(size):
         for name, logits in model.classify(batch.inputs, batch.present).items():
             has_all = torch.stack([batch.present[m] for m in name.split("+")]).all(0)
@@ -156,13 +162,13 @@ def posteriors(model: Classifier, rows: Table, size: int = 1024) -> dict[Conditi
 
 @torch.no_grad()
 def features_of(model: Classifier, dataset: Dataset, size: int = 1024) -> dict[Modality, Tensor]:
-    """The features of all contents of a data set, on the model's device, each made once.
+    """The features of all contents of a data set, on the model's device, each made once; of modalities that both know.
 
     Pictures of whole bytes stay bytes, which is exact and a quarter of the memory; see `Table`.
     """
     device = model.log_prior.device
     features = {}
-    for modality in model.modalities:
+    for modality in (m for m in model.modalities if m in dataset.contents):
         contents = dataset.contents[modality]
         if contents.dtype == np.uint8:
             features[modality] = torch.from_numpy(np.array(contents)).to(device)

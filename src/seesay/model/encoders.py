@@ -11,6 +11,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seesay.config import EncoderConfig, Modality, ModelConfig, Spec
+from seesay.model.report_cnn import ReportCnn
+from seesay.model.transformer import Transformer
 
 
 class PictureCnn(nn.Module):
@@ -74,8 +76,11 @@ def _projection(size: int, dim: int, dropout: float) -> nn.Sequential:
 
 def encoder(config: ModelConfig, spec: Spec, modality: Modality) -> nn.Module:
     """The network of this modality, as the config says, for features as the spec says."""
-    settings: EncoderConfig = getattr(config, modality)
-    sizes = {"dim": config.dim, "width": settings.width, "layers": settings.layers}
-    if modality == "image":
-        return PictureCnn(spec.image.shape, dropout=settings.dropout, **sizes)
-    return RecordingCnn(spec.audio.columns, dropout=settings.dropout, **sizes)
+    chosen: EncoderConfig = getattr(config, modality)
+    sizes = {"dim": config.dim, "width": chosen.width, "layers": chosen.layers, "dropout": chosen.dropout}
+    shape = spec[modality].shape
+    if chosen.kind == "report":
+        return ReportCnn(shape, kernel=chosen.kernel, stride=chosen.stride, activation=chosen.activation, **sizes)
+    if chosen.kind == "transformer":
+        return Transformer(shape, **sizes)
+    return PictureCnn(shape, **sizes) if modality == "image" else RecordingCnn(shape[1], **sizes)

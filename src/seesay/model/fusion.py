@@ -4,6 +4,8 @@ Each takes the encodings `(b, m, d)`, what every modality says alone (logits, `(
 and returns logits `(b, k)`. What stands in an absent place must not matter.
 """
 
+from itertools import pairwise
+
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -13,19 +15,95 @@ Opinions = Float[Tensor, "b m k"]
 Presence = Bool[Tensor, "b m"]
 Logits = Float[Tensor, "b k"]
 
+RANK = 4
+"""Of the low-rank fusion; Liu et al. 2018 find little beyond it."""
+
+HEADS = 4
+"""Of the attention fusion, where the encodings divide by it."""
+
+
+def mlp(size: int, hidden: int, classes: int, layers: int) -> nn.Sequential:
+    """From `size` numbers to class logits: this many linear layers with ReLU between."""
+    sizes = [size, *[hidden] * (layers - 1), classes]
+    steps = [step for a, b in pairwise(sizes) for step in (nn.Linear(a, b), nn.ReLU())]
+    return nn.Sequential(*steps[:-1])
+
 
 class Concat(nn.Module):
-    """Encodings side by side, then two linear layers with ReLU between. In an absent place stands a learned encoding."""
+    """Encodings side by side, zeros in an absent place, and behind them which are present."""
 
-    def __init__(self, modalities: int, dim: int, classes: int, hidden: int) -> None:
+    def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
         super().__init__()
-        self.absent = nn.Parameter(torch.zeros(modalities, dim))
-        self.layers = nn.Sequential(
-            nn.Flatten(), nn.Linear(modalities * dim, hidden), nn.ReLU(), nn.Linear(hidden, classes)
-        )
+        self.layers = mlp(modalities * (dim + 1), hidden, classes, layers)
 
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
-        return self.layers(torch.where(present[:, :, None], encodings, self.absent))
+        known = torch.where(present[:, :, None], encodings, 0)
+        return self.layers(torch.cat([known.flatten(1), present.to(known.dtype)], 1))
+
+
+class Gated(nn.Module):
+    """A weighted mean of the encodings; all of them together decide, entry by entry, whom to listen to (the gated
+    multimodal unit, Arevalo et al. 2017, with its gates adding up to 1 over those present)."""
+
+    def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
+        super().__init__()
+        self.own = nn.ModuleList(nn.Linear(dim, hidden) for _ in range(modalities))
+        self.gates = nn.Linear(modalities * dim, modalities * hidden)
+        self.layers = mlp(hidden, hidden, classes, layers)
+
+    def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
+        known = torch.where(present[:, :, None], encodings, 0)
+        own = torch.stack([layer(known[:, i]) for i, layer in enumerate(self.own)], 1).tanh()
+        gates = self.gates(known.flatten(1)).view_as(own)
+        return self.layers((masked_softmax(gates, present[:, :, None]) * own).sum(1))
+
+
+class Attention(nn.Module):
+    """A learned question looks at the modalities' tokens, in several heads, and sums what it finds (Vaswani et al. 2017)."""
+
+    def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
+        super().__init__()
+        self.heads = HEADS if dim % HEADS == 0 else 1
+        self.place = nn.Parameter(torch.randn(modalities, dim) / dim**0.5)
+        self.question = nn.Parameter(torch.randn(self.heads, dim // self.heads))
+        self.tokens = nn.ModuleList(nn.Linear(dim, 2 * dim, bias=False) for _ in range(modalities))
+        self.layers = mlp(dim, hidden, classes, layers)
+
+    def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
+        known = torch.where(present[:, :, None], encodings, 0) + self.place
+        tokens = torch.stack([layer(known[:, i]) for i, layer in enumerate(self.tokens)], 1)
+        key, value = tokens.unflatten(2, (2, self.heads, -1)).unbind(2)
+        match = (key * self.question).sum(3) / self.question.shape[1] ** 0.5
+        weight = masked_softmax(match, present[:, :, None])
+        return self.layers((weight[..., None] * value).sum(1).flatten(1))
+
+
+class LowRank(nn.Module):
+    """The product of all encodings with each other, every entry with every entry, through a weight tensor of low rank,
+    which never needs the product itself (Liu et al. 2018). An absent modality is a factor of 1."""
+
+    def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
+        super().__init__()
+        self.factors = nn.ModuleList(nn.Linear(dim, RANK * hidden) for _ in range(modalities))
+        self.layers = mlp(hidden, hidden, classes, layers)
+
+    def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
+        known = torch.where(present[:, :, None], encodings, 0)
+        factors = torch.stack([factor(known[:, i]) for i, factor in enumerate(self.factors)], 1)
+        product = torch.where(present[:, :, None], factors, 1).prod(1)
+        return self.layers(product.unflatten(1, (RANK, -1)).sum(1))
+
+
+class Mean(nn.Module):
+    """The mean of the encodings that are present: who was it matters no more."""
+
+    def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
+        super().__init__()
+        self.layers = mlp(dim, hidden, classes, layers)
+
+    def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
+        total = torch.where(present[:, :, None], encodings, 0).sum(1)
+        return self.layers(total / present.sum(1, keepdim=True).clamp(min=1))
 
 
 class PosteriorSum(nn.Module):
@@ -41,3 +119,20 @@ class PosteriorSum(nn.Module):
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
         evidence = opinions.log_softmax(2) - self.log_prior
         return self.log_prior + torch.where(present[:, :, None], evidence, 0).sum(1)
+
+
+def masked_softmax(scores: Float[Tensor, "b m h"], present: Bool[Tensor, "b m 1"]) -> Float[Tensor, "b m h"]:
+    """Shares over the modalities that are present; zeros in a row without any."""
+    lowest = torch.finfo(scores.dtype).min
+    return torch.where(present, torch.where(present, scores, lowest).softmax(1), 0)
+
+
+FUSIONS: dict[str, type[nn.Module]] = {
+    "concat": Concat,
+    "gated": Gated,
+    "attention": Attention,
+    "low-rank": LowRank,
+    "mean": Mean,
+    "posterior-sum": PosteriorSum,
+}
+"""By the name that `ModelConfig.fusion` gives them."""

@@ -1,0 +1,213 @@
+"""Search spaces: which fields of the config are tried with which values, as one line of text.
+
+`model.dim=32..256:log,model.fusion=concat|gated|attention`: a range from..to, drawn evenly or (`:log`) evenly in its
+logarithm, or choices between bars. A space of choices alone is also a grid. `report` names the grid of the report.
+"""
+
+import dataclasses
+import itertools
+import math
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from seesay.config import MODALITIES, Config, Modality, from_dict
+from seesay.errors import ConfigError, nearest
+
+Value = int | float | str | bool
+
+SPACES = {
+    "report": "model.{modality}.kind=report,model.{modality}.layers=2|3,model.{modality}.activation=relu|sigmoid,"
+    "model.{modality}.dropout=0.2|0.5,model.{modality}.kernel=3|5,model.{modality}.stride=1"
+}
+"""Spaces with a name, of one modality. `report`: section 2.4 of the report, 16 cells, its stride always 1."""
+
+RANGE = re.compile(r"(?P<low>.*?)\.\.(?P<high>[^:]*)(?::(?P<scale>.*))?")
+
+
+@dataclass(frozen=True)
+class Range:
+    """Numbers from `low` to `high`, both included; whole ones where both are whole."""
+
+    low: float
+    high: float
+    log: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.low!r}..{self.high!r}{':log' * self.log}"
+
+
+@dataclass(frozen=True)
+class Choices:
+    """One of these."""
+
+    values: tuple[Value, ...]
+
+    def __str__(self) -> str:
+        return "|".join(map(shown, self.values))
+
+
+@dataclass(frozen=True)
+class Space:
+    """The fields that are tried, by their dotted names; every other field stays as the config has it."""
+
+    fields: Mapping[str, Range | Choices]
+
+    @property
+    def varied(self) -> tuple[str, ...]:
+        """The fields that can have more than one value."""
+        return tuple(n for n, f in self.fields.items() if isinstance(f, Range) or len(f.values) > 1)
+
+    @property
+    def fixed(self) -> dict[str, Value]:
+        """The fields that the space sets to one value."""
+        return {n: f.values[0] for n, f in self.fields.items() if isinstance(f, Choices) and len(f.values) == 1}
+
+    def cells(self) -> list[dict[str, Value]]:
+        """Every combination, the last field changing quickest. A range among the fields: ConfigError."""
+        ranges = [name for name, field in self.fields.items() if isinstance(field, Range)]
+        if ranges:
+            raise ConfigError(
+                f"{ranges[0]} is a range, so the space is no grid that could be tried whole",
+                "Say how many trials, or write choices: a|b|c.",
+            )
+        values = [field.values for field in self.fields.values() if isinstance(field, Choices)]
+        return [dict(zip(self.fields, cell, strict=True)) for cell in itertools.product(*values)]
+
+
+def shown(value: Value) -> str:
+    """A value as a space and a command line write it."""
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+# -------------------------------------------------------------------------------------------------------------- reading
+
+
+def parse_space(text: str, modality: Modality | None = None) -> Space:
+    """The space that a text describes, or that it names (`SPACES`, which need the modality).
+
+    A field that the config has not, an empty range, a value of another type or out of the field's limits: ConfigError.
+    """
+    if "=" not in text:
+        return parse_space(_named(text.strip(), modality))
+    fields: dict[str, Range | Choices] = {}
+    kinds = dict(_kinds(Config))
+    for part in text.split(","):
+        name, equals, values = (word.strip() for word in part.partition("="))
+        name = name.replace("-", "_")
+        if not equals:
+            raise ConfigError(f"expected field=low..high or field=a|b in the search space, got {part.strip()!r}")
+        if name not in kinds:
+            raise ConfigError(f"the search space names {name!r}, which is no field", nearest(name, list(kinds)))
+        if name in fields:
+            raise ConfigError(f"the search space names {name} twice", "Give all its values at once.")
+        fields[name] = _range(name, values, kinds[name]) if ".." in values else _choices(name, values, kinds[name])
+        _check_limits(name, fields[name])
+    return Space(fields)
+
+
+def _named(name: str, modality: Modality | None) -> str:
+    if name not in SPACES:
+        raise ConfigError(f"there is no search space {name!r}", f"{nearest(name, list(SPACES))} Or write field=low..high.")
+    if modality is None:
+        choices = " or ".join(f"--modality {m}" for m in MODALITIES)
+        raise ConfigError(f"the search space {name!r} is of one modality", f"Add {choices}.")
+    return SPACES[name].format(modality=modality)
+
+
+def _kinds(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The dotted name and the type of every field that holds one value."""
+    for name, kind in get_type_hints(config).items():
+        if dataclasses.is_dataclass(kind):
+            yield from _kinds(kind, f"{prefix}{name}.")
+        elif kind in (int, float, bool, str) or get_origin(kind) is Literal:
+            yield prefix + name, kind
+
+
+def _range(name: str, text: str, kind: Any) -> Range:
+    if kind not in (int, float):
+        raise ConfigError(f"{name} is no number, so it has no range {text!r}", "Write choices: a|b|c.")
+    match = RANGE.fullmatch(text)
+    if match is None or match["scale"] not in (None, "log"):
+        raise ConfigError(f"{name}={text} is no range", "Write low..high or low..high:log.")
+    low, high = (_value(name, match[end], kind) for end in ("low", "high"))
+    log = match["scale"] == "log"
+    if not low < high:
+        raise ConfigError(f"{name}={text} is an empty range: {low} is not below {high}", "Write low..high.")
+    if log and low <= 0:
+        raise ConfigError(f"{name}={text} has no logarithm at {low}", "Begin above 0, or drop :log.")
+    return Range(low, high, log)
+
+
+def _choices(name: str, text: str, kind: Any) -> Choices:
+    words = [word.strip() for word in text.split("|")]
+    if not all(words):
+        raise ConfigError(f"{name}={text} has an empty choice", "Write a|b|c, or low..high.")
+    values = tuple(_value(name, word, kind) for word in words)
+    if len(set(values)) < len(values):
+        raise ConfigError(f"{name}={text} has the same choice twice")
+    return Choices(values)
+
+
+def _value(name: str, word: str, kind: Any) -> Any:
+    """The word as the field's type."""
+    if get_origin(kind) is Literal:
+        return from_dict(kind, {str(choice): choice for choice in get_args(kind)}.get(word, word), name)
+    if kind is bool:
+        if word.lower() not in ("true", "false"):
+            raise ConfigError(f"{name} must be true or false, got {word!r}")
+        return word.lower() == "true"
+    try:
+        value = kind(word)
+    except ValueError:
+        value = math.nan
+    if kind in (int, float) and not math.isfinite(value):
+        raise ConfigError(f"{name} must be a {'whole ' * (kind is int)}number, got {word!r}")
+    return value
+
+
+def _check_limits(name: str, field: Range | Choices) -> None:
+    """ConfigError where the config does not take the ends of the range or one of the choices."""
+    for value in (field.low, field.high) if isinstance(field, Range) else field.values:
+        try:
+            apply(Config(), {name: value})
+        except ConfigError as error:
+            raise ConfigError(f"the search space wants {name}={shown(value)}, but {error}") from None
+
+
+# ------------------------------------------------------------------------------------------------- values in a config
+
+
+def apply(config: Config, values: Mapping[str, Value]) -> Config:
+    """The config with these fields changed. They do not fit together: ConfigError."""
+    tree = dataclasses.asdict(config)
+    for name, value in values.items():
+        *path, last = name.split(".")
+        branch = tree
+        for step in path:
+            branch = branch[step]
+        branch[last] = value
+    return from_dict(Config, tree)
+
+
+def flags(config: Config, base: Config) -> list[str]:
+    """What a command line says after `--recipe` of `base` to get `config`: every field that differs."""
+    ours, theirs = flat(dataclasses.asdict(config)), flat(dataclasses.asdict(base))
+    return [word for name in ours if ours[name] != theirs[name] for word in _flag(name, ours[name])]
+
+
+def _flag(name: str, value: Any) -> list[str]:
+    *path, last = name.replace("_", "-").split(".")
+    if isinstance(value, bool):  # a switch: --augment.repair, --augment.no-repair
+        return [f"--{'.'.join([*path, last if value else f'no-{last}'])}"]
+    values = [*map(str, value)] if isinstance(value, list | tuple) else [shown(value)]
+    return [f"--{'.'.join([*path, last])}", *values]
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested fields by their dotted names."""
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        leaves |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return leaves

@@ -1,0 +1,164 @@
+"""Evaluation: the contract of metrics.json, each condition over the rows that have it, intervals that know of repeats."""
+
+import dataclasses
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+from seesay.data.dataset import Dataset
+from seesay.data.splits import split
+from seesay.errors import InputError
+from seesay.learn.run import Run
+from seesay.measure.evaluate import Evaluation, evaluate, resampling_units, rows_for
+from tiny import tiny_config, tiny_data, tiny_run
+
+CONDITIONS = ["image", "audio", "image+audio"]
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Half learned, so that there are mistakes."""
+    return tiny_run(tmp_path_factory.mktemp("runs") / "run", config=tiny_config(epochs=2))
+
+
+def evaluated(run: Run, data: Dataset, split: str = "test") -> Evaluation:
+    return evaluate(run.model(), data, data.rows_of(split), split)
+
+
+def test_metrics_are_exactly_what_was_agreed(run: Run):
+    metrics = json.loads(evaluated(run, tiny_data()).to_json(), parse_constant=pytest.fail)
+    assert list(metrics) == ["split", "rows", "seconds", "results"]
+    assert (metrics["split"], metrics["rows"]) == ("test", 18)
+    assert list(metrics["results"]) == CONDITIONS
+    for result in metrics["results"].values():
+        assert set(result) == {"accuracy", "macro_f1", "macro_f1_ci", "nll", "ece"}
+        low, high = result["macro_f1_ci"]
+        assert 0 <= low <= result["macro_f1"] <= high <= 1
+        assert 0 <= result["accuracy"] <= 1
+        assert 0 <= result["ece"] <= 1
+        assert result["nll"] > 0
+
+
+def test_scores_are_those_of_scikit_learn(run: Run):
+    data = tiny_data(missing=True)
+    evaluation = evaluated(run, data)
+    for name, result in evaluation.results.items():
+        has_all = np.all([data.pointers(m)[evaluation.rows] >= 0 for m in name.split("+")], axis=0)
+        said = evaluation.probabilities[name][has_all].argmax(1)
+        assert result["accuracy"] == pytest.approx(accuracy_score(evaluation.label[has_all], said))
+        assert result["macro_f1"] == pytest.approx(f1_score(evaluation.label[has_all], said, average="macro"))
+
+
+def test_a_row_that_lacks_a_modality_is_left_out_of_its_conditions_only(run: Run):
+    """Scores of a condition are those of a data set that has just its rows."""
+    data = tiny_data(missing=True)
+    whole = evaluated(run, data).results
+    for name in CONDITIONS:
+        has_all = np.all([data.pointers(m) >= 0 for m in name.split("+")], axis=0)
+        alone = evaluated(run, data.select(has_all)).results
+        assert alone[name] == pytest.approx(whole[name])
+
+
+def test_a_condition_that_no_row_has_is_not_scored(run: Run):
+    data = tiny_data()
+    rows = data.rows.copy()
+    rows[:, 1] = -1
+    assert list(evaluated(run, data.replace(rows=rows)).results) == ["image"]
+
+
+@pytest.mark.parametrize("modality", ["image", "audio"])
+def test_data_with_one_modality_is_scored_as_the_other_data_were(run: Run, modality: str):
+    alone = evaluated(run, tiny_data(modalities=[modality]))
+    assert list(alone.results) == [modality]
+    assert alone.results[modality] == pytest.approx(evaluated(run, tiny_data()).results[modality])
+
+
+@pytest.mark.parametrize("modality", ["image", "audio"])
+def test_a_model_of_one_modality_has_one_condition(tmp_path: Path, modality: str):
+    data = tiny_data(modalities=[modality])
+    run = tiny_run(tmp_path / "run", data, tiny_config(epochs=1))
+    assert list(evaluated(run, data).results) == [modality]
+
+
+def test_rows_without_a_label_are_left_out(run: Run):
+    data = tiny_data()
+    label = data.label.copy()
+    label[data.rows_of("test")[:3]] = -1
+    evaluation = evaluated(run, data.replace(label=label))
+    assert len(evaluation.rows) == 15
+    assert (evaluation.label >= 0).all()
+
+
+def test_without_labelled_rows_there_is_nothing_to_score(run: Run):
+    data = tiny_data()
+    with pytest.raises(InputError, match="'test' has no labelled rows"):
+        evaluated(run, data.replace(label=np.full_like(data.label, -1)))
+
+
+def test_the_same_evaluation_gives_the_same_numbers(run: Run):
+    assert evaluated(run, tiny_data()).results == evaluated(run, tiny_data()).results
+
+
+# ------------------------------------------------------------------------------------------------------ intervals
+
+
+def test_repeated_recordings_widen_the_interval(run: Run):
+    """The same predictions, once of recordings that repeat and once of as many different ones."""
+    data = tiny_data(each=60)
+    heard = data.pointers("audio")
+    apart = data.replace(
+        contents={**data.contents, "audio": data.contents["audio"][heard]},
+        rows=np.stack([data.pointers("image"), np.arange(len(data), dtype=np.int32)], 1),
+        groups={},
+    )
+    widths = {}
+    for name, each in (("repeated", data), ("apart", apart)):
+        result = evaluated(run, each).results["audio"]
+        low, high = result["macro_f1_ci"]
+        widths[name] = high - low
+    assert widths["repeated"] > 1.3 * widths["apart"]
+
+
+def test_units_of_resampling_are_contents_and_the_most_repeated_decide():
+    data = tiny_data()
+    rows = np.arange(len(data))
+    np.testing.assert_array_equal(resampling_units(data, rows, "image"), data.pointers("image"))
+    for name in ("audio", "image+audio"):
+        np.testing.assert_array_equal(resampling_units(data, rows, name), data.pointers("audio"))
+
+
+# ---------------------------------------------------------------------------------------------------- which rows
+
+
+def test_in_its_own_data_a_run_is_scored_on_the_rows_it_has_not_seen(tmp_path: Path):
+    """A data set that names no splits: the run drew its own, and draws the same again."""
+    data = tiny_data()
+    data = data.replace(split=np.full_like(data.split, -1))
+    config = tiny_config(epochs=1)
+    run = tiny_run(tmp_path / "run", data, config)
+    drawn = split(data, config.split.seed, config.split.by, config.split.valid)
+    for name in ("train", "valid", "test"):
+        np.testing.assert_array_equal(rows_for(run, data, name), drawn[name])
+    assert not set(rows_for(run, data, "test")) & set(drawn.train)
+
+
+def test_in_other_data_the_stored_split_counts(run: Run):
+    other = tiny_data(seed=5)
+    np.testing.assert_array_equal(rows_for(run, other, "valid"), other.rows_of("valid"))
+
+
+def test_other_data_without_a_split_are_scored_whole(run: Run):
+    other = tiny_data(seed=5)
+    label = other.label.copy()
+    label[4] = -1
+    other = other.replace(split=np.full_like(other.split, -1), label=label)
+    assert rows_for(run, other, "test").tolist() == [i for i in range(len(other)) if i != 4]
+
+
+def test_the_seconds_are_counted(run: Run):
+    evaluation = evaluated(run, tiny_data())
+    assert 0 < evaluation.seconds < 60
+    assert dataclasses.replace(evaluation, seconds=1.23456).metrics()["seconds"] == 1.235

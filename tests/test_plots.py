@@ -1,0 +1,219 @@
+"""What a figure says is read from its texts and colours; how it looks was judged by eye."""
+
+import io
+from itertools import combinations
+from typing import Any
+
+import matplotlib as mpl
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex, to_rgb
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from matplotlib.text import Annotation, Text
+from PIL import Image
+
+from seesay.errors import OutputError
+from seesay.measure import plots
+from seesay.measure.calibration import reliability
+
+NAN = float("nan")
+
+
+def texts(figure: Figure) -> list[str]:
+    """All that is written on a figure."""
+    found = [text.get_text() for text in figure.findobj(Text)]
+    return [text for text in found if text]
+
+
+def drawn(figure: Figure) -> np.ndarray:
+    """The pixels; drawing must not warn."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", dpi=40)
+    return np.asarray(Image.open(buffer).convert("RGB"))
+
+
+def epochs(n: int, **scores: float) -> list[dict]:
+    return [
+        {"number": i, "loss": 2.0 / i, "scores": {c: s - 0.1 / i for c, s in scores.items()}, "seconds": 2.0}
+        for i in range(1, n + 1)
+    ]
+
+
+def mistake(score: float = 0.9, **changes: Any) -> plots.Mistake:
+    values: dict[str, Any] = {
+        "picture": np.zeros((1, 28, 28), np.uint8),
+        "features": np.random.default_rng(0).normal(size=(39, 13)).astype(np.float32),
+        "label": "4",
+        "prediction": "9",
+        "score": score,
+        "condition": "image+audio",
+    }
+    return plots.Mistake(**(values | changes))
+
+
+def blobs(classes: int, rows: int) -> tuple[np.ndarray, np.ndarray, list[str]]:
+    generator = np.random.default_rng(0)
+    label = np.arange(rows) % classes
+    points = 20 * generator.normal(size=(classes, 2))[label] + generator.normal(size=(rows, 2))
+    return points, label, [f"word{i}" for i in range(classes)]
+
+
+FIGURES = {
+    "learning curves": lambda: plots.learning_curves(epochs(5, image=0.99, audio=0.9)),
+    "one epoch": lambda: plots.learning_curves(epochs(1, image=1.0)),
+    "no scores": lambda: plots.learning_curves(epochs(3)),
+    "scores": lambda: plots.scores_table({"small": {"image": (0.99, 0.98, 0.995)}}, "open-wsd"),
+    "confusion": lambda: plots.confusion(np.array([[5, 1], [0, 7]]), ["yes", "no"], "image"),
+    "reliability": lambda: plots.reliability({"image": reliability(np.array([[0.9, 0.1]]), np.array([0]))}),
+    "mistakes": lambda: plots.mistakes([mistake(), mistake(picture=None), mistake(features=None)]),
+    "colour picture": lambda: plots.mistakes([mistake(picture=np.ones((3, 9, 7), np.float32))]),
+    "no mistakes": lambda: plots.mistakes([]),
+    "pictures": lambda: plots.reconstructions(np.zeros((3, 1, 8, 8)), np.ones((3, 1, 8, 8))),
+    "recordings": lambda: plots.reconstructions(np.zeros((1, 39, 13)), np.ones((1, 39, 13))),
+    "scatter": lambda: plots.scatter(*blobs(10, 200), title="t-SNE"),
+    "forty classes": lambda: plots.scatter(*blobs(40, 200), title="t-SNE"),
+    "pair": lambda: plots.scatter_pair(*blobs(3, 60)[:2], blobs(3, 60)[1], ["a", "b", "c"], "t-SNE"),
+}
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_every_figure_draws_something_and_leaves_the_settings_of_the_process_alone(name):
+    before = dict(mpl.rcParams)
+    pixels = drawn(FIGURES[name]())
+    assert pixels.min() < 100
+    assert (pixels[0, 0] == 255).all()
+    assert dict(mpl.rcParams) == before
+
+
+def test_a_figure_is_saved_whole_at_150_dots_an_inch(tmp_path):
+    plots.save(FIGURES["scatter"](), tmp_path / "figures" / "scatter.png")
+    with Image.open(tmp_path / "figures" / "scatter.png") as image:
+        assert image.format == "PNG"
+        assert image.size == (1260, 1050)
+    assert [path.name for path in (tmp_path / "figures").iterdir()] == ["scatter.png"]
+
+
+def test_a_figure_that_cannot_be_written_leaves_the_old_one(tmp_path, monkeypatch):
+    target = tmp_path / "figure.png"
+    target.write_bytes(b"old")
+
+    def full(*_, **__):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Figure, "savefig", full)
+    with pytest.raises(OutputError, match="No space left"):
+        plots.save(Figure(), target)
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_learning_curves_name_each_condition_with_its_last_score_and_all_the_seconds():
+    said = texts(plots.learning_curves(epochs(10, image=0.99, audio=0.9)))
+    assert "image 0.980" in said
+    assert "audio 0.890" in said
+    assert "epoch  (10 in 20 s)" in said
+
+
+def test_learning_curves_give_as_much_room_to_each_nine():
+    figure = plots.learning_curves([
+        {"number": i, "loss": 1.0, "scores": {"image": score}, "seconds": 1.0}
+        for i, score in enumerate([0.9, 0.99, 0.999, 1.0])
+    ])  # fmt: skip
+    heights = figure.axes[1].lines[0].get_ydata()
+    assert np.diff(heights) == pytest.approx([1, 1, 1])
+
+
+def test_names_at_the_ends_of_lines_do_not_overlap():
+    figure = plots.learning_curves(epochs(4, image=0.98, audio=0.9799, **{"image+audio": 0.9801}))
+    names = [text for text in figure.axes[1].texts if isinstance(text, Annotation)]
+    heights = sorted(name.xy[1] for name in names)
+    assert min(np.diff(heights)) > 0.05
+
+
+def test_scores_are_written_with_their_intervals_where_these_are_known():
+    series = {"the report": {"audio": (0.834, NAN, NAN)}, "ours": {"audio": (0.95, 0.94, 0.96)}}
+    said = texts(plots.scores_table(series, "title"))
+    assert "0.8340" in said
+    assert "0.9500  [0.9400, 0.9600]" in said
+    assert {"the report", "ours"} <= set(said)
+
+
+def test_confusion_counts_the_errors_and_shades_only_them():
+    figure = plots.confusion(np.array([[50, 3], [0, 47]]), ["no", "yes"], "audio")
+    said = texts(figure)
+    assert "audio: 3 of 100 wrong" in said
+    assert "94.3 %" in said
+    assert "0" not in said
+    shades = np.ma.filled(np.ma.asarray(figure.axes[0].images[0].get_array()), NAN)
+    assert np.isnan(np.diag(shades)).all()
+    assert (shades[0, 1], shades[1, 0]) == (1, 0)
+
+
+def test_confusion_of_a_class_without_rows_has_no_recall():
+    said = texts(plots.confusion(np.array([[5, 1], [0, 0]]), ["a", "b"], "image"))
+    assert [text for text in said if text.endswith("%")] == ["83.3 %"]
+
+
+def test_the_surest_mistakes_come_first_and_no_more_than_asked_for():
+    figure = plots.mistakes([mistake(score) for score in (0.5, 0.99, 0.7)], most=2)
+    said = texts(figure)
+    assert "The 2 surest of 3 mistakes" in said
+    assert [text for text in said if "sure" in text and "%" in text] == [
+        "image+audio, 99.0 % sure",
+        "image+audio, 70.0 % sure",
+    ]
+    assert " taken for 9" in said
+
+
+def test_a_modality_that_is_missing_is_said_to_be():
+    said = texts(plots.mistakes([mistake(picture=None), mistake(features=None)]))
+    assert (said.count("no picture"), said.count("no recording")) == (1, 1)
+
+
+@pytest.mark.parametrize("picture", [np.full((1, 4, 4), 128, np.uint8), np.full((1, 4, 4), 0.5, np.float32)])
+def test_pictures_keep_their_greys(picture):
+    image = plots.mistakes([mistake(picture=picture)]).axes[0].images[0]
+    assert to_rgb(to_hex(image.to_rgba(picture[0])[0, 0])) == pytest.approx((0.5,) * 3, abs=0.01)
+
+
+def test_a_reconstruction_is_drawn_in_the_colours_of_its_input():
+    inputs = np.random.default_rng(0).normal(size=(2, 39, 13))
+    figure = plots.reconstructions(inputs, 0.1 * inputs)
+    above, below = figure.axes[0].images[0], figure.axes[2].images[0]
+    assert above.get_clim() == below.get_clim()
+    assert f"{0.81 * (inputs[0] ** 2).mean():.4f}" in texts(figure)
+
+
+def test_ten_classes_have_ten_colours_and_forty_have_forty_looks():
+    assert len({to_hex(colour) for colour in plots.COLOURS}) == 10
+    assert (
+        min(np.linalg.norm(np.subtract(to_rgb(a), to_rgb(b))) for a, b in combinations(plots.COLOURS, 2))
+        > 0.2
+    )
+    (legend,) = plots.scatter(*blobs(40, 80), title="").legends
+    handles = [handle for handle in legend.legend_handles if isinstance(handle, Line2D)]
+    looks = {(to_hex(handle.get_color()), handle.get_marker()) for handle in handles}
+    assert len(looks) == 40
+    assert [text.get_text() for text in legend.get_texts()] == blobs(40, 80)[2]
+
+
+def test_points_wear_the_colour_of_their_class():
+    points, label, classes = blobs(3, 30)
+    (dots,) = plots.scatter(points, label, classes, "").axes[0].collections
+    places, colours = np.asarray(dots.get_offsets()), np.asarray(dots.get_facecolor())
+    assert len(places) == 30
+    for place, colour in zip(places, colours, strict=True):
+        row = np.abs(points - place).sum(axis=1).argmin()
+        assert to_hex(colour.tolist()) == plots.COLOURS[label[row]]
+
+
+def test_rows_in_the_wrong_cluster_are_counted_and_ringed():
+    points, label, classes = blobs(3, 30)
+    assignment = label.copy()
+    assignment[:6] = (label[:6] + 1) % 3
+    figure = plots.scatter_pair(points, label, assignment, classes, "t-SNE")
+    assert any("20.0 % are wrong" in text for text in texts(figure))
+    ringed = figure.axes[1].collections[-1]
+    assert np.asarray(ringed.get_offsets()) == pytest.approx(points[:6])
+    assert to_hex(np.asarray(ringed.get_edgecolor())[0].tolist()) == plots.INK
