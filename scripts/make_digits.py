@@ -13,6 +13,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import astuple, dataclass, fields
+from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
 from struct import pack_into
@@ -161,12 +162,12 @@ def lag(clip: np.ndarray, whole: np.ndarray, start: int, reach: int = 40) -> int
     return int(np.argmax(np.correlate(around, clip, "valid"))) - reach
 
 
-def index_text(spoken: list[Utterance], clips: list[np.ndarray], starts: np.ndarray, samples: int) -> str:
+def index_text(spoken: list[Utterance], clips: list[np.ndarray], starts: np.ndarray, ogg: bytes) -> str:
     """JSON with one clip in a line, so that a change can be read."""
     head = {
         "made_by": espeak_version(),
         "rate": RATE,
-        "samples": samples,
+        "sha256": sha256(ogg).hexdigest(),
         "voices": VOICES,
         "columns": [*(field.name for field in fields(Utterance)), "start", "length"],
     }
@@ -222,7 +223,7 @@ def main() -> None:
     with new_file(ASSETS / "digits.ogg", "wb") as file:
         file.write(ogg)
     with new_file(ASSETS / "digits.json") as file:
-        file.write(index_text(spoken, clips, starts, len(whole)))
+        file.write(index_text(spoken, clips, starts, ogg))
 
 
 def report(

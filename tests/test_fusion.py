@@ -3,22 +3,25 @@
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from seesay.model.fusion import Concat, PosteriorSum
+from seesay.model.fusion import FUSIONS, PosteriorSum
 
 MODALITIES, DIM, CLASSES = 3, 5, 4
 PRIOR = torch.tensor([0.1, 0.2, 0.3, 0.4])
-FUSIONS = ["concat", "posterior-sum"]
+LEARNED = [name for name in FUSIONS if name != "posterior-sum"]
 PRESENCE = st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1, max_size=5)
 
 
-def fusion(name: str) -> nn.Module:
+def fusion(name: str, layers: int = 2) -> nn.Module:
+    if name == "posterior-sum":
+        return PosteriorSum(PRIOR.log())
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return Concat(MODALITIES, DIM, CLASSES, 7) if name == "concat" else PosteriorSum(PRIOR.log())
+        return FUSIONS[name](MODALITIES, DIM, CLASSES, 7, layers)
 
 
 def said(b: int, seed: int = 1) -> tuple[Tensor, Tensor]:
@@ -28,10 +31,10 @@ def said(b: int, seed: int = 1) -> tuple[Tensor, Tensor]:
     return torch.randn(shapes[0], generator=generator), torch.randn(shapes[1], generator=generator)
 
 
-@pytest.mark.parametrize("name", FUSIONS)
+@pytest.mark.parametrize("name", list(FUSIONS))
 @pytest.mark.parametrize("garbage", [torch.nan, torch.inf, -torch.inf, 1e9])
 @given(PRESENCE)
-@settings(max_examples=20)
+@settings(max_examples=10)
 def test_what_stands_in_an_absent_place_does_not_matter(name: str, garbage: float, presence: list[list[bool]]):
     present = torch.tensor(presence)
     encodings, opinions = said(len(present))
@@ -41,7 +44,7 @@ def test_what_stands_in_an_absent_place_does_not_matter(name: str, garbage: floa
     assert torch.equal(fusion(name)(*other, present), fused)
 
 
-@pytest.mark.parametrize("name", FUSIONS)
+@pytest.mark.parametrize("name", list(FUSIONS))
 @given(PRESENCE)
 @settings(max_examples=20)
 def test_a_row_does_not_depend_on_its_neighbours(name: str, presence: list[list[bool]]):
@@ -52,7 +55,7 @@ def test_a_row_does_not_depend_on_its_neighbours(name: str, presence: list[list[
     torch.testing.assert_close(fuse(encodings, opinions, present), torch.cat(alone))
 
 
-@pytest.mark.parametrize("name", FUSIONS)
+@pytest.mark.parametrize("name", list(FUSIONS))
 def test_what_is_present_does_matter(name: str):
     encodings, opinions = said(1)
     fuse, everywhere = fusion(name), torch.ones(1, MODALITIES, dtype=torch.bool)
@@ -117,13 +120,34 @@ def test_one_who_knows_nothing_beyond_the_prior_changes_nothing():
     torch.testing.assert_close(fuse(encodings, opinions, three), fuse(encodings, opinions, two))
 
 
-def test_concat_learns_from_every_place():
-    """Gradient reaches every weight, where some modalities are absent too."""
-    fuse = fusion("concat")
+@pytest.mark.parametrize("name", LEARNED)
+@pytest.mark.parametrize("layers", [1, 2, 3])
+def test_gradient_reaches_every_weight(name: str, layers: int):
+    """Where some modalities are absent too."""
+    fuse = fusion(name, layers)
     encodings, opinions = said(32)
     present = torch.rand((32, MODALITIES), generator=torch.Generator().manual_seed(3)) < 0.7
-    torch.nn.functional.cross_entropy(fuse(encodings, opinions, present), torch.arange(32) % CLASSES).backward()
+    fused = fuse(encodings, opinions, present)
+    assert fused.shape == (32, CLASSES)
+    F.cross_entropy(fused, torch.arange(32) % CLASSES).backward()
     assert [n for n, p in fuse.named_parameters() if p.grad is None or not p.grad.any()] == []
+
+
+@pytest.mark.parametrize("dim", [1, 4, 6])
+@pytest.mark.parametrize("name", LEARNED)
+def test_encodings_of_any_length_are_fused(name: str, dim: int):
+    fuse = FUSIONS[name](2, dim, CLASSES, 7, 2)
+    fused = fuse(torch.randn(3, 2, dim), torch.randn(3, 2, CLASSES), torch.ones(3, 2, dtype=torch.bool))
+    assert fused.shape == (3, CLASSES)
+
+
+@given(st.permutations(range(MODALITIES)))
+@settings(max_examples=6)
+def test_a_mean_does_not_ask_for_the_order(order: list[int]):
+    encodings, opinions = said(4)
+    present = torch.tensor([[True, True, True], [True, False, True], [False, False, True], [False, True, True]])
+    fuse = fusion("mean")
+    torch.testing.assert_close(fuse(encodings[:, order], opinions, present[:, order]), fuse(encodings, opinions, present))
 
 
 def test_a_sum_of_posteriors_has_nothing_to_learn():

@@ -1,5 +1,7 @@
 """A line of text becomes a search space, or one line that says what is wrong with it."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -53,7 +55,7 @@ def test_the_reports_grid_has_sixteen_cells_of_one_modality(modality):
     space = parse_space("report", modality)
     cells = space.cells()
     assert len(cells) == len({tuple(cell.values()) for cell in cells}) == 16
-    assert space.fixed == {f"model.{modality}.kind": "report", f"model.{modality}.stride": 1}
+    assert space.fixed == {f"model.{modality}.kind": "report", f"model.{modality}.stride": 1, "pretrain.epochs": 0}
     encoders = [getattr(apply(Config(), cell).model, modality) for cell in cells]
     assert {e.layers for e in encoders} == {2, 3}
     assert {e.activation for e in encoders} == {"relu", "sigmoid"}
@@ -101,6 +103,11 @@ def test_what_is_wrong_with_a_space_is_said_in_one_line(text, says):
     assert says in refused(text)
 
 
+def test_a_field_that_needs_another_is_left_to_the_trial():
+    """Alone, `pretrain.epochs` fits no default config; with the encoder's kind beside it, it does."""
+    assert parse_space("pretrain.epochs=1|2,model.image.kind=report").varied == ("pretrain.epochs",)
+
+
 def test_values_go_into_a_config_and_nothing_else_changes():
     config = apply(Config(seed=3), {"model.dim": 8, "model.image.dropout": 0.5})
     assert (config.seed, config.model.dim, config.model.image.dropout) == (3, 8, 0.5)
@@ -112,7 +119,7 @@ def test_values_go_into_a_config_and_nothing_else_changes():
 )
 def test_flags_bring_a_config_back_through_the_command_line(dim, lr, repair, fusion):
     values = {"model.dim": dim, "optim.lr": lr, "augment.repair": repair, "model.fusion": fusion, "seed": 4}
-    config = apply(Config(), values)
+    config = dataclasses.replace(apply(Config(), values), modalities=("image", "audio"))
     got = []
 
     def learn(config: Settings, recipe: str = "small") -> None:

@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from seesay.config import Config
-from seesay.errors import InputError, SeesayError, nearest
+from seesay.errors import ConfigError, InputError, SeesayError, nearest
 from seesay.options import parse
 
 Settings = Annotated[Config, tyro.conf.arg(name="")]
@@ -142,7 +142,7 @@ def train(
     out: Path,
     config: Settings,
     recipe: str = "small",
-    threads: int = 0,
+    threads: int = 1,
     device: str = "auto",
     resume: bool = False,
     overwrite: bool = False,
@@ -154,7 +154,7 @@ def train(
         out: Run folder to make.
         config: What the recipe says, field by field.
         recipe: Where the config starts from.
-        threads: Processor threads; 0: as many as there are free cores, at most 4.
+        threads: Processor threads. More than one pays only where as many cores are idle, and changes the last digits.
         device: cpu, cuda or auto.
         resume: Go on with the run in the folder, if it was stopped.
         overwrite: Replace the folder if seesay made it.
@@ -163,6 +163,65 @@ def train(
 
     _train(open_data(data), data, out, config, recipe, threads, device, resume, overwrite)
     print(f"The run lies in {out}. Next: seesay evaluate {out}")
+
+
+def tune(
+    data: str,
+    out: Path,
+    space: str,
+    config: Settings,
+    recipe: str = "small",
+    modality: Literal["image", "audio"] | None = None,
+    trials: int | None = None,
+    folds: int | None = None,
+    rows: int | None = None,
+    condition: str | None = None,
+    threads: int = 1,
+    device: str = "auto",
+    json: bool = False,
+) -> None:
+    """Search for better fields of the config: a whole grid, or as many trials as asked. The same command goes on.
+
+    Args:
+        data: A data set folder, any layout that import reads, or digits.
+        out: Folder of the search; made, or gone on with. Several processes may share it.
+        space: Fields and their values, as in model.dim=32..256:log,model.fusion=concat|gated; or report, a grid.
+        config: What the recipe says, field by field: all that the space does not name.
+        recipe: Where the config starts from.
+        modality: Search with this one alone.
+        trials: How many sets of values Optuna proposes; without it every combination is tried.
+        folds: Of a cross-validation that no group crosses; without it the rows that validate in training.
+        rows: Only so many of the rows, drawn at random within each class.
+        condition: Whose macro-F1 is to be high, as in image+audio; without it the mean over all conditions.
+        threads: Processor threads. More than one pays only where as many cores are idle, and changes the last digits.
+        device: cpu, cuda or auto.
+        json: Print JSON.
+    """
+    import dataclasses
+
+    from seesay.data.layouts import open_data
+    from seesay.learn.space import parse_space
+    from seesay.learn.tune import Plan, begin
+    from seesay.measure.search import keep_search, print_search, to_dict
+    from seesay.recipes import recipe as recipe_of
+
+    dataset = open_data(data)
+    config = dataclasses.replace(config, modalities=(modality,)) if modality else config
+    alone = config.modalities or dataset.modalities
+    plan = Plan(parse_space(space, alone[0] if len(alone) == 1 else None), config, trials, folds, rows, condition)
+    found = begin(dataset, plan, out)
+    try:
+        _search(found, threads, device)
+    finally:
+        keep_search(found, recipe_of(recipe))
+    if json:
+        _print_json(to_dict(found, recipe_of(recipe)))
+        return
+    print_search(found, _console())
+    if found.best is not None:
+        words = " ".join(to_dict(found, recipe_of(recipe))["best"]["flags"])
+        print(f"search.csv, search.json and search.png lie in {out}")
+        print(f"Next: seesay train --data {data} --recipe {recipe} --out RUN {words}")
 
 
 def evaluate(
@@ -237,7 +296,7 @@ def demo(out: Path = Path("demo"), seed: int = 0) -> None:
     from seesay.recipes import recipe
 
     config = dataclasses.replace(recipe("demo"), seed=seed)
-    _train(open_data("digits"), "digits", out, config, "demo", 0, "auto", False, True)
+    _train(open_data("digits"), "digits", out, config, "demo", 1, "auto", False, True)
     _print_scores(_evaluate(out, None, "test"))
     print(f"Figures: {out}/figures  Model card: {out}/README.md")
     print(f"Next: seesay predict {out} --image PICTURE --audio RECORDING")
@@ -251,6 +310,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "data info": data_info,
     "data show": data_show,
     "train": train,
+    "tune": tune,
     "evaluate": evaluate,
     "predict": predict,
 }
@@ -259,6 +319,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
 def main(arguments: list[str] | None = None) -> int:
     """Runs the command that the arguments name. Returns the exit status: 0 done, 2 a wrong input, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
+    # Two threads on cores that others use too took 5 times the processor time of one, and 7 times as long (docs/log.md).
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         call = parse(COMMANDS, arguments)
         if call is not None:
@@ -293,7 +355,7 @@ def _train(
 
     from seesay.learn.run import begin, train
 
-    torch.set_num_threads(threads or free_cores())
+    torch.set_num_threads(threads)
     run, data, splits = begin(data, source, config, recipe, out, overwrite, resume)
     for note in splits.notes:
         print(f"Note: {note}", file=sys.stderr)
@@ -305,6 +367,37 @@ def _train(
     if watch.stopped:
         print(f"Stopped. {out} can be used as it is; go on with --resume", file=sys.stderr)
         raise KeyboardInterrupt
+
+
+def _search(found: Any, threads: int, device: str) -> None:
+    """Works at a search until no trial is left, with a progress bar. Ctrl-C loses no fold that is finished."""
+    import optuna
+    import torch
+
+    from seesay.learn.tune import search
+
+    torch.set_num_threads(threads)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    total, folds = found.study.total, len(found.pairs)
+
+    def done() -> int:
+        return sum(trial.state != "running" for trial in found.study.trials())
+
+    if before := done():
+        print(f"{found.study.folder}: going on with {before} of {total} trials done", file=sys.stderr)
+    with _progress() as progress:
+        task = progress.add_task("searching", total=total * folds)
+        try:
+            for trial in search(found, _device(device)):
+                best = "" if found.best is None else f", best {found.best.mean(condition=found.plan.condition):.4f}"
+                ended = sum(folds if t.state != "running" else len(t.folds) for t in found.study.trials())
+                progress.update(task, description=f"trial {trial.number + 1}/{total}{best}", completed=ended)
+        except KeyboardInterrupt:
+            print(f"Stopped with {done()} of {total} trials done. The same command goes on.", file=sys.stderr)
+            raise
+    if not any(trial.state == "done" for trial in found.study.trials()) and done():
+        error = next((trial.error for trial in found.study.trials() if trial.error), "all were stopped early")
+        raise ConfigError(f"none of the {done()} trials could be trained: {error}")
 
 
 def _evaluate(folder: Path, source: str | None, split: str) -> Any:
@@ -321,11 +414,6 @@ def _evaluate(folder: Path, source: str | None, split: str) -> Any:
     evaluation = evaluate(model, data, rows_for(run, data, split), split)
     keep(run, model, data, evaluation)
     return evaluation
-
-
-def free_cores() -> int:
-    """Processor cores this process may use, at most 4: these networks are too small for more."""
-    return min(4, len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1)
 
 
 def _device(name: str) -> str:

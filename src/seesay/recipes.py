@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Callable
 
-from seesay.config import Config
+from seesay.config import AugmentConfig, Config, EncoderConfig, ModelConfig, OptimConfig, PretrainConfig
 from seesay.errors import ConfigError, nearest
 
 
@@ -18,7 +18,57 @@ def demo() -> Config:
     return dataclasses.replace(config, optim=dataclasses.replace(config.optim, epochs=24, batch=64))
 
 
-RECIPES: dict[str, Callable[[], Config]] = {"small": small, "demo": demo}
+def image_only() -> Config:
+    """`small` for pictures alone."""
+    return dataclasses.replace(small(), modalities=("image",))
+
+
+def audio_only() -> Config:
+    """`small` for recordings alone."""
+    return dataclasses.replace(small(), modalities=("audio",))
+
+
+def report() -> Config:
+    encoder = EncoderConfig(kind="report", width=16, layers=2, dropout=0.2, kernel=3, stride=1, activation="relu")
+    adam = OptimConfig(
+        epochs=10, batch=64, lr=1e-3, weight_decay=0.0, label_smoothing=0.0, average=0.0, schedule="constant"
+    )
+    return Config(
+        model=ModelConfig(dim=128, image=encoder, audio=encoder, fusion="concat", fusion_layers=2, head_layers=2),
+        augment=AS_IT_IS,
+        optim=adam,
+        pretrain=PretrainConfig(epochs=2, batch=64, lr=1e-3, freeze=True),
+    )
+
+
+def report_image() -> Config:
+    config = report()
+    return dataclasses.replace(
+        config,
+        modalities=("image",),
+        optim=dataclasses.replace(config.optim, epochs=2),
+        pretrain=PretrainConfig(),
+    )
+
+
+def report_audio() -> Config:
+    return dataclasses.replace(report_image(), modalities=("audio",))
+
+
+AS_IT_IS = AugmentConfig(
+    shift=0.0, rotate=0.0, zoom=0.0, delay=0.0, stretch=0.0, mask_frames=0, mask_columns=0, tilt=0.0, noise=0.0, repair=False
+)
+"""No row is changed."""
+
+RECIPES: dict[str, Callable[[], Config]] = {
+    "small": small,
+    "demo": demo,
+    "image-only": image_only,
+    "audio-only": audio_only,
+    "report": report,
+    "report-image": report_image,
+    "report-audio": report_audio,
+}
 
 
 def recipe(name: str) -> Config:

@@ -12,3 +12,8 @@ def bfloat16_is_quick(device: torch.device) -> bool:
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities()
     return any(capabilities.get(unit, False) for unit in BFLOAT16_UNITS)
+
+
+def uses_bfloat16(precision: str, device: torch.device) -> bool:
+    """What a config's `optim.precision` comes to on this device."""
+    return precision == "bfloat16" or (precision == "auto" and bfloat16_is_quick(device))

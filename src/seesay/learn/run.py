@@ -1,6 +1,6 @@
 """A run: the folder that *is* a trained model and how it came about.
 
-`config.json`, `model.safetensors`, `epochs.jsonl`, and later `metrics.json`, `README.md`, `figures/`. Every file is written
+`config.json`, `model.safetensors`, `epochs.jsonl`, where there were autoencoders `pretraining.safetensors` and `pretrain.jsonl`, and later `metrics.json`, `README.md`, `figures/`. Every file is written
 whole or not at all; loading needs only the folder and never unpickles. While it trains, `state.safetensors` holds what a
 killed run goes on from.
 """
@@ -21,17 +21,20 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from seesay.config import Config, Spec, from_dict
+from seesay.config import Config, Modality, Spec, from_dict
 from seesay.data.dataset import Dataset
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, split
 from seesay.errors import InputError, OutputError
 from seesay.files import make_way, new_file, writing
+from seesay.learn.pretrain import Pretraining, Reconstruction, pretrain
 from seesay.learn.train import Epoch, Watch, fit
+from seesay.model.autoencoder import Autoencoder
 from seesay.model.classifier import Classifier, build
 
 MODEL = "model.safetensors"
 STATE = "state.safetensors"
+PRETRAINING = "pretraining.safetensors"
 
 
 @dataclass(frozen=True)
@@ -92,10 +95,41 @@ class Run:
         elif epoch.whole:
             (self.folder / STATE).unlink(missing_ok=True)
 
+    def log_pretraining(self, epoch: Reconstruction) -> None:
+        """Keeps the epoch of an autoencoder: a line in `pretrain.jsonl` and, if it is whole, the state."""
+        done = epoch.pretraining.done
+        lines = self.pretraining_epochs()[: done - 1 if epoch.whole else done]
+        names = ("modality", "number", "total", "mean", "seconds", "whole")
+        line = {name: getattr(epoch, name) for name in names}
+        self.write("pretrain.jsonl", "".join(json.dumps(each) + "\n" for each in [*lines, line]))
+        if epoch.whole:
+            self._save_tensors(PRETRAINING, epoch.pretraining.state())
+
     def epochs(self) -> list[dict[str, Any]]:
         """The lines of `epochs.jsonl`."""
-        path = self.folder / "epochs.jsonl"
+        return self._lines("epochs.jsonl")
+
+    def pretraining_epochs(self) -> list[dict[str, Any]]:
+        """The lines of `pretrain.jsonl`."""
+        return self._lines("pretrain.jsonl")
+
+    def _lines(self, name: str) -> list[dict[str, Any]]:
+        path = self.folder / name
         return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+
+    def pretraining(self) -> dict[str, Tensor] | None:
+        """What killed autoencoders go on from, and where finished ones stay; None: no epoch was finished."""
+        path = self.folder / PRETRAINING
+        return _load_tensors(path) if path.is_file() else None
+
+    def autoencoders(self) -> dict[Modality, Autoencoder]:
+        """The autoencoders as they were when their training ended, by modality. The run has none: InputError."""
+        state = self.pretraining()
+        if state is None:
+            raise InputError(f"{self.folder} has no autoencoders", "Train one with --recipe report.")
+        pretraining = Pretraining(build(self.config.model, self.spec), self.config)
+        pretraining.restore(state)
+        return {m: autoencoder.eval() for m, autoencoder in pretraining.autoencoders.items()}
 
     def state(self) -> dict[str, Tensor] | None:
         """What a killed run goes on from; None: nothing was finished, or everything is."""
@@ -168,10 +202,11 @@ def begin(
     """The run that trains `config` on the data set, the data set as the run sees it (normalised), and its splits.
 
     With `resume` the run in the folder, if there is one, after a check that it was begun with the same rows and config.
+    A model of one modality is given the same splits as one of all.
     """
     splits = split(data, config.split.seed, config.split.by, config.split.valid)
-    data = normalised(data, splits.train)
     fingerprint = digest(data, splits.train)
+    data = normalised(data.only(*config.modalities or data.modalities), splits.train)
     if resume and (folder / "config.json").is_file():
         run = Run.open(folder)
         check_same(run, config, fingerprint)
@@ -180,12 +215,20 @@ def begin(
     return Run.create(run, overwrite), data, splits
 
 
-def train(run: Run, data: Dataset, splits: Splits, watch: Watch = iter, device: str = "cpu") -> Iterator[Epoch]:
-    """Trains the run from its beginning, or from the last epoch it finished, and keeps every epoch before yielding it."""
+def train(
+    run: Run, data: Dataset, splits: Splits, watch: Watch = iter, device: str = "cpu"
+) -> Iterator[Reconstruction | Epoch]:
+    """Trains the run from its beginning, or from the last epoch it finished, and keeps every epoch before yielding it:
+    those of autoencoders first, where the config asks for them."""
     if run.finished:
         return
     prior = np.bincount(data.label[splits.train], minlength=len(data.spec.classes)) / max(1, len(splits.train))
     model = build(run.config.model, run.spec, prior, run.config.seed).to(device)
+    for reconstruction in pretrain(model, data, splits, run.config, run.pretraining(), watch):
+        run.log_pretraining(reconstruction)
+        yield reconstruction
+        if not reconstruction.whole:
+            return
     for epoch in fit(model, data, splits, run.config, run.state(), watch):
         run.log(epoch)
         yield epoch

@@ -5,6 +5,7 @@ logarithm, or choices between bars. A space of choices alone is also a grid. `re
 """
 
 import dataclasses
+import functools
 import itertools
 import math
 import re
@@ -19,9 +20,9 @@ Value = int | float | str | bool
 
 SPACES = {
     "report": "model.{modality}.kind=report,model.{modality}.layers=2|3,model.{modality}.activation=relu|sigmoid,"
-    "model.{modality}.dropout=0.2|0.5,model.{modality}.kernel=3|5,model.{modality}.stride=1"
+    "model.{modality}.dropout=0.2|0.5,model.{modality}.kernel=3|5,model.{modality}.stride=1,pretrain.epochs=0"
 }
-"""Spaces with a name, of one modality. `report`: section 2.4 of the report, 16 cells, its stride always 1."""
+"""Spaces with a name, of one modality. `report`: section 2.4 of the report, 16 cells of a CNN that is trained with labels."""
 
 RANGE = re.compile(r"(?P<low>.*?)\.\.(?P<high>[^:]*)(?::(?P<scale>.*))?")
 
@@ -168,10 +169,12 @@ def _value(name: str, word: str, kind: Any) -> Any:
 
 
 def _check_limits(name: str, field: Range | Choices) -> None:
-    """ConfigError where the config does not take the ends of the range or one of the choices."""
+    """ConfigError where the part of the config that has the field does not take the range's ends or one of the choices."""
+    *path, last = name.split(".")
+    part: Any = functools.reduce(getattr, path, Config())
     for value in (field.low, field.high) if isinstance(field, Range) else field.values:
         try:
-            apply(Config(), {name: value})
+            dataclasses.replace(part, **{last: value})
         except ConfigError as error:
             raise ConfigError(f"the search space wants {name}={shown(value)}, but {error}") from None
 

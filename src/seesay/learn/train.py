@@ -15,12 +15,13 @@ import torch.nn.functional as F
 from sklearn.metrics import f1_score
 from torch import Generator, Tensor, nn
 
-from seesay.config import Condition, Config
+from seesay.config import AugmentConfig, Condition, Config
 from seesay.data.batches import Batch, Table, table
 from seesay.data.dataset import Dataset
 from seesay.data.splits import Splits
 from seesay.errors import InputError
-from seesay.learn.precision import bfloat16_is_quick
+from seesay.learn.frozen import encodings_of, frozen, with_encoders, without_encoders
+from seesay.learn.precision import uses_bfloat16
 from seesay.model.calibration import calibrate
 from seesay.model.classifier import Classifier, features_of, posteriors
 from seesay.signal.augment import augment
@@ -62,14 +63,12 @@ class Training:
         self.optimizer = _optimizer(self.model, config)
         self.steps, self.epochs, self.done, self.best = steps, 0, 0, -1.0
         self.config = config
-        device = model.log_prior.device
-        quick = config.optim.precision == "auto" and bfloat16_is_quick(device)
-        self.bfloat16 = quick or config.optim.precision == "bfloat16"
+        self.bfloat16 = uses_bfloat16(config.optim.precision, model.log_prior.device)
 
     def step(self, batch: Batch) -> float:
         """One step of the optimiser on this batch of features. Returns the loss."""
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.optim.lr * one_cycle(self.done / self.steps)
+            group["lr"] = self.config.optim.lr * SCHEDULES[self.config.optim.schedule](self.done / self.steps)
         self.model.train()
         with torch.autocast(batch.label.device.type, torch.bfloat16, enabled=self.bfloat16):
             logits = self.model.classify(batch.inputs, batch.present)
@@ -95,8 +94,7 @@ class Training:
         tensors = {"numbers": numbers}
         for kind, module in (("model", self.model), ("average", self.average)):
             tensors |= {f"{kind}.{name}": tensor for name, tensor in module.state_dict().items()}
-        for i, moments in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{i}.{name}": tensor for name, tensor in moments.items()}
+        tensors |= {f"optimizer.{name}": tensor for name, tensor in moments(self.optimizer).items()}
         return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -105,14 +103,8 @@ class Training:
         self.epochs, self.done = int(epochs), int(done)
         for kind, module in (("model", self.model), ("average", self.average)):
             module.load_state_dict({n.removeprefix(f"{kind}."): t for n, t in tensors.items() if n.startswith(f"{kind}.")})
-        moments: dict[int, dict[str, Tensor]] = {}
-        weights = [p for group in self.optimizer.param_groups for p in group["params"]]
-        for name, tensor in tensors.items():
-            if name.startswith("optimizer."):
-                _, i, moment = name.split(".")
-                like = weights[int(i)] if tensor.dim() else tensor  # laid out in memory as the weight is
-                moments.setdefault(int(i), {})[moment] = torch.empty_like(like).copy_(tensor)
-        self.optimizer.load_state_dict(self.optimizer.state_dict() | {"state": moments})
+        prefix = "optimizer."
+        restore_moments(self.optimizer, {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
 
 
 def fit(
@@ -124,21 +116,23 @@ def fit(
     watch: Watch = iter,
 ) -> Iterator[Epoch]:
     """Trains `model` in place and yields after every epoch. `resume`: an earlier `Training.state()` to go on from.
+    Encoders that a config says to freeze are left alone.
 
     No training rows: InputError.
     """
-    features = features_of(model, data)
+    learner = without_encoders(model) if frozen(config) else model
+    features = encodings_of(model, data) if frozen(config) else features_of(model, data)
     rows, valid = table(data, splits.train, features), table(data, splits.valid, features)
     if not len(rows):
         raise InputError("there are no rows to train on", "Look at seesay data info: is every row in test, or unlabelled?")
     batches = max(1, len(rows) // config.optim.batch)
-    training = Training(model, config, steps=batches * config.optim.epochs)
+    training = Training(learner, config, steps=batches * config.optim.epochs)
     if resume is not None:
         training.restore(resume)
     while training.epochs < config.optim.epochs:
         began, losses, number = time.perf_counter(), [], training.epochs + 1
         with torch.random.fork_rng():  # dropout draws from torch's own generator
-            torch.manual_seed(_seed(config.seed, number))
+            torch.manual_seed(seed_of(config.seed, number))
             for batch in watch(epoch_batches(rows, data, config, number)):
                 losses.append(training.step(batch))
         if not losses:  # stopped before the first batch
@@ -151,6 +145,7 @@ def fit(
         training.best = max(mean, training.best)
         if best is not None:
             calibrate(best, valid)
+            best = with_encoders(model, best) if frozen(config) else best
         loss, seconds = float(np.mean(losses)), time.perf_counter() - began
         yield Epoch(number, loss, scores, seconds, whole, best, training)
         if not whole:
@@ -159,11 +154,17 @@ def fit(
 
 def epoch_batches(rows: Table, data: Dataset, config: Config, number: int) -> Iterator[Batch]:
     """The augmented batches of one epoch, with new partners where the data set allows it."""
-    generator = Generator(rows.device).manual_seed(_seed(config.seed, number))
+    generator = Generator(rows.device).manual_seed(seed_of(config.seed, number))
     if config.augment.repair and data.pairing == "drawn within class":
         rows = rows.paired_anew(generator)
-    for batch in rows.shuffled(config.optim.batch, generator):
-        inputs = {m: augment(x, m, config.augment, generator) for m, x in batch.inputs.items()}
+    batches = rows.shuffled(config.optim.batch, generator)
+    yield from batches if frozen(config) else augmented(batches, config.augment, generator)
+
+
+def augmented(batches: Iterable[Batch], config: AugmentConfig, generator: Generator) -> Iterator[Batch]:
+    """The batches with their features changed."""
+    for batch in batches:
+        inputs = {m: augment(x, m, config, generator) for m, x in batch.inputs.items()}
         yield Batch(inputs, batch.present, batch.label, batch.rows)
 
 
@@ -195,6 +196,10 @@ def one_cycle(done: float, warm: float = 0.2, start: float = 0.1, end: float = 0
     return low + (1 - low) * (1 - np.cos(np.pi * min(max(far, 0.0), 1.0))) / 2
 
 
+SCHEDULES: Mapping[str, Callable[[float], float]] = {"one-cycle": one_cycle, "constant": lambda done: 1.0}
+"""By the name that `OptimConfig.schedule` gives them: the share of the steps done to the share of the highest rate."""
+
+
 def _optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
     """Weight decay on matrices and kernels, none on biases and normalisation."""
     matrices = [p for p in model.parameters() if p.dim() > 1]
@@ -210,6 +215,23 @@ def _tensors(module: nn.Module) -> list[Tensor]:
     return [*module.parameters(), *module.buffers()]
 
 
-def _seed(seed: int, epoch: int) -> int:
-    """A different one for every (seed, epoch): numpy's hash of both."""
-    return int(np.random.SeedSequence((seed, epoch)).generate_state(1, np.uint64)[0] >> 1)
+def moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    """What the optimiser remembers of its weights, by their number and its name."""
+    state = optimizer.state_dict()["state"]
+    return {f"{i}.{name}": tensor for i, tensors in state.items() for name, tensor in tensors.items()}
+
+
+def restore_moments(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tensor]) -> None:
+    """Takes back what `moments` gave."""
+    state: dict[int, dict[str, Tensor]] = {}
+    weights = [p for group in optimizer.param_groups for p in group["params"]]
+    for name, tensor in tensors.items():
+        i, moment = name.split(".")
+        like = weights[int(i)] if tensor.dim() else tensor  # laid out in memory as the weight is
+        state.setdefault(int(i), {})[moment] = torch.empty_like(like).copy_(tensor)
+    optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
+
+
+def seed_of(*parts: int) -> int:
+    """A different one for all numbers that it is made of: numpy's hash of them."""
+    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)

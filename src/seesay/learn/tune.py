@@ -23,11 +23,13 @@ from seesay.data.dataset import MISSING, Dataset, Group
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, folds, split
 from seesay.errors import ConfigError, nearest
+from seesay.learn.frozen import frozen, with_encoders
+from seesay.learn.pretrain import pretrain
 from seesay.learn.run import digest
 from seesay.learn.space import Space, apply
 from seesay.learn.study import Claimed, Fold, Study, Trial
 from seesay.learn.train import Epoch, Watch, fit
-from seesay.model.classifier import build, features_of, posteriors
+from seesay.model.classifier import Classifier, build, features_of, posteriors
 
 
 @dataclass(frozen=True)
@@ -88,8 +90,10 @@ def begin(data: Dataset, plan: Plan, folder: Path) -> Search:
     More folds than a class has groups: InputError. More rows than there are, fewer trials than one, a field of a modality
     that the data set has not: ConfigError. A folder that holds another search: OutputError.
     """
+    parts = split(data, plan.config.split.seed, plan.config.split.by, plan.config.split.valid)
+    data = data.only(*plan.config.modalities or data.modalities)
     cells = _check_plan(data, plan)
-    pool, pairs = _pairs(data, plan)
+    pool, pairs = _pairs(data, parts, plan)
     asked = {
         "space": {name: str(field) for name, field in plan.space.fields.items()},
         "search": "TPE" if plan.trials else "grid",
@@ -130,13 +134,16 @@ def _work(search: Search, claimed: Claimed, device: str, watch: Watch) -> Iterat
         data, splits = search.fold(number)
         prior = np.bincount(data.label[splits.train], minlength=len(data.spec.classes)) / len(splits.train)
         model = build(config.model, data.spec, prior, config.seed).to(device)
+        for _ in pretrain(model, data, splits, config, watch=watch):
+            pass
         for epoch in fit(model, data, splits, config, watch=watch):
             early = plan.trials and number == 0 and epoch.number < config.optim.epochs
             if early and claimed.worse(_said(epoch, plan.condition), epoch.number):
                 claimed.prune()
                 yield
                 return
-        scores = scores_of(epoch.training.average, data, splits.valid)
+        learned = epoch.training.average
+        scores = scores_of(with_encoders(model, learned) if frozen(config) else learned, data, splits.valid)
         claimed.keep(Fold(scores, time.perf_counter() - began))
         if number + 1 < len(search.pairs):
             yield
@@ -148,7 +155,7 @@ def _said(epoch: Epoch, name: Condition | None) -> float:
     return epoch.score if name is None else epoch.scores.get(name, float("nan"))
 
 
-def scores_of(model: Any, data: Dataset, rows: np.ndarray) -> dict[Condition, dict[str, float]]:
+def scores_of(model: Classifier, data: Dataset, rows: np.ndarray) -> dict[Condition, dict[str, float]]:
     """Macro-F1 and accuracy of these rows by condition, each over the rows that have all its modalities."""
     data = only_rows(data, rows)
     tensors = table(data, np.arange(len(data)), features_of(model, data))
@@ -165,10 +172,11 @@ def scores_of(model: Any, data: Dataset, rows: np.ndarray) -> dict[Condition, di
 # ----------------------------------------------------------------------------------------------------------------- rows
 
 
-def _pairs(data: Dataset, plan: Plan) -> tuple[np.ndarray, tuple[tuple[np.ndarray, np.ndarray], ...]]:
+def _pairs(
+    data: Dataset, parts: Splits, plan: Plan
+) -> tuple[np.ndarray, tuple[tuple[np.ndarray, np.ndarray], ...]]:
     """The rows that are searched, and per fold the places among them that train and that validate."""
     how = plan.config.split
-    parts = split(data, how.seed, how.by, how.valid)
     pool = np.sort(np.concatenate([parts.train, parts.valid]))
     pool = pool[(data.rows[pool] != MISSING).any(1)]
     if plan.rows is not None:

@@ -61,7 +61,7 @@ def _predicted(evaluation: Evaluation, condition: Condition) -> tuple[np.ndarray
 def row_features(model: Classifier, data: Dataset, row: int) -> dict[str, np.ndarray]:
     """The features of one row, by modality; what it lacks is not there."""
     features = {}
-    for modality in data.modalities:
+    for modality in (m for m in model.modalities if m in data.modalities):
         pointer = int(data.pointers(modality)[row])
         if pointer >= 0:
             content = torch.from_numpy(np.array(data.contents[modality][pointer]))[None]

@@ -87,7 +87,8 @@ def rows_for(run: Run, dataset: Dataset, name: str) -> np.ndarray:
     all labelled rows where nothing is stored under that name."""
     config = run.config.split
     splits = split(dataset, config.seed, config.by, config.valid)
-    if digest(dataset, splits.train) == run.digest:
+    known = dataset.only(*(m for m in dataset.modalities if m in run.spec.modalities))
+    if digest(known, splits.train) == run.digest:
         return splits[name]
     stored = dataset.rows_of(name)
     return stored if len(stored) else np.flatnonzero(dataset.label >= 0)

@@ -26,17 +26,20 @@ TEMPERATURES = (0.05, 20.0)
 and so stay finite."""
 
 
-def fit_temperature(logits: Float[np.ndarray, "n k"], label: Integer[np.ndarray, "n"]) -> float:
+def fit_temperature(
+    logits: Float[np.ndarray, "n k"], label: Integer[np.ndarray, "n"], doubt: float = 0.0
+) -> float:
     """The T for which softmax(logits / T) has the smallest negative log-likelihood; above 1: too sure before.
 
-    Log-probabilities will do as logits; all must be finite. In 1/T the loss is convex, so what a bounded search finds is the
+    `doubt` is the share of each row that is taken to be of any class. Log-probabilities will do as logits; all must be finite. In 1/T the loss is convex, so what a bounded search finds is the
     optimum.
     """
     logits = logits.astype(np.float64)
     logits -= logits[np.arange(len(label)), label][:, None]  # the label's is 0: a row's loss is its logsumexp
 
     def loss(log_temperature: float) -> float:
-        return float(logsumexp(logits * np.exp(-log_temperature), axis=1).mean())
+        scaled = logits * np.exp(-log_temperature)
+        return float((logsumexp(scaled, axis=1) - doubt * scaled.mean(axis=1)).mean())
 
     low, high = np.log(TEMPERATURES)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-5})
@@ -44,21 +47,29 @@ def fit_temperature(logits: Float[np.ndarray, "n k"], label: Integer[np.ndarray,
 
 
 def calibrate(model: "Classifier", rows: Table) -> None:
-    """Sets the model's temperatures from rows that did not train it; the modalities' first, then the fusion's."""
+    """Sets the model's temperatures from rows that did not train it; the modalities' first, then the fusion's.
+
+    Rows without an error do not show that there are none: of n, one in n + 2 is doubted (Platt 1999, section 2.2). Without
+    that, few rows that are all right would make the model certain of everything.
+    """
     model.temperature.fill_(1.0)
     for place, name in enumerate(model.conditions):  # modalities come first: the fusion sees them calibrated
         logits, label = _said(model, rows, name)
         if len(label) >= FEWEST:
-            model.temperature[place] = fit_temperature(logits, label)
+            model.temperature[place] = fit_temperature(logits, label, doubt=1 / (len(label) + 2))
 
 
 @torch.no_grad()
 def _said(model: "Classifier", rows: Table, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and labels of the rows that have all the condition's modalities."""
+    """Logits and labels of the rows that have all the condition's modalities; the same content counts once."""
     model.eval()
     logits, label = [np.zeros((0, len(model.log_prior)))], [np.zeros(0, np.int64)]
-    for batch in rows.in_order(1024):
-        present = torch.stack([batch.present[m] for m in name.split("+")]).all(0)
-        logits.append(model.classify(batch.inputs, batch.present)[name][present].cpu().numpy())
-        label.append(batch.label[present].cpu().numpy())
+    modalities = name.split("+")
+    pointers = torch.stack([rows.pointers[m] for m in modalities], 1).cpu().numpy()
+    _, first = np.unique(pointers, axis=0, return_index=True)
+    first = first[(pointers[first] >= 0).all(1)]
+    for places in torch.from_numpy(first).to(rows.device).split(1024):
+        batch = rows.take(places)
+        logits.append(model.classify(batch.inputs, batch.present)[name].cpu().numpy())
+        label.append(batch.label.cpu().numpy())
     return np.concatenate(logits), np.concatenate(label)

@@ -85,7 +85,7 @@ class Classifier(nn.Module):
 
     def _present(self, inputs: Inputs, present: Present | None) -> dict[Modality, Tensor]:
         """One mask for each key of `inputs`."""
-        everywhere = {m: torch.ones(len(x), dtype=torch.bool, device=x.device) for m, x in inputs.items()}
+        everywhere = {m: torch.ones(x.shape[0], dtype=torch.bool, device=x.device) for m, x in inputs.items()}
         return everywhere if present is None else everywhere | {m: present[m] for m in inputs if m in present}
 
     def _encode(self, modality: Modality, features: Tensor, present: Tensor) -> Tensor:

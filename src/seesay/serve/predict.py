@@ -96,12 +96,13 @@ class Predictor:
 
 
 def check_fits(spec: Spec, dataset: Dataset, labelled: bool = True) -> None:
-    """InputError where the model was made for other contents or classes than these."""
+    """InputError where the model was made for other contents or classes than these, or knows none of their modalities."""
     theirs = dataset.spec
-    for modality in theirs.modalities:
+    if not shared(spec, dataset):
+        given, known = " and ".join(theirs.modalities), " and ".join(spec.modalities)
+        raise InputError(f"{dataset.name} has {given}, the model was trained on {known} only")
+    for modality in shared(spec, dataset):
         ours, other = _bare(spec[modality]), _bare(theirs[modality])
-        if ours is None:
-            raise InputError(f"{dataset.name} has {modality}, which this model was not trained on")
         if ours != other:
             different = ", ".join(f"{n} {ours.get(n)} and {other.get(n)}" for n in ours if ours[n] != other.get(n))
             raise InputError(
@@ -112,9 +113,14 @@ def check_fits(spec: Spec, dataset: Dataset, labelled: bool = True) -> None:
         raise InputError(f"{dataset.name} has the classes {_list(theirs.classes)}, the model {_list(spec.classes)}")
 
 
-def _bare(spec: Any) -> dict[str, Any] | None:
+def shared(spec: Spec, dataset: Dataset) -> list[Modality]:
+    """The modalities that both know; what the data set has beyond them, the model leaves unused."""
+    return [modality for modality in dataset.modalities if modality in spec.modalities]
+
+
+def _bare(spec: Any) -> dict[str, Any]:
     """A spec without what is fitted or how files are read: what contents and features must share."""
-    return None if spec is None else {k: v for k, v in asdict(spec).items() if k not in ("mean", "scale", "reader")}
+    return {k: v for k, v in asdict(spec).items() if k not in ("mean", "scale", "reader")}
 
 
 def _list(names: Iterable[str]) -> str:
@@ -130,7 +136,7 @@ def predict_rows(predictor: Predictor, dataset: Dataset, rows: np.ndarray, size:
     names = np.array(predictor.spec.classes)
     for start in range(0, len(rows), size):
         part = rows[start : start + size]
-        pointers = {m: np.asarray(dataset.pointers(m)[part]) for m in dataset.modalities}
+        pointers = {m: np.asarray(dataset.pointers(m)[part]) for m in shared(predictor.spec, dataset)}
         inputs = {m: torch.from_numpy(dataset.contents[m][np.maximum(p, 0)]) for m, p in pointers.items()}
         present = {m: torch.from_numpy(p >= 0) for m, p in pointers.items()}
         with torch.no_grad():
@@ -156,6 +162,6 @@ def write_predictions(
     check_fits(predictor.spec, dataset, labelled=False)
     with new_file(out, newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row_id", "label", "score", "used", "agree", *dataset.modalities])
+        writer.writerow(["row_id", "label", "score", "used", "agree", *shared(predictor.spec, dataset)])
         for part in predict_rows(predictor, dataset, rows):
             writer.writerows(part)

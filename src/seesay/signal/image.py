@@ -1,29 +1,231 @@
-"""INTERIM by the lead so that others can import; the helper who writes the picture door replaces this file."""
+"""A picture, whatever holds it, as float32 `(channels, height, width)` between 0 and 1: once, at the door.
 
-import io
+After `read_image` nobody asks about file formats, sizes, modes or polarity again. What it gives is stored as
+a content by `as_content`, and `Picture` is the front end in the model that makes features of contents.
+"""
+
+from io import BytesIO
+from os import PathLike
+from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from jaxtyping import Float, Num, UInt8
+from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor, nn
 
 from seesay.config import ImageSpec
-from seesay.signal.ink import lay_out
+from seesay.errors import InputError
+from seesay.signal.ink import LONGEST, lay_out
+
+Source = bytes | str | PathLike | np.ndarray | Image.Image
+
+SMALLEST = 2  # pixels: a side below this shows nothing, whichever reader looks at it
+LARGEST = (
+    50_000_000  # pixels: as many as common cameras make; 150 MB as RGB, where a bomb unpacks to gigabytes
+)
+
+
+def read_image(source: Source, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
+    """A picture as the spec's reader makes it: float32 between 0 and 1, of shape `spec.shape`.
+
+    The source is a path, the bytes of a file in any format that Pillow decodes by itself, a Pillow picture, or
+    an array `(h, w)`, `(h, w, c)` or `(c, h, w)` with 1, 3 or 4 channels. Arrays of bool, uint8 and uint16 span
+    their type; others reach 1, 255 or 65,535, told apart by their largest value. EXIF orientation is applied; of
+    an animation the first frame is read; arrays with several channels are rounded to 8 bits.
+
+    `ink` finds the ink on its paper and lays it out as MNIST did (seesay.signal.ink): a MNIST picture comes back
+    bit for bit, a blank page is all zeros, transparent ground is the opposite of what is drawn on it. `photo`
+    scales the shorter side to fit and crops the middle; transparent ground is white. `unknown` takes arrays of
+    exactly `spec.shape`, uint8 or between 0 and 1, and nothing else.
+
+    Raises InputError, naming the file, for one that is missing, empty, no picture, truncated, under 2 pixels on
+    a side or over 50 megapixels (refused before it is decoded); and for an array of another shape, of no size,
+    or with NaN or infinities.
+    """
+    if spec.reader == "unknown":
+        return _ready_made(source, spec)
+    if isinstance(source, np.ndarray):
+        picture = _from_array(source)
+    elif isinstance(source, Image.Image):
+        picture = _decoded(source, "the picture")
+    else:
+        name = "the picture" if isinstance(source, bytes) else str(source)
+        with _opened(source, name) as file:
+            _check_size(file.size, name)
+            factor = _spare(file.size, spec)
+            file.draft("L" if spec.reader == "ink" else None, (file.width // factor, file.height // factor))
+            picture = _decoded(file, name)
+    factor = _spare(picture.size, spec)
+    picture = picture.reduce(factor) if factor > 1 else picture
+    return _ink(picture, spec) if spec.reader == "ink" else _photo(picture, spec)
+
+
+def as_content(picture: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "c h w"]:
+    """A picture between 0 and 1 as it is stored: rounded to 0-255. `Picture` is the way back."""
+    return np.rint(picture * 255).astype(np.uint8)
 
 
 class Picture(nn.Module):
-    def forward(self, pictures: Tensor) -> Tensor:
-        return pictures if pictures.is_floating_point() else pictures.to(torch.float32) / 255
+    """The front end of pictures: contents 0-255 (uint8) become features 0-1 (float32); floats keep their values."""
+
+    def forward(self, contents: Num[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        features = contents.to(torch.float32)
+        return features if contents.is_floating_point() else features / 255
 
 
-def read_image(source, spec: ImageSpec):
-    if isinstance(source, np.ndarray):
-        grey = source.astype(np.float32) / (255 if source.dtype == np.uint8 else 1)
+# ------------------------------------------------------------------------------------------ the two readers
+
+
+def _spare(size: tuple[int, int], spec: ImageSpec) -> int:
+    """How many times smaller the picture may be made beforehand, without the reader seeing a difference."""
+    if spec.reader == "ink":
+        return max(1, max(size) // LONGEST)
+    return max(1, min(size) // (3 * max(spec.height, spec.width)))
+
+
+def _ink(picture: Image.Image, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
+    grey = _grey(picture)
+    if picture.mode == "RGBA":
+        alpha = _grey(picture.getchannel("A"))
+        grey = grey * alpha + _ground_under(grey, alpha) * (1 - alpha)
+    return np.repeat(lay_out(grey, spec.height, spec.width)[None], spec.channels, axis=0)
+
+
+def _grey(picture: Image.Image) -> Float[np.ndarray, "h w"]:
+    """Luma (ITU-R BT.601, Pillow's) between 0 and 1."""
+    if picture.mode == "F":
+        return np.array(picture)
+    return np.asarray(picture.convert("L"), np.float32) / np.float32(255)
+
+
+def _ground_under(grey: Float[np.ndarray, "h w"], alpha: Float[np.ndarray, "h w"]) -> np.float32:
+    """What to put under a transparent picture: its own paper where it has some, or the opposite of its ink."""
+    seen = grey[alpha > 0.5]
+    if seen.size > grey.size / 2 and np.ptp(np.quantile(seen, (0.02, 0.98))) > 0.25:
+        return np.float32(np.median(seen))
+    light = seen.size > 0 and seen.mean() > 0.5
+    return np.float32(0 if light else 1)
+
+
+def _photo(picture: Image.Image, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
+    if picture.mode == "RGBA":
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
+    if picture.mode != "F":
+        picture = picture.convert("L" if spec.channels == 1 else "RGB")
+    fitted = np.asarray(ImageOps.fit(picture, (spec.width, spec.height), Image.Resampling.BICUBIC))
+    planes = np.atleast_3d(fitted).transpose(2, 0, 1).astype(np.float32)
+    if picture.mode == "F":
+        return np.repeat(np.clip(planes, 0, 1), spec.channels, axis=0)
+    return np.ascontiguousarray(planes) / np.float32(255)
+
+
+# ------------------------------------------------------------------------------------------------- the door
+
+
+def _check_size(size: tuple[int, int], name: str) -> None:
+    width, height = size
+    if min(size) < SMALLEST:
+        raise InputError(
+            f"{name} is {width}x{height} pixels: nothing can be seen in it", "Give a larger one."
+        )
+    if width * height > LARGEST:
+        limit = f"more than the {LARGEST // 1_000_000} megapixels that are read"
+        raise InputError(f"{name} is {width}x{height} pixels, {limit}", "Scale it down.")
+
+
+def _opened(source: bytes | str | PathLike, name: str) -> Image.Image:
+    """The file, identified but not decoded."""
+    if not isinstance(source, bytes) and not Path(source).is_file():
+        problem = "is not a file" if Path(source).exists() else "does not exist"
+        raise InputError(f"{name} {problem}", "Check the path.")
+    if (len(source) if isinstance(source, bytes) else Path(source).stat().st_size) == 0:
+        raise InputError(f"{name} is empty, expected a picture", "Make or copy it again.")
+    try:
+        file = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
+    except UnidentifiedImageError:
+        remedy = "Give a PNG, JPEG, GIF, BMP, TIFF or WebP file."
+        raise InputError(f"{name} is not a picture that can be read", remedy) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
+        raise InputError(f"{name} has too many pixels ({error})", "Scale it down.") from None
+    except Exception as error:
+        raise _broken(name, error) from error
+    if file.format == "EPS":
+        raise InputError(f"{name} is PostScript, a program and not a picture", "Save it as PNG.")
+    return file
+
+
+def _decoded(picture: Image.Image, name: str) -> Image.Image:
+    """Upright, as L, RGB or RGBA (8 bits), or as F (grey between 0 and 1) where there were more bits."""
+    _check_size(picture.size, name)
+    try:
+        upright = ImageOps.exif_transpose(picture)
+        if upright.mode[0] not in "IF":
+            return _eight_bits(upright)
+    except Exception as error:  # decoders raise anything on damaged bytes: SyntaxError, struct.error ...
+        raise _broken(name, error) from error
+    return Image.fromarray(_unit(np.asarray(upright), name))
+
+
+def _eight_bits(picture: Image.Image) -> Image.Image:
+    if picture.has_transparency_data:
+        return picture.convert("RGBA")
+    return picture.convert("L" if picture.mode in ("1", "L") else "RGB")
+
+
+def _broken(name: str, error: Exception) -> InputError:
+    return InputError(f"{name} is a damaged or truncated picture ({error})", "Make or copy it again.")
+
+
+def _from_array(array: np.ndarray) -> Image.Image:
+    name, given = "the picture array", array.shape
+    if array.ndim == 3 and array.shape[2] not in (1, 3, 4):
+        array = np.moveaxis(array, 0, 2)
+    if array.size == 0 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
+        expected = "(h, w), (h, w, c) or (c, h, w) with 1, 3 or 4 channels"
+        raise InputError(f"{name} has the shape {given}, expected {expected}", "Reshape it.")
+    _check_size((array.shape[1], array.shape[0]), name)
+    unit = _unit(array, name)
+    if unit.ndim == 2 or unit.shape[2] == 1:
+        return Image.fromarray(unit.reshape(unit.shape[:2]))
+    return Image.fromarray(as_content(unit))
+
+
+def _unit(array: np.ndarray, name: str) -> Float[np.ndarray, "..."]:
+    """Values between 0 and 1, float32: uint8 and uint16 by their type, others by looking how far they reach."""
+    if array.dtype.kind not in "buif":
+        raise InputError(f"{name} holds {array.dtype}, expected numbers")
+    if not np.isfinite(array).all():
+        raise InputError(f"{name} holds NaN or infinities", "Fill or leave out such pixels first.")
+    low, high = float(array.min()), float(array.max())
+    if low < 0 or high > 65_535:
+        expected = "0 to 1, 0 to 255 or 0 to 65,535"
+        raise InputError(f"{name} has values from {low:g} to {high:g}, expected {expected}", "Rescale it.")
+    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
+        reach = np.iinfo(array.dtype).max
     else:
-        opened = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
-        grey = np.asarray(ImageOps.exif_transpose(opened).convert("L"), np.float32) / 255
-    return lay_out(grey, spec.height, spec.width)[None]
+        reach = next(reach for reach in (1, 255, 65_535) if high <= reach)
+    return array.astype(np.float32) / np.float32(reach)
 
 
-def as_content(picture):
-    return np.rint(picture * 255).astype(np.uint8)
+def _ready_made(source: Source, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
+    if not isinstance(source, np.ndarray):
+        name = str(source) if isinstance(source, str | PathLike) else "the picture"
+        raise InputError(
+            f"{name} cannot be read: the model was made from ready-made arrays, "
+            "how a file becomes one is not known",
+            f"Give an array of shape {spec.shape}, made as those were.",
+        )
+    if source.shape != spec.shape:
+        raise InputError(
+            f"the picture array is {source.shape}, the model was made from arrays of shape {spec.shape}",
+            "Bring it to that shape as those were.",
+        )
+    if source.dtype == np.uint8:
+        return source.astype(np.float32) / np.float32(255)
+    if source.dtype.kind not in "bf" or not ((source >= 0) & (source <= 1)).all():
+        raise InputError(
+            f"the picture array ({source.dtype}) must be uint8, or floats between 0 and 1 without NaN",
+            "Scale it as the arrays were that the model was made from.",
+        )
+    return source.astype(np.float32)

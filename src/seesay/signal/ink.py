@@ -1,9 +1,9 @@
 """Ink on paper, found and laid out as MNIST's makers laid out theirs.
 
-A picture is paper and ink. The paper is what most of it, and most of its border, is: one value in a drawing from a canvas, a
-slowly changing surface with grain in a photo of a note. What stands out from it to the commoner side is ink. The ink is
-cropped, scaled into a box of 20x20 in 28x28 and moved so that its centre of mass is the centre of the picture.
-LeCun, Bottou, Bengio, Haffner: Gradient-based learning applied to document recognition (1998), section III.A.
+A picture is paper and ink. The paper is what most of it, and most of its border, is: one value in a drawing
+from a canvas, a slowly changing surface with grain in a photo of a note. What stands out from it is ink. It is
+cropped, scaled into a box of 20x20 in 28x28 and moved so that its centre of mass is the centre of the picture:
+LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition (1998), section III.A.
 """
 
 import numpy as np
@@ -14,23 +14,29 @@ from scipy import ndimage
 Grey = Float[np.ndarray, "h w"]
 Mask = Bool[np.ndarray, "h w"]
 
-LONGEST = 1024  # pixels: side of the picture in which ink is looked for; a digit a fiftieth of it wide still has its 20 pixels
+LONGEST = (
+    1024  # pixels: side at which ink is looked for; a digit a fiftieth of it wide still has its 20 pixels
+)
 BOX = 20 / 28  # of the shorter side: the box that the ink is scaled into, as in MNIST
-FINE = 8  # the ink is cleaned on a grid this many times finer than the box, then averaged down, as MNIST came from bilevel scans
-GROUND = 96  # pixels: longest side of the picture in which uneven paper is estimated; finer than any shadow that matters
-FAINTEST = 0.06  # of white: ink on uneven paper must stand out by this much; paper texture reaches about half of it
-SHARPEN = 1.5  # of what a source pixel has blurred; with SOFT, by the score of a MNIST network on scikit-learn's digits
+FINE = (
+    8  # times finer than the box: the grid of the clean strokes; MNIST was averaged down from bilevel scans
+)
+SHARPEN = 1.5  # of what a source pixel blurs; it and SOFT give a MNIST network its best score on 8x8 digits
 SOFT = 0.8  # of the local peak: the range around half of it in which ink is neither none nor full
-THINNEST = 2.0  # pixels in the box: thinner strokes are thickened to this
-STEP = 0.08  # of white, from one pixel of the estimated ground to the next: paper ends here, shadows are softer
+THINNEST = 2.0  # pixels in the box: thinner strokes are thickened to this, about the thinnest that MNIST has
 SMALL = 64  # pixels: a picture with a shorter side than this has no paper texture to speak of
+GROUND = 64  # pixels: longest side at which uneven paper is estimated; finer than most shadows
+STEP = 0.08  # of white, from pixel to pixel of the estimated ground: paper ends here, shadows are softer
+FAINTEST = 0.06  # of white: ink on uneven paper stands out by this much; texture reaches about half of it
 
 
 def lay_out(grey: Grey, height: int, width: int) -> Grey:
-    """The ink of a grey picture (0 black, 1 white), light on black, in a picture of `height` x `width`. No ink: all zeros.
+    """The ink of a grey picture (0 black, 1 white), light on black, in a picture of `height` x `width`.
 
-    A picture that is laid out like this already, light on dark or dark on light, comes back as it is.
+    Without any ink it is all zeros. A picture that is laid out like this already, light on dark or dark on
+    light, comes back as it is, to the 8 bits that it was stored with.
     """
+    grey = resized(grey, LONGEST / max(grey.shape)) if max(grey.shape) > LONGEST else grey
     ground = even_ground(grey)
     if ground is None:
         return place(ink_on_uneven_paper(grey), height, width)
@@ -41,7 +47,7 @@ def lay_out(grey: Grey, height: int, width: int) -> Grey:
 
 
 def is_laid_out(ink: Grey, height: int, width: int) -> bool:
-    """Of the right size, ink filling the box and centred on its mass, all within a pixel: true of MNIST's 70,000 pictures."""
+    """Of the right size, filling the box and centred, within a pixel: true of all 70,000 pictures of MNIST."""
     if ink.shape != (height, width) or ink.max() < 0.9:
         return False
     rows, columns = extent(ink > 0)
@@ -50,30 +56,32 @@ def is_laid_out(ink: Grey, height: int, width: int) -> bool:
     return abs(longer - round(BOX * min(height, width))) <= 1 and bool(np.abs(off).max() < 0.6)
 
 
+# ------------------------------------------------------------------------------------------- finding the ink
+
+
 def even_ground(grey: Grey) -> float | None:
     """The one value of the paper in a drawing or a clean scan; None where the paper is not of one value."""
     levels = np.rint(grey * 255).astype(np.int64)
     border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
     shares = np.bincount(levels.ravel(), minlength=256) / levels.size
     ground = int(np.argmax(shares + np.bincount(border, minlength=256) / border.size))
-    if shares[max(ground - 2, 0) : ground + 3].sum() < 1 / 3:
-        return None
     darker, lighter = shares[: max(ground - 2, 0)], shares[ground + 3 :]
-    if min(darker.sum(), lighter.sum()) > 0.02 * max(darker.sum(), lighter.sum()):
-        return None  # a canvas has its ink on one side of the paper, grain has both
+    fewer, more = sorted((darker.sum(), lighter.sum()))
+    if fewer + more > 2 / 3 or fewer > 0.02 * more:
+        return None  # a canvas has its ink on one side of the paper's value, grain is on both
     side = darker[::-1] if darker.sum() > lighter.sum() else lighter
     contrast = np.flatnonzero(side).max(initial=0)
-    weak = side[: contrast // 4].sum()  # edges of strokes have some, shadows much
-    if min(grey.shape) > SMALL and weak > 0.01 + 2 / min(grey.shape):
-        return None
-    return ground / 255
+    weak = side[: contrast // 4].sum()  # the edges of strokes have a little of it, shadows much
+    return None if min(grey.shape) > SMALL and weak > 0.01 + 2 / min(grey.shape) else ground / 255
 
 
 def ink_on_uneven_paper(grey: Grey) -> Grey:
     """How much ink each pixel has, 0 none to 1 full: shading, grain, specks and ruled lines taken off."""
     rise = grey - uneven_ground(grey)
-    light = (rise * rise * rise).sum() > 0  # the cube: ink stands out far, grain a little on both sides
-    ink = rise if light else -rise / np.maximum(grey - rise, 0.1)  # dark ink takes away a part of what light there is
+    light = (rise * rise * rise).sum() > 0  # the cube, since ink stands out far and grain a little both ways
+    ink = (
+        rise if light else -rise / np.maximum(grey - rise, 0.1)
+    )  # dark ink takes a part of the light there is
     smooth = ndimage.gaussian_filter(ink, max(0.7, max(ink.shape) / 700))
     noise = 1.4826 * np.median(np.abs(smooth - np.median(smooth)))
     peak = smooth.max()
@@ -91,18 +99,18 @@ def uneven_ground(grey: Grey) -> Grey:
     Where the paper ends (the median steps) it is the picture itself, so that nothing stands out there.
     """
     small = resized(grey, min(1, GROUND / max(grey.shape)))
-    median = ndimage.median_filter(small, size=min(small.shape) // 6 * 2 + 1, mode="nearest")
+    median = ndimage.median_filter(small, size=min(small.shape) // 4 * 2 + 1, mode="nearest")
     rise = small - median
     paper = ~ndimage.binary_dilation(np.abs(rise) > max(4.5 * np.median(np.abs(rise)), 0.02))
-    rise, weight = (ndimage.gaussian_filter(x, max(small.shape) / 16) for x in (rise * paper, paper.astype(np.float32)))
-    ground = median + rise / np.maximum(weight, 0.01)
-    edge = ndimage.maximum_filter(np.hypot(*np.gradient(median)) > STEP, 5).astype(np.float32)
-    ground, edge = (stretched(x, grey.shape) for x in (ground, edge))
-    return np.where(edge > 0.5, grey, ground)
+    wide = max(small.shape) / 16
+    weight = ndimage.gaussian_filter(paper.astype(np.float32), wide)
+    ground = median + ndimage.gaussian_filter(rise * paper, wide) / np.maximum(weight, 0.01)
+    edge = ndimage.maximum_filter(np.hypot(*np.gradient(median)) > STEP, 5)
+    return np.where(stretched(edge, grey.shape) > 0.5, grey, stretched(ground, grey.shape))
 
 
 def without_ruled_lines(mask: Mask) -> Mask:
-    """Lines that run through most of the picture, across or down, taken out; strokes that cross them are joined again.
+    """Thin lines that run through most of the picture, across or down, taken out; strokes that cross are mended.
 
     A line may slope by a fiftieth. Where nothing else is left, the line was the drawing and stays.
     """
@@ -111,56 +119,58 @@ def without_ruled_lines(mask: Mask) -> Mask:
 
 def _without_lines_across(mask: Mask) -> Mask:
     width = mask.shape[1]
-    slack = 2 * max(1, width // 200) + 1  # pixels: a sloping line stays within it for a run of a fifth of the width
-    runs = _narrowed(ndimage.maximum_filter1d(mask, slack, axis=0), width // 5, axis=1)
-    labels, _ = ndimage.label(ndimage.maximum_filter1d(runs, width // 5, axis=1))
-    long = [columns.stop - columns.start > 0.8 * width for _, columns in ndimage.find_objects(labels)]
-    lines = np.array([False, *long])[labels]
+    run = max(1, width // 5)
+    slack = 2 * max(1, width // 200) + 1  # pixels: a sloping line stays within it for the length of a run
+    runs = ndimage.minimum_filter1d(ndimage.maximum_filter1d(mask, slack, axis=0), run, axis=1)
+    labels, count = ndimage.label(ndimage.maximum_filter1d(runs, run, axis=1))
+    length = np.array([1] + [columns.stop - columns.start for _, columns in ndimage.find_objects(labels)])
+    thickness = np.bincount(labels[mask], minlength=count + 1) / length
+    is_line = (length > 0.8 * width) & (thickness < max(3, width / 50))
+    lines = is_line[labels]
     rest = mask & ~lines
     if not lines.any() or not rest.any():
         return mask
-    joined = _narrowed(ndimage.maximum_filter1d(rest, 2 * slack + 1, axis=0), 2 * slack + 1, axis=0)
-    return rest | (joined & mask)
-
-
-def _narrowed(mask: Mask, size: int, axis: int) -> Mask:
-    return ndimage.minimum_filter1d(mask, max(1, size), axis=axis)
+    gap = 2 * slack + 1
+    mended = ndimage.minimum_filter1d(ndimage.maximum_filter1d(rest, gap, axis=0), gap, axis=0)
+    return rest | (mended & mask)
 
 
 def one_drawing(mask: Mask) -> Mask:
-    """The largest piece of ink and what belongs with it; specks go, and what touches the border where something else does not."""
+    """The largest piece of ink and what belongs with it; specks go, and border clutter beside a drawing."""
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
     sizes[0] = 0
-    longer = np.array([0] + [max(r.stop - r.start, c.stop - c.start) for r, c in ndimage.find_objects(labels)])
-    inner = np.where(longer * 40 >= max(mask.shape), sizes, 0)
+    boxes = ndimage.find_objects(labels)
+    longer = np.array([0] + [max(r.stop - r.start, c.stop - c.start) for r, c in boxes])
+    inner = np.where(longer > max(mask.shape) / 40, sizes, 0)
     inner[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = 0
-    sizes = inner if inner.any() else sizes
+    sizes = inner if inner.max() > 0.01 * sizes.max() else sizes
     return (sizes > 0.05 * sizes.max())[labels]
 
 
+# ------------------------------------------------------------------------------------------------ placing it
+
+
 def place(ink: Grey, height: int, width: int) -> Grey:
-    """The ink scaled into the box, keeping its aspect, and its centre of mass moved to the centre of the picture."""
+    """The ink scaled into the box, keeping its aspect, and its centre of mass moved to the centre."""
     picture = np.zeros((height, width), np.float32)
-    mask = ink > 0.15
-    if not mask.any():
+    box = round(BOX * min(height, width))
+    if not ink.any():
         return picture
-    scaled = into_box(ink[extent(mask)], round(BOX * min(height, width)))
+    crop = ink[extent(ink > 0)]
+    scaled = crop if max(crop.shape) == box else into_box(ink[extent(ink > 0.15)], box)
     mass = np.rint(ndimage.center_of_mass(scaled)).astype(int)
-    top, left = np.clip(
-        (height // 2 - mass[0], width // 2 - mass[1]), 0, (height - scaled.shape[0], width - scaled.shape[1])
-    )
+    room = np.subtract((height, width), scaled.shape)
+    top, left = np.clip(np.array((height // 2, width // 2)) - mass, 0, room)
     picture[top : top + scaled.shape[0], left : left + scaled.shape[1]] = scaled
     return picture
 
 
 def into_box(ink: Grey, box: int) -> Grey:
     """The cropped ink with its longer side `box` pixels, its strokes full and sharp and not thinner than MNIST's."""
-    if max(ink.shape) == box:
-        return ink
     factor = FINE * box / max(ink.shape)
     fine = resized(np.pad(ink, 1), factor)
-    fine = fine + SHARPEN * (fine - ndimage.gaussian_filter(fine, 0.6 * factor))  # a pixel of the source is that wide
+    fine = fine + SHARPEN * (fine - ndimage.gaussian_filter(fine, 0.6 * factor))
     peak = ndimage.gaussian_filter(ndimage.maximum_filter(fine, 5 * FINE), 1.5 * FINE)
     strokes = np.clip((fine / np.maximum(peak, 0.3) - 0.5) / SOFT + 0.5, 0, 1)
     missing = THINNEST * FINE - stroke_width(strokes > 0.5)
@@ -169,16 +179,16 @@ def into_box(ink: Grey, box: int) -> Grey:
         strokes = np.clip(missing / 2 + 1 - ndimage.distance_transform_edt(strokes < 0.5), strokes, 1)
     strokes = strokes[extent(strokes > 0.3)]
     height, width = (max(1, round(side * box / max(strokes.shape))) for side in strokes.shape)
-    picture = Image.fromarray(strokes.astype(np.float32))
-    return np.asarray(picture.resize((width, height), Image.Resampling.BOX))
+    return stretched(strokes, (height, width), Image.Resampling.BOX)
 
 
 def stroke_width(strokes: Mask) -> float:
-    """Pixels: twice the area by the length of the outline (Crofton's estimate from steps along rows, columns and diagonals)."""
-    padded = np.pad(strokes, 1)
-    straight = np.count_nonzero(padded[1:] != padded[:-1]) + np.count_nonzero(padded[:, 1:] != padded[:, :-1])
-    slanted = np.count_nonzero(padded[1:, 1:] != padded[:-1, :-1]) + np.count_nonzero(padded[1:, :-1] != padded[:-1, 1:])
-    return 2 * np.count_nonzero(strokes) / (np.pi / 8 * (straight + slanted / np.sqrt(2)))
+    """Pixels: twice the area by the length of the outline, which is Crofton's estimate from four directions."""
+    m = np.pad(strokes, 1)
+    straight = np.count_nonzero(m[1:] != m[:-1]) + np.count_nonzero(m[:, 1:] != m[:, :-1])
+    slanted = np.count_nonzero(m[1:, 1:] != m[:-1, :-1]) + np.count_nonzero(m[1:, :-1] != m[:-1, 1:])
+    outline = np.pi / 8 * (straight + slanted / np.sqrt(2))
+    return 2 * np.count_nonzero(strokes) / max(outline, 1)
 
 
 def extent(mask: Mask) -> tuple[slice, slice]:
@@ -187,14 +197,16 @@ def extent(mask: Mask) -> tuple[slice, slice]:
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def stretched(grey: Grey, shape: tuple[int, int]) -> Grey:
-    """Brought to a shape, smoothly."""
-    picture = Image.fromarray(np.ascontiguousarray(grey, np.float32))
-    return np.asarray(picture.resize(shape[::-1], Image.Resampling.BILINEAR))
-
-
 def resized(grey: Grey, factor: float) -> Grey:
     """Scaled by a factor: averaged when it shrinks, smooth when it grows."""
     height, width = (max(1, round(side * factor)) for side in grey.shape)
     method = Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC
-    return np.asarray(Image.fromarray(np.ascontiguousarray(grey, np.float32)).resize((width, height), method))
+    return stretched(grey, (height, width), method)
+
+
+def stretched(
+    grey: Grey | Mask, shape: tuple[int, ...], method: Image.Resampling = Image.Resampling.BILINEAR
+) -> Grey:
+    """Brought to a shape, which need not keep its aspect."""
+    picture = Image.fromarray(np.ascontiguousarray(grey, np.float32))
+    return np.asarray(picture.resize((shape[1], shape[0]), method))

@@ -1,0 +1,41 @@
+"""Training behind encoders that stay as they are: their encodings are made once, what comes after learns from a table."""
+
+import copy
+
+import torch
+from torch import Tensor, nn
+
+from seesay.config import Config, Modality
+from seesay.data.dataset import Dataset
+from seesay.model.classifier import Classifier, features_of
+
+
+def frozen(config: Config) -> bool:
+    """Whether the encoders stay as their autoencoders left them."""
+    return config.pretrain.epochs > 0 and config.pretrain.freeze
+
+
+def without_encoders(model: Classifier) -> Classifier:
+    """The same heads and fusion as a classifier of encodings."""
+    nothing = {m: nn.Identity() for m in model.modalities}
+    return Classifier(nothing, nothing, dict(model.heads.items()), model.fusion, model.log_prior)
+
+
+def with_encoders(model: Classifier, learned: Classifier) -> Classifier:
+    """A copy of `model` that decides as `learned`, which is a classifier of its encodings, does."""
+    whole = copy.deepcopy(model)
+    whole.heads.load_state_dict(learned.heads.state_dict())
+    whole.fusion.load_state_dict(learned.fusion.state_dict())
+    whole.temperature.copy_(learned.temperature)
+    return whole.eval()
+
+
+@torch.no_grad()
+def encodings_of(model: Classifier, dataset: Dataset, size: int = 1024) -> dict[Modality, Tensor]:
+    """The encodings `(contents, d)` of all contents of a data set, by modality, each made once, without dropout."""
+    model.eval()
+    encodings = {}
+    for modality, table in features_of(model, dataset).items():
+        parts = (part.float() / 255 if part.dtype == torch.uint8 else part for part in table.split(size))
+        encodings[modality] = torch.cat([model.encode({modality: part})[modality] for part in parts])
+    return encodings

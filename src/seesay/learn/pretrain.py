@@ -1,0 +1,140 @@
+"""Training before there are labels: each encoder learns to reconstruct its own modality, one modality after the other.
+
+A generator of epochs like `fit`, with the same promise: all randomness of an epoch is drawn from (seed, modality, epoch), so
+what goes on from the end of an epoch reaches the very same weights.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Generator, Tensor
+
+from seesay.config import Config, Modality
+from seesay.data.batches import Table, table
+from seesay.data.dataset import Dataset
+from seesay.data.splits import Splits
+from seesay.errors import InputError
+from seesay.learn.precision import uses_bfloat16
+from seesay.learn.train import Watch, augmented, moments, restore_moments, seed_of
+from seesay.model.autoencoder import Autoencoder, autoencoders
+from seesay.model.classifier import Classifier, features_of
+
+
+@dataclass(frozen=True)
+class Reconstruction:
+    """What one pass of an autoencoder over the training rows has come to."""
+
+    modality: Modality
+    number: int
+    """From 1, of this modality."""
+    of: int
+    """How many there will be."""
+    total: float
+    """Sum over the batches of the mean squared error between features and reconstruction, both in 0 to 1."""
+    mean: float
+    """The same by batch."""
+    seconds: float
+    whole: bool
+    """False: the epoch was stopped before its last batch."""
+    pretraining: "Pretraining"
+    """All that goes on changing."""
+
+    def __str__(self) -> str:
+        losses = f"total loss {self.total:.4g}, mean loss {self.mean:.3g}"
+        return f"{self.modality} autoencoder, epoch {self.number}/{self.of}: {losses}"
+
+
+class Pretraining:
+    """What changes from step to step: the autoencoders, their optimisers, the number of epochs done, over all of them."""
+
+    def __init__(self, model: Classifier, config: Config) -> None:
+        self.autoencoders = {
+            m: a.to(memory_format=torch.channels_last) for m, a in autoencoders(model, config.seed).items()
+        }
+        self.optimizers = {
+            m: torch.optim.Adam(a.parameters(), lr=config.pretrain.lr, fused=True) for m, a in self.autoencoders.items()
+        }
+        self.done = 0
+        self.bfloat16 = uses_bfloat16(config.optim.precision, model.log_prior.device)
+
+    def step(self, modality: Modality, features: Tensor) -> float:
+        """One step on this batch. Returns its mean squared error."""
+        autoencoder, optimizer = self.autoencoders[modality], self.optimizers[modality]
+        autoencoder.train()
+        with torch.autocast(features.device.type, torch.bfloat16, enabled=self.bfloat16):
+            reconstruction = autoencoder(features)
+        loss = F.mse_loss(reconstruction, autoencoder.target(features))
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
+        return float(loss.detach())
+
+    def state(self) -> dict[str, Tensor]:
+        """Everything, by name, as tensors. `restore` takes it back."""
+        tensors = {"done": torch.tensor(self.done)}
+        for m, autoencoder in self.autoencoders.items():
+            tensors |= {f"{m}.{name}": tensor for name, tensor in autoencoder.state_dict().items()}
+            tensors |= {f"optimizer.{m}.{name}": tensor for name, tensor in moments(self.optimizers[m]).items()}
+        return {name: tensor.contiguous() for name, tensor in tensors.items()}
+
+    def restore(self, tensors: Mapping[str, Tensor]) -> None:
+        """Goes on from what `state` gave."""
+        self.done = int(tensors["done"])
+        for m, autoencoder in self.autoencoders.items():
+            autoencoder.load_state_dict(_under(f"{m}.", tensors))
+            restore_moments(self.optimizers[m], _under(f"optimizer.{m}.", tensors))
+
+
+def pretrain(
+    model: Classifier,
+    data: Dataset,
+    splits: Splits,
+    config: Config,
+    resume: Mapping[str, Tensor] | None = None,
+    watch: Watch = iter,
+) -> Iterator[Reconstruction]:
+    """Trains the encoders of `model` in place, each with a decoder of its own, and yields after every epoch; no epochs are
+    asked for: does nothing. Mean squared error, Adam at a constant rate; labels are not looked at.
+
+    `resume`: an earlier `Pretraining.state()` to go on from. No training rows that have a modality: InputError.
+    """
+    if not config.pretrain.epochs:
+        return
+    pretraining, epochs = Pretraining(model, config), config.pretrain.epochs
+    if resume is not None:
+        pretraining.restore(resume)
+    features = features_of(model, data) if pretraining.done < epochs * len(model.modalities) else {}
+    while pretraining.done < epochs * len(model.modalities):
+        place, before = divmod(pretraining.done, epochs)
+        modality = model.modalities[place]
+        rows = _rows_with(modality, data, splits, features)
+        began, losses = time.perf_counter(), []
+        with torch.random.fork_rng():  # dropout draws from torch's own generator
+            seed = seed_of(config.seed, place, before + 1)
+            torch.manual_seed(seed)
+            generator = Generator(rows.device).manual_seed(seed)
+            for batch in watch(augmented(rows.shuffled(config.pretrain.batch, generator), config.augment, generator)):
+                losses.append(pretraining.step(modality, batch.inputs[modality]))
+        whole = len(losses) == max(1, len(rows) // config.pretrain.batch)
+        pretraining.done += whole
+        total, seconds = float(np.sum(losses)), time.perf_counter() - began
+        mean = total / len(losses) if losses else math.nan
+        yield Reconstruction(modality, before + 1, epochs, total, mean, seconds, whole, pretraining)
+        if not whole:
+            return
+
+
+def _rows_with(modality: Modality, data: Dataset, splits: Splits, features: Mapping[Modality, Tensor]) -> Table:
+    rows = splits.train[data.pointers(modality)[splits.train] >= 0]
+    if not len(rows):
+        raise InputError(f"no row to train on has {modality}", "Leave it out with --modalities, or set pretrain.epochs 0.")
+    return table(data, rows, {modality: features[modality]})
+
+
+def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

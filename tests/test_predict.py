@@ -1,0 +1,267 @@
+"""Prediction: from files, arrays or whole data sets the same answer, and what is not given is not made up."""
+
+import csv
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import soundfile
+from PIL import Image
+
+from seesay.config import AudioSpec, ImageSpec, Spec
+from seesay.data.dataset import Dataset
+from seesay.errors import InputError, OutputError
+from seesay.learn.run import Run
+from seesay.model.classifier import build
+from seesay.serve.predict import Predictor, check_fits, predict_rows, write_predictions
+from tiny import AUDIO, CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_model, tiny_run, tiny_spec
+
+DATA = tiny_data(missing=True)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return tiny_run(tmp_path_factory.mktemp("runs") / "run", config=tiny_config(epochs=8, augment=STILL))
+
+
+@pytest.fixture(scope="module")
+def predictor(run: Run) -> Predictor:
+    return Predictor.open(run)
+
+
+def picture(row: int) -> Image.Image:
+    return Image.fromarray(DATA.contents["image"][DATA.pointers("image")[row]][0])
+
+
+def recording(row: int) -> tuple[np.ndarray, int]:
+    return DATA.contents["audio"][DATA.pointers("audio")[row]], AUDIO.rate
+
+
+def files(folder: Path, row: int) -> dict[str, Path]:
+    """A picture and a recording on disk."""
+    picture(row).save(folder / "picture.png")
+    soundfile.write(folder / "recording.wav", *recording(row))
+    return {"image": folder / "picture.png", "audio": folder / "recording.wav"}
+
+
+# ---------------------------------------------------------------------------------------------------- one at a time
+
+
+@pytest.mark.parametrize("given", [["image"], ["audio"], ["image", "audio"]], ids="+".join)
+def test_whatever_is_given_is_used_and_nothing_else(predictor: Predictor, tmp_path: Path, given: list[str]):
+    prediction = predictor.predict(**{m: path for m, path in files(tmp_path, 0).items() if m in given})
+    assert prediction.used == given
+    assert list(prediction.opinions) == given
+    assert prediction.label == CLASSES[DATA.label[0]]
+    scores = [score["score"] for score in prediction.scores]
+    assert scores == sorted(scores, reverse=True)
+    assert sum(scores) == pytest.approx(1, abs=1e-5)
+    assert {score["label"] for score in prediction.scores} == set(CLASSES)
+    assert prediction.label == prediction.scores[0]["label"]
+
+
+def test_one_alone_is_its_own_opinion_and_agrees(predictor: Predictor):
+    prediction = predictor.predict(audio=recording(0))
+    assert prediction.scores == prediction.opinions["audio"]
+    assert prediction.agree
+
+
+def test_opinions_are_what_each_says_alone(predictor: Predictor):
+    both = predictor.predict(picture(0), recording(0))
+    assert both.opinions["image"] == predictor.predict(picture(0)).scores
+    assert both.opinions["audio"] == predictor.predict(audio=recording(0)).scores
+
+
+def test_it_says_whether_they_disagree(predictor: Predictor):
+    last = len(DATA) - 2  # of another class
+    assert predictor.predict(picture(0), recording(0)).agree
+    contradicting = predictor.predict(picture(0), recording(last))
+    assert contradicting.opinions["image"][0]["label"] != contradicting.opinions["audio"][0]["label"]
+    assert not contradicting.agree
+
+
+def test_paths_bytes_and_arrays_are_read_alike(predictor: Predictor, tmp_path: Path):
+    paths = files(tmp_path, 0)
+    sources: list[dict[str, Any]] = [
+        dict(paths),
+        {m: str(path) for m, path in paths.items()},
+        {m: path.read_bytes() for m, path in paths.items()},
+        {"image": picture(0), "audio": recording(0)},
+        {"image": np.asarray(picture(0)), "audio": recording(0)},
+    ]
+    first, *others = [predictor.predict(**source) for source in sources]
+    assert all(prediction == first for prediction in others)
+
+
+def test_neither_is_refused(predictor: Predictor):
+    with pytest.raises(InputError, match="expected a picture, a recording or both, got neither"):
+        predictor.predict()
+
+
+@pytest.mark.parametrize(("known", "given"), [("image", "audio"), ("audio", "image")])
+def test_a_modality_that_the_model_does_not_know_is_refused(tmp_path: Path, known: str, given: str):
+    single = Predictor(build(tiny_model(), tiny_spec([known])), tiny_spec([known]))
+    with pytest.raises(InputError, match=f"trained on {known} only, got {given}. Leave --{given} out"):
+        single.predict(**{given: files(tmp_path, 0)[given]})
+
+
+def test_a_model_of_ready_made_features_says_that_it_cannot_hear(tmp_path: Path):
+    spec = Spec(CLASSES, audio=AudioSpec("unknown", frames=5, columns=3))
+    deaf = Predictor(build(tiny_model(), spec), spec)
+    with pytest.raises(InputError, match="not known|unknown") as caught:
+        deaf.predict(audio=files(tmp_path, 0)["audio"])
+    assert "\n" not in str(caught.value)
+    assert deaf.predict(audio=np.zeros((5, 3), np.float32)).used == ["audio"]
+
+
+@pytest.mark.parametrize("modality", ["image", "audio"])
+@pytest.mark.parametrize("content", [None, b"", b"nonsense"], ids=["absent", "empty", "nonsense"])
+def test_a_file_that_cannot_be_read_is_named(predictor: Predictor, tmp_path: Path, modality: str, content: bytes | None):
+    path = tmp_path / "file.dat"
+    if content is not None:
+        path.write_bytes(content)
+    with pytest.raises(InputError, match=r"file\.dat") as caught:
+        predictor.predict(**{modality: path})
+    assert "\n" not in str(caught.value)
+
+
+def test_the_shape_is_plain_json(predictor: Predictor):
+    shape = json.loads(json.dumps(predictor.predict(picture(0), recording(0)).to_dict()))
+    assert set(shape) == {"scores", "used", "opinions", "agree"}
+    assert shape["used"] == ["image", "audio"]
+    assert shape["agree"] is True
+    for scores in (shape["scores"], *shape["opinions"].values()):
+        assert all(set(score) == {"label", "score"} for score in scores)
+        assert len(scores) == len(CLASSES)
+
+
+# ------------------------------------------------------------------------------------------------------ many at once
+
+
+def lines(predictor: Predictor, data: Dataset, path: Path) -> list[dict[str, str]]:
+    write_predictions(predictor, data, np.arange(len(data)), path)
+    return list(csv.DictReader(io.StringIO(path.read_text())))
+
+
+def test_every_row_is_a_line_that_says_what_predict_says(predictor: Predictor, tmp_path: Path):
+    found = lines(predictor, DATA, tmp_path / "predictions.csv")
+    assert [int(line["row_id"]) for line in found] == list(range(len(DATA)))
+    assert list(found[0]) == ["row_id", "label", "score", "used", "agree", "image", "audio"]
+    for row in (0, 2, 3, 30, 50):
+        given: dict[str, Any] = {}
+        if DATA.pointers("image")[row] >= 0:
+            given["image"] = picture(row)
+        if DATA.pointers("audio")[row] >= 0:
+            given["audio"] = recording(row)
+        expected = predictor.predict(**given)
+        line = found[row]
+        assert line["label"] == expected.label
+        assert float(line["score"]) == pytest.approx(expected.scores[0]["score"], abs=2e-4)
+        assert line["used"] == "+".join(expected.used)
+        assert line["agree"] == ("yes" if expected.agree else "no")
+        opinions = {m: scores[0]["label"] for m, scores in expected.opinions.items()}
+        assert {m: line[m] for m in ("image", "audio")} == {m: opinions.get(m, "") for m in ("image", "audio")}
+
+
+def test_they_are_right(predictor: Predictor, tmp_path: Path):
+    found = lines(predictor, DATA, tmp_path / "predictions.csv")
+    right = [line["label"] == CLASSES[label] for line, label in zip(found, DATA.label, strict=True)]
+    assert np.mean(right) > 0.8
+
+
+def test_a_row_with_nothing_gets_the_likeliest_class_and_uses_nothing(predictor: Predictor, tmp_path: Path):
+    rows = DATA.rows.copy()
+    rows[1] = -1
+    line = lines(predictor, DATA.replace(rows=rows), tmp_path / "predictions.csv")[1]
+    assert (line["used"], line["image"], line["audio"]) == ("", "", "")
+    assert float(line["score"]) == pytest.approx(1 / 3, abs=0.05)
+
+
+def test_parts_are_as_good_as_the_whole(predictor: Predictor, tmp_path: Path):
+    """Also from a memory-mapped data set."""
+    DATA.save(tmp_path / "data")
+    mapped = Dataset.open(tmp_path / "data")
+    rows = np.arange(len(DATA))[::-1]
+    whole = [line for part in predict_rows(predictor, DATA, rows) for line in part]
+    parts = list(predict_rows(predictor, mapped, rows, size=7))
+    assert [len(part) for part in parts[:2]] == [7, 7]
+    joined = [line for part in parts for line in part]
+    assert [[line[0], line[1], *line[3:]] for line in joined] == [[line[0], line[1], *line[3:]] for line in whole]
+    np.testing.assert_allclose([float(line[2]) for line in joined], [float(line[2]) for line in whole], atol=1e-5)
+
+
+def test_data_without_labels_are_predicted(predictor: Predictor, tmp_path: Path):
+    unlabelled = DATA.replace(label=np.full_like(DATA.label, -1))
+    assert lines(predictor, unlabelled, tmp_path / "a.csv") == lines(predictor, DATA, tmp_path / "b.csv")
+
+
+@pytest.mark.parametrize("modality", ["image", "audio"])
+def test_data_of_one_modality_are_predicted_from_it(predictor: Predictor, tmp_path: Path, modality: str):
+    found = lines(predictor, tiny_data(modalities=[modality]), tmp_path / "predictions.csv")
+    assert {line["used"] for line in found} == {modality}
+    assert list(found[0])[-1] == modality
+
+
+def test_an_existing_file_is_refused_unless_it_may_be_replaced(predictor: Predictor, tmp_path: Path):
+    path = tmp_path / "predictions.csv"
+    path.write_text("mine")
+    with pytest.raises(OutputError, match="exists already"):
+        write_predictions(predictor, DATA, np.arange(3), path)
+    assert path.read_text() == "mine"
+    write_predictions(predictor, DATA, np.arange(3), path, overwrite=True)
+    assert len(path.read_text().splitlines()) == 4
+
+
+def test_a_prediction_that_fails_leaves_no_file(predictor: Predictor, tmp_path: Path):
+    with pytest.raises(IndexError):
+        write_predictions(predictor, DATA, np.array([0, 10_000]), tmp_path / "predictions.csv")
+    assert list(tmp_path.iterdir()) == []
+
+
+# ------------------------------------------------------------------------------------------------------ what fits
+
+
+def test_the_data_it_was_trained_on_fit():
+    check_fits(tiny_spec(), DATA)
+    check_fits(tiny_spec(), tiny_data(modalities=["audio"]))
+
+
+@pytest.mark.parametrize(
+    ("spec", "says"),
+    [
+        (Spec(CLASSES, ImageSpec("photo", height=9, width=8), AUDIO), "differ in image: height 9 and 8"),
+        (Spec(CLASSES, IMAGE, AudioSpec(rate=8_000)), "differ in audio: rate 8000 and 4000"),
+        (Spec(("a", "b", "c"), IMAGE, AUDIO), "has the classes low, middle, high, the model a, b, c"),
+        (Spec(CLASSES[::-1], IMAGE, AUDIO), "the model high, middle, low"),
+    ],
+)
+def test_other_contents_or_classes_do_not(spec: Spec, says: str):
+    with pytest.raises(InputError, match=says):
+        check_fits(spec, DATA)
+
+
+def test_data_of_which_the_model_knows_nothing_do_not():
+    with pytest.raises(InputError, match="tiny has audio, the model was trained on image only"):
+        check_fits(tiny_spec(["image"]), tiny_data(modalities=["audio"]))
+
+
+def test_what_the_model_does_not_know_is_left_unused(tmp_path: Path):
+    spec = tiny_spec(["audio"])
+    single = Predictor(build(tiny_model(), spec), spec)
+    check_fits(spec, DATA)
+    found = lines(single, DATA, tmp_path / "predictions.csv")
+    assert list(found[0]) == ["row_id", "label", "score", "used", "agree", "audio"]
+    assert {line["used"] for line in found} == {"audio", ""}
+    assert found == lines(single, tiny_data(missing=True).only("audio"), tmp_path / "only.csv")
+
+
+def test_how_files_were_read_and_what_was_fitted_does_not_matter():
+    fitted = AudioSpec(**{**vars(AUDIO), "mean": (1.0,) * 7, "scale": (2.0,) * 7})
+    check_fits(Spec(CLASSES, ImageSpec("unknown", height=8, width=8), fitted), DATA)
+
+
+def test_classes_do_not_matter_where_labels_do_not():
+    check_fits(Spec(("a", "b"), IMAGE, AUDIO), DATA, labelled=False)
