@@ -1,4 +1,4 @@
-"""Augmentation: drawn from the generator alone, within its limits, row by row, and nothing where all is off."""
+"""Augmentation: drawn from the generator alone, within its limits, row by row; nothing where all is off."""
 
 import dataclasses
 from typing import Any
@@ -8,14 +8,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import STILL
 from torch import Generator, Tensor
 
 from seesay.config import AugmentConfig
 from seesay.signal.augment import augment, augment_pictures, augment_recordings
-from tiny import STILL
 
 STRONG = AugmentConfig(
-    shift=0.3, rotate=40, zoom=0.4, delay=0.5, stretch=0.5, mask_frames=20, mask_columns=20, noise=1
+    shift=0.3, rotate=40.0, zoom=0.4, delay=0.5, stretch=0.5, mask_frames=20, mask_columns=20, noise=1.0
 )
 
 
@@ -95,7 +95,10 @@ def centres(picture: Tensor) -> Tensor:
     """(b, 2): the centre of mass of each picture, y and x, in pixels."""
     places = torch.arange(float(picture.shape[-1]))
     mass = picture.sum((1, 2, 3))
-    return torch.stack([(picture.sum((1, 3)) * places).sum(1), (picture.sum((1, 2)) * places).sum(1)], 1) / mass[:, None]
+    return (
+        torch.stack([(picture.sum((1, 3)) * places).sum(1), (picture.sum((1, 2)) * places).sum(1)], 1)
+        / mass[:, None]
+    )
 
 
 def dots(b: int = 200, at: tuple[int, int] = (10, 10)) -> Tensor:
@@ -111,7 +114,7 @@ def test_pictures_move_by_at_most_the_shift_and_up_to_it():
 
 
 def test_pictures_turn_by_at_most_the_angle_and_up_to_it():
-    off = centres(augment_pictures(dots(at=(10, 18)), only(rotate=30), seeded())) - 10
+    off = centres(augment_pictures(dots(at=(10, 18)), only(rotate=30.0), seeded())) - 10
     angles = torch.rad2deg(torch.atan2(off[:, 0], off[:, 1]))
     assert angles.abs().max() <= 30 + 1
     assert angles.max() > 25
@@ -119,7 +122,7 @@ def test_pictures_turn_by_at_most_the_angle_and_up_to_it():
 
 
 def test_a_turned_picture_keeps_its_middle():
-    changed = augment_pictures(dots(), only(rotate=30), seeded())
+    changed = augment_pictures(dots(), only(rotate=30.0), seeded())
     assert (centres(changed) - 10).abs().max() < 1e-3
 
 

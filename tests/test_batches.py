@@ -7,12 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import tiny_data
 from torch import Generator, Tensor
 
 from seesay.config import ImageSpec, Spec
 from seesay.data.batches import Table, table
 from seesay.data.dataset import Dataset
-from tiny import tiny_data
 
 MISSING = st.integers(-1, 5)
 
@@ -100,7 +100,9 @@ def test_new_partners_are_of_the_class_and_every_content_is_used_as_often_as_bef
     assert torch.equal(after.label, before.label)
     assert torch.equal(after.rows, before.rows)
     for modality in before.pointers:
-        old, new = ([*zip(t.label.tolist(), t.pointers[modality].tolist(), strict=True)] for t in (before, after))
+        old, new = (
+            [*zip(t.label.tolist(), t.pointers[modality].tolist(), strict=True)] for t in (before, after)
+        )
         assert sorted(old) == sorted(new)
         there = before.pointers[modality] >= 0
         assert torch.equal(after.pointers[modality] >= 0, there), "a row has what it had"

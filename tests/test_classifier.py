@@ -4,7 +4,7 @@ import copy
 import dataclasses
 from collections.abc import Mapping
 from functools import cache
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import numpy as np
 import pytest
@@ -12,16 +12,15 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import tiny_data, tiny_model, tiny_spec
 from torch import Tensor, nn
 
 from seesay.config import EncoderConfig, ModelConfig
 from seesay.data.batches import Batch, table
-from seesay.data.dataset import Dataset
 from seesay.data.normaliser import normalised
 from seesay.learn.train import loss_of
 from seesay.model.classifier import Classifier, build, features_of, posteriors
 from seesay.model.fusion import Concat, PosteriorSum
-from tiny import tiny_data, tiny_model, tiny_spec
 
 FUSIONS = get_args(get_type_hints(ModelConfig)["fusion"])
 KINDS = get_args(get_type_hints(EncoderConfig)["kind"])
@@ -50,7 +49,7 @@ def made(fusion: str) -> Classifier:
 
 
 def model(fusion: str) -> Classifier:
-    """Fresh weights, temperatures that are not 1, and statistics of batch normalisation that are not the first."""
+    """Fresh weights; neither temperatures nor statistics of batch normalisation are the first ones."""
     return copy.deepcopy(made(fusion))
 
 
@@ -75,7 +74,7 @@ def assert_same(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> None:
         torch.testing.assert_close(one[name], other[name], msg=lambda text, name=name: f"{name}: {text}")
 
 
-# ---------------------------------------------------------------------------------------- what is missing is missing
+# --------------------------------------------------------------------------------- what is missing is missing
 
 
 @fusions
@@ -102,7 +101,9 @@ def test_the_order_of_the_dict_does_not_matter(fusion: str):
 @pytest.mark.parametrize("garbage", [torch.nan, torch.inf, 1e30])
 @given(PRESENCE)
 @settings(max_examples=10)
-def test_what_stands_in_an_absent_place_does_not_matter(fusion: str, garbage: float, rows: list[tuple[bool, bool]]):
+def test_what_stands_in_an_absent_place_does_not_matter(
+    fusion: str, garbage: float, rows: list[tuple[bool, bool]]
+):
     classifier, present = model(fusion), presence(rows)
     features = classifier.features(contents(len(rows)))
     other = {m: x.clone() for m, x in features.items()}
@@ -153,7 +154,11 @@ def test_rows_that_are_not_marked_are_present(fusion: str):
 def test_without_the_other_a_sum_of_posteriors_is_the_model_of_one_modality(modality: str):
     pair = model("posterior-sum")
     single = build(tiny_model(fusion="posterior-sum"), tiny_spec([modality]), PRIOR)
-    own = {n: t for n, t in pair.state_dict().items() if f".{'audio' if modality == 'image' else 'image'}." not in n}
+    own = {
+        n: t
+        for n, t in pair.state_dict().items()
+        if f".{'audio' if modality == 'image' else 'image'}." not in n
+    }
     place = pair.modalities.index(modality)
     own["temperature"] = pair.temperature[[place, -1]]
     single.load_state_dict(own)
@@ -206,16 +211,20 @@ def test_a_third_modality_is_one_more_of_everything(fusion: str):
     fuse = Concat(2, 3, 3, 4) if fusion == "concat" else PosteriorSum(log_prior)
     classifier = Classifier(parts, {m: parts[m] for m in names[:2]}, parts, fuse, log_prior).eval()
     inputs = {m: torch.randn(2, 3) for m in names}
-    assert list(classifier(inputs)) == ["image", "audio", BOTH], "what the model has no encoder for is not looked at"
+    assert list(classifier(inputs)) == ["image", "audio", BOTH], (
+        "what the model has no encoder for is not looked at"
+    )
 
 
-# ----------------------------------------------------------------------------------------------------- training
+# --------------------------------------------------------------------------------------------------- training
 
 
-def learner(fusion: str, kind: str = "cnn", seed: int = 1) -> Classifier:
+def learner(fusion: str, kind: Any = "cnn", seed: int = 1) -> Classifier:
     """Fresh weights; nothing is dropped."""
     settings = EncoderConfig(kind=kind, width=8, layers=2, dropout=0.0)
-    return build(tiny_model(dim=16, fusion=fusion, image=settings, audio=settings), DISTINCT.spec, seed=seed).train()
+    return build(
+        tiny_model(dim=16, fusion=fusion, image=settings, audio=settings), DISTINCT.spec, seed=seed
+    ).train()
 
 
 def batch_for(classifier: Classifier, rows: int = 24) -> Batch:
@@ -262,7 +271,9 @@ def test_absent_rows_do_not_enter_training(fusion: str):
             x[~batch.present[m]] = garbage
         said = classifier.classify(inputs, batch.present)
         loss_of(said, batch, 0.0).backward()
-        ways.append((said, dict(classifier.named_buffers()), {n: p.grad for n, p in classifier.named_parameters()}))
+        ways.append(
+            (said, dict(classifier.named_buffers()), {n: p.grad for n, p in classifier.named_parameters()})
+        )
     for one, same in zip(*ways, strict=True):
         assert one.keys() == same.keys()
         for name in one:
@@ -298,7 +309,7 @@ def test_the_loss_counts_each_condition_over_the_rows_that_have_it(fusion: str):
     torch.testing.assert_close(loss_of(said, batch, 0.0), by_hand)
 
 
-# ----------------------------------------------------------------------------------------------------- building
+# --------------------------------------------------------------------------------------------------- building
 
 
 def test_weights_follow_from_the_seed_and_leave_torchs_generator_alone():
@@ -318,7 +329,7 @@ def test_a_class_that_never_trained_has_a_prior_that_is_small_but_finite():
     assert all(said.isfinite().all() for said in classifier(contents(2)).values())
 
 
-# ------------------------------------------------------------------------------------- whole data sets, by table
+# ---------------------------------------------------------------------------------- whole data sets, by table
 
 
 def test_posteriors_are_in_order_and_nothing_where_something_is_missing():
@@ -335,7 +346,9 @@ def test_posteriors_are_in_order_and_nothing_where_something_is_missing():
         inputs = {
             m: torch.from_numpy(data.contents[m][data.pointers(m)[rows[i : i + 1]]]) for m in name.split("+")
         }
-        np.testing.assert_allclose(probabilities[i], classifier(inputs)[name][0].softmax(0).detach(), atol=1e-5)
+        np.testing.assert_allclose(
+            probabilities[i], classifier(inputs)[name][0].softmax(0).detach(), atol=1e-5
+        )
 
 
 def test_features_are_those_of_the_front_ends():

@@ -1,4 +1,4 @@
-"""The command line: each command does what it says, and whatever is wrong with its input is one line and exit code 2."""
+"""The command line: commands do what they say; what is wrong with their input is one line and exit code 2."""
 
 import csv
 import errno
@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
+from test_layers import HEAVY
+from tiny import AUDIO, CLASSES, STILL, tiny_config, tiny_data, tiny_run
 
 import seesay.files
 from seesay.cli import COMMANDS, main
 from seesay.learn.run import Run
 from seesay.recipes import RECIPES
-from test_layers import HEAVY
-from tiny import AUDIO, CLASSES, STILL, tiny_config, tiny_data, tiny_run
 
 SMALL = ["--model.dim", "8", "--model.image.width", "4", "--model.audio.width", "4", "--optim.batch", "8"]
 SMALL += ["--threads", "1", "--optim.precision", "float32"]
@@ -36,7 +36,7 @@ Captured = pytest.CaptureFixture[str]
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """`data`, a saved data set, `run`, a run that has learned it, a picture and a recording. Nobody may change them."""
+    """`data`, a saved data set, `run`, which has learned it, a picture and a recording. Not to be changed."""
     folder = tmp_path_factory.mktemp("cli")
     tiny_data().save(folder / "data")
     tiny_run(folder / "run", config=tiny_config(epochs=8, augment=STILL), source=str(folder / "data"))
@@ -69,12 +69,16 @@ def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
 
 
-# ------------------------------------------------------------------------------------------------------------ help
+# ------------------------------------------------------------------------------------------------------- help
 
 
-@pytest.mark.parametrize("words", [["--help"], ["data"], ["train", "--help"], ["--version"], ["trian"]], ids=" ".join)
+@pytest.mark.parametrize(
+    "words", [["--help"], ["data"], ["train", "--help"], ["--version"], ["trian"]], ids=" ".join
+)
 def test_help_and_mistypings_wait_for_nothing_heavy(words: list[str]):
-    script = f"import sys; from seesay.cli import main; main({words}); print(*sorted(sys.modules.keys() & set({HEAVY})))"
+    script = (
+        f"import sys; from seesay.cli import main; main({words}); print(*sys.modules.keys() & set({HEAVY}))"
+    )
     ended = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
     assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, ""), ended.stdout + ended.stderr
 
@@ -122,12 +126,14 @@ def test_a_reader_that_has_gone_is_no_error(folder: Path):
     assert child.returncode == 0
 
 
-# --------------------------------------------------------------------------------------------- train and evaluate
+# ----------------------------------------------------------------------------------------- train and evaluate
 
 
 def test_a_run_is_trained_and_evaluated(capsys: Captured, folder: Path, tmp_path: Path):
     run = tmp_path / "run"
-    said = done(capsys, "train", "--data", folder / "data", "--out", run, *SMALL, "--optim.epochs", "2", "--seed", "7")
+    said = done(
+        capsys, "train", "--data", folder / "data", "--out", run, *SMALL, "--optim.epochs", "2", "--seed", "7"
+    )
     assert f"seesay evaluate {run}" in said
     trained = Run.open(run)
     assert (trained.config.optim.epochs, trained.config.seed, trained.config.model.dim) == (2, 7, 8)
@@ -136,7 +142,14 @@ def test_a_run_is_trained_and_evaluated(capsys: Captured, folder: Path, tmp_path
     assert all(name in said for name in CONDITIONS)
     metrics = json.loads((run / "metrics.json").read_text())
     assert list(metrics["results"]) == CONDITIONS
-    assert names(run) == ["README.md", "config.json", "epochs.jsonl", "figures", "metrics.json", "model.safetensors"]
+    assert names(run) == [
+        "README.md",
+        "config.json",
+        "epochs.jsonl",
+        "figures",
+        "metrics.json",
+        "model.safetensors",
+    ]
     assert {path.suffix for path in (run / "figures").iterdir()} == {".png"}
 
 
@@ -183,7 +196,7 @@ def test_the_demo_trains_evaluates_and_says_where_things_lie(
     assert (tmp_path / "demo" / "metrics.json").is_file()
 
 
-# ---------------------------------------------------------------------------------------------------- going on again
+# --------------------------------------------------------------------------------------------- going on again
 
 
 def train_words(data: Path, run: Path) -> list[str]:
@@ -202,7 +215,10 @@ def stopped(words: list[str], run: Path, how: signal.Signals) -> tuple[int, str]
     """Trains in another process and stops it so when it has finished its second epoch."""
     script = "import sys; from seesay.cli import main; sys.exit(main(sys.argv[1:]))"
     child = subprocess.Popen(
-        [sys.executable, "-c", script, *words], env=os.environ | {"OMP_NUM_THREADS": "1"}, stderr=subprocess.PIPE, text=True
+        [sys.executable, "-c", script, *words],
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+        stderr=subprocess.PIPE,
+        text=True,
     )
     lines = run / "epochs.jsonl"
     while child.poll() is None and not (lines.is_file() and lines.read_text().count("\n") >= 2):
@@ -253,11 +269,19 @@ def test_a_run_goes_on_only_as_it_began(capsys: Captured, folder: Path, tmp_path
     assert "was trained on other rows" in refused(capsys, *words, "--resume")
 
 
-# ------------------------------------------------------------------------------------------------------- predict
+# ---------------------------------------------------------------------------------------------------- predict
 
 
 def test_a_prediction_in_words(capsys: Captured, folder: Path):
-    said = done(capsys, "predict", folder / "run", "--image", folder / "picture.png", "--audio", folder / "recording.wav")
+    said = done(
+        capsys,
+        "predict",
+        folder / "run",
+        "--image",
+        folder / "picture.png",
+        "--audio",
+        folder / "recording.wav",
+    )
     first, *opinions = said.splitlines()
     assert first.split()[0] == "low"
     assert first.endswith("from image and audio")
@@ -274,7 +298,9 @@ def test_a_prediction_in_json(capsys: Captured, folder: Path, modality: str):
 
 
 @pytest.mark.parametrize(("split", "rows"), [("all", 72), ("test", 18)])
-def test_predictions_of_a_data_set_are_a_csv(capsys: Captured, folder: Path, tmp_path: Path, split: str, rows: int):
+def test_predictions_of_a_data_set_are_a_csv(
+    capsys: Captured, folder: Path, tmp_path: Path, split: str, rows: int
+):
     out = tmp_path / "predictions.csv"
     words = ["predict", folder / "run", "--data", folder / "data", "--split", split, "--out", out]
     assert str(rows) in done(capsys, *words)
@@ -287,7 +313,9 @@ def test_predictions_of_a_data_set_are_a_csv(capsys: Captured, folder: Path, tmp
 
 
 def test_a_prediction_needs_something(capsys: Captured, folder: Path):
-    assert "expected a picture, a recording or both, got neither" in refused(capsys, "predict", folder / "run")
+    assert "expected a picture, a recording or both, got neither" in refused(
+        capsys, "predict", folder / "run"
+    )
 
 
 @pytest.mark.parametrize("more", [[], ["--out", "a.csv", "--image", "a.png"]])
@@ -295,7 +323,7 @@ def test_rows_are_predicted_into_a_file(capsys: Captured, folder: Path, more: li
     assert "expected --out" in refused(capsys, "predict", folder / "run", "--data", folder / "data", *more)
 
 
-# ---------------------------------------------------------------------------------------------------------- data
+# ------------------------------------------------------------------------------------------------------- data
 
 
 def test_data_are_described(capsys: Captured, folder: Path):
@@ -317,20 +345,28 @@ def test_data_are_imported_and_can_be_trained_on(capsys: Captured, tmp_path: Pat
     np.savez(tmp_path / "source.npz", audio=features, label=label)
     said = done(capsys, "data", "import", tmp_path / "source.npz", "--out", tmp_path / "data")
     assert "40 rows" in said
-    done(capsys, "train", "--data", tmp_path / "data", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1")
+    done(
+        capsys, "train", "--data", tmp_path / "data", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"
+    )
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "picture.png")
-    assert "trained on audio only" in refused(capsys, "predict", tmp_path / "run", "--image", tmp_path / "picture.png")
+    assert "trained on audio only" in refused(
+        capsys, "predict", tmp_path / "run", "--image", tmp_path / "picture.png"
+    )
 
 
-def test_a_model_of_ready_made_features_says_that_it_cannot_hear(capsys: Captured, folder: Path, tmp_path: Path):
-    np.savez(tmp_path / "source.npz", audio=np.random.default_rng(0).random((40, 5, 3)), label=np.arange(40) % 2)
+def test_a_model_of_ready_made_features_says_that_it_cannot_hear(
+    capsys: Captured, folder: Path, tmp_path: Path
+):
+    np.savez(
+        tmp_path / "source.npz", audio=np.random.default_rng(0).random((40, 5, 3)), label=np.arange(40) % 2
+    )
     words = ["--data", tmp_path / "source.npz", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"]
     done(capsys, "train", *words)
     said = refused(capsys, "predict", tmp_path / "run", "--audio", folder / "recording.wav")
     assert "not known" in said
 
 
-# ------------------------------------------------------------------------------------------------------ bad input
+# -------------------------------------------------------------------------------------------------- bad input
 
 
 def truncated(data: Path) -> None:
@@ -402,7 +438,9 @@ def with_nan(folder: Path) -> Path:
 
 
 def single(folder: Path) -> Path:
-    return npz(folder, audio=np.ones((10, 5, 3)) * np.arange(10)[:, None, None], label=np.array([0] * 9 + [1]))
+    return npz(
+        folder, audio=np.ones((10, 5, 3)) * np.arange(10)[:, None, None], label=np.array([0] * 9 + [1])
+    )
 
 
 @pytest.mark.parametrize(
@@ -420,7 +458,9 @@ def test_a_source_that_cannot_be_read_is_one_line_and_no_data_set(
 ):
     path = source(tmp_path)
     before = names(tmp_path)
-    assert any(part in refused(capsys, "data", "import", path, "--out", tmp_path / "out") for part in says.split("|"))
+    assert any(
+        part in refused(capsys, "data", "import", path, "--out", tmp_path / "out") for part in says.split("|")
+    )
     assert names(tmp_path) == before
 
 
@@ -506,10 +546,16 @@ def test_a_field_that_cannot_be_is_one_line(capsys: Captured, folder: Path, tmp_
 
 
 @pytest.mark.parametrize("command", ["train", "data import"])
-def test_an_existing_folder_is_refused_and_never_mixed(capsys: Captured, folder: Path, tmp_path: Path, command: str):
+def test_an_existing_folder_is_refused_and_never_mixed(
+    capsys: Captured, folder: Path, tmp_path: Path, command: str
+):
     (tmp_path / "out").mkdir()
     (tmp_path / "out" / "thesis.txt").write_text("ten years")
-    words = ["train", "--data", folder / "data", *SMALL] if command == "train" else ["data", "import", folder / "data"]
+    words = (
+        ["train", "--data", folder / "data", *SMALL]
+        if command == "train"
+        else ["data", "import", folder / "data"]
+    )
     assert "exists already" in refused(capsys, *words, "--out", tmp_path / "out")
     assert "not made by seesay" in refused(capsys, *words, "--out", tmp_path / "out", "--overwrite")
     assert names(tmp_path / "out") == ["thesis.txt"]
@@ -543,7 +589,9 @@ def test_a_disk_that_fills_up_in_training_is_one_line(
     assert not (tmp_path / "run" / name).exists()
 
 
-def test_without_cuda_it_is_not_pretended(capsys: Captured, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_without_cuda_it_is_not_pretended(
+    capsys: Captured, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     words = ["train", "--data", folder / "data", "--out", tmp_path / "run", "--device", "cuda"]
     assert "there is no CUDA device here" in refused(capsys, *words)

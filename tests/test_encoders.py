@@ -1,6 +1,6 @@
 """Encoders: one vector for features of any size, the whole input looked at, every weight in use."""
 
-from typing import get_args, get_type_hints
+from typing import Any, get_args, get_type_hints
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ PICTURES = [(1, 8, 8), (1, 28, 28), (3, 28, 28), (3, 64, 40), (1, 1, 1), (1, 5, 
 MATRICES = [(1, 1), (2, 3), (39, 13), (98, 64), (100, 1), (1, 64)]
 
 
-def network(shape: tuple[int, ...], kind: str = "cnn", layers: int = 2, dropout: float = 0.0) -> nn.Module:
+def network(shape: tuple[int, ...], kind: Any = "cnn", layers: int = 2, dropout: float = 0.0) -> nn.Module:
     """The encoder for one content of this shape: three numbers are a picture's, two a recording's."""
     settings = EncoderConfig(kind=kind, width=4, layers=layers, dropout=dropout)
     config = ModelConfig(dim=DIM, image=settings, audio=settings)

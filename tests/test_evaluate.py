@@ -1,4 +1,4 @@
-"""Evaluation: the contract of metrics.json, each condition over the rows that have it, intervals that know of repeats."""
+"""Evaluation: the contract of metrics.json, conditions over rows that have them, repeats in the intervals."""
 
 import dataclasses
 import json
@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
+from tiny import tiny_config, tiny_data, tiny_run
 
 from seesay.data.dataset import Dataset
 from seesay.data.splits import split
 from seesay.errors import InputError
 from seesay.learn.run import Run
 from seesay.measure.evaluate import Evaluation, evaluate, resampling_units, rows_for
-from tiny import tiny_config, tiny_data, tiny_run
 
 CONDITIONS = ["image", "audio", "image+audio"]
 
@@ -110,7 +110,7 @@ def test_the_same_evaluation_gives_the_same_numbers(run: Run):
     assert evaluated(run, tiny_data()).results == evaluated(run, tiny_data()).results
 
 
-# ------------------------------------------------------------------------------------------------------ intervals
+# -------------------------------------------------------------------------------------------------- intervals
 
 
 def test_repeated_recordings_widen_the_interval(run: Run):
@@ -138,7 +138,7 @@ def test_units_of_resampling_are_contents_and_the_most_repeated_decide():
         np.testing.assert_array_equal(resampling_units(data, rows, name), data.pointers("audio"))
 
 
-# ---------------------------------------------------------------------------------------------------- which rows
+# ------------------------------------------------------------------------------------------------- which rows
 
 
 def test_in_its_own_data_a_run_is_scored_on_the_rows_it_has_not_seen(tmp_path: Path):

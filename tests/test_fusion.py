@@ -35,7 +35,9 @@ def said(b: int, seed: int = 1) -> tuple[Tensor, Tensor]:
 @pytest.mark.parametrize("garbage", [torch.nan, torch.inf, -torch.inf, 1e9])
 @given(PRESENCE)
 @settings(max_examples=10)
-def test_what_stands_in_an_absent_place_does_not_matter(name: str, garbage: float, presence: list[list[bool]]):
+def test_what_stands_in_an_absent_place_does_not_matter(
+    name: str, garbage: float, presence: list[list[bool]]
+):
     present = torch.tensor(presence)
     encodings, opinions = said(len(present))
     other = [torch.where(present[:, :, None], x, garbage) for x in (encodings, opinions)]
@@ -91,7 +93,9 @@ def test_a_second_test_that_denies_takes_it_back():
 @settings(max_examples=6)
 def test_a_sum_of_posteriors_does_not_ask_for_the_order(order: list[int]):
     encodings, opinions = said(4)
-    present = torch.tensor([[True, True, True], [True, False, True], [False, False, True], [False, True, True]])
+    present = torch.tensor(
+        [[True, True, True], [True, False, True], [False, False, True], [False, True, True]]
+    )
     fuse = fusion("posterior-sum")
     torch.testing.assert_close(
         fuse(encodings[:, order], opinions[:, order], present[:, order]), fuse(encodings, opinions, present)
@@ -101,7 +105,9 @@ def test_a_sum_of_posteriors_does_not_ask_for_the_order(order: list[int]):
 def test_opinions_are_read_as_logits_of_any_offset():
     encodings, opinions = said(2)
     everywhere, fuse = torch.ones(2, MODALITIES, dtype=torch.bool), fusion("posterior-sum")
-    torch.testing.assert_close(fuse(encodings, opinions + 100, everywhere), fuse(encodings, opinions, everywhere))
+    torch.testing.assert_close(
+        fuse(encodings, opinions + 100, everywhere), fuse(encodings, opinions, everywhere)
+    )
 
 
 def test_one_opinion_alone_is_repeated_and_none_leaves_the_prior():
@@ -145,9 +151,13 @@ def test_encodings_of_any_length_are_fused(name: str, dim: int):
 @settings(max_examples=6)
 def test_a_mean_does_not_ask_for_the_order(order: list[int]):
     encodings, opinions = said(4)
-    present = torch.tensor([[True, True, True], [True, False, True], [False, False, True], [False, True, True]])
+    present = torch.tensor(
+        [[True, True, True], [True, False, True], [False, False, True], [False, True, True]]
+    )
     fuse = fusion("mean")
-    torch.testing.assert_close(fuse(encodings[:, order], opinions, present[:, order]), fuse(encodings, opinions, present))
+    torch.testing.assert_close(
+        fuse(encodings[:, order], opinions, present[:, order]), fuse(encodings, opinions, present)
+    )
 
 
 def test_a_sum_of_posteriors_has_nothing_to_learn():

@@ -14,7 +14,7 @@ CLASSES = 4
 
 
 def drawn(n: int, temperature: float, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
-    """Logits that are calibrated once divided by `temperature`: labels are drawn with just those probabilities."""
+    """Logits that are calibrated once divided by `temperature`: labels are drawn with those probabilities."""
     random = np.random.default_rng(seed)
     honest = 2 * random.standard_normal((n, CLASSES))
     label = (honest + random.gumbel(size=honest.shape)).argmax(1)
@@ -39,14 +39,18 @@ def test_it_stays_finite_where_all_rows_are_right_or_all_are_wrong(right: bool):
     assert 0.04 < fit_temperature(logits, label) < 21
 
 
-def identities(n: int, temperatures: tuple[float, float], there: int | None = None) -> tuple[Classifier, Table]:
-    """A classifier that says what it is given, and rows for it: both modalities say the drawn logits, and are as
-    independent given the class as if there were a row each. `there`: how many rows have a recording."""
+def identities(
+    n: int, temperatures: tuple[float, float], there: int | None = None
+) -> tuple[Classifier, Table]:
+    """A classifier that says what it is given, and rows for it whose modalities are independent given the class.
+    `there`: how many rows have a recording."""
     random = np.random.default_rng(1)
     label = random.integers(0, CLASSES, n)
     features = {}
     for modality, temperature in zip(("image", "audio"), temperatures, strict=True):
-        seen = 1.5 * np.eye(CLASSES)[label] + random.standard_normal((n, CLASSES))  # posterior: softmax(1.5 seen)
+        seen = 1.5 * np.eye(CLASSES)[label] + random.standard_normal(
+            (n, CLASSES)
+        )  # posterior: softmax(1.5 seen)
         features[modality] = torch.from_numpy(temperature * 1.5 * seen).float()
     pointers = {m: torch.arange(n) for m in features}
     pointers["audio"][there if there is not None else n :] = -1

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tiny import tiny_data
 
 from seesay.config import AudioSpec, Spec
 from seesay.data.dataset import Dataset
 from seesay.data.normaliser import normalised
 from seesay.signal.features import audio_features
-from tiny import tiny_data
 
 READY = AudioSpec(features="unknown", frames=4, columns=3)
 
@@ -20,7 +20,7 @@ def ready_made(**changes: Any) -> Dataset:
     matrices = np.broadcast_to(np.arange(4.0)[:, None, None], (4, 4, 3)).astype(np.float32)
     rows = np.array([[0], [0], [0], [1], [2], [3]], np.int32)
     spec = Spec(("a", "b"), audio=READY)
-    parts = {"label": np.zeros(6, np.int64), "split": np.zeros(6, np.int8)} | changes
+    parts: dict[str, Any] = {"label": np.zeros(6, np.int64), "split": np.zeros(6, np.int8)} | changes
     return Dataset(spec, {"audio": matrices}, rows, **parts)
 
 

@@ -6,8 +6,8 @@ from typing import Any, Literal
 
 import pytest
 
-from seesay.config import Config
 from seesay.cli import Settings, Words
+from seesay.config import Config
 from seesay.errors import ConfigError
 from seesay.options import parse
 from seesay.recipes import RECIPES, recipe
@@ -38,7 +38,12 @@ def learn(out: Path, config: Settings, recipe: str = "small") -> None:
     calls.append({"out": out, "config": config, "recipe": recipe})
 
 
-COMMANDS: dict[str, Callable[..., None]] = {"fetch": fetch, "learn": learn, "data build": fetch, "data info": fetch}
+COMMANDS: dict[str, Callable[..., None]] = {
+    "fetch": fetch,
+    "learn": learn,
+    "data build": fetch,
+    "data info": fetch,
+}
 
 
 @pytest.fixture(autouse=True)
@@ -108,7 +113,10 @@ def test_another_recipe_is_another_start(words: list[str], monkeypatch: pytest.M
         (["xyzzy"], "there is no command 'xyzzy'. Choose one of: fetch, learn, data build, data info."),
         (["data", "xyzzy"], "there is no command 'data xyzzy'. Did you mean 'data "),
         (["fetch", "it", "--sise", "3"], "seesay fetch has no option --sise. Did you mean '--size'?"),
-        (["learn", "--out", "a", "--optim.epoch", "3"], "no option --optim.epoch. Did you mean '--optim.epochs'?"),
+        (
+            ["learn", "--out", "a", "--optim.epoch", "3"],
+            "no option --optim.epoch. Did you mean '--optim.epochs'?",
+        ),
         (["learn", "--out", "a", "--epochs", "3"], "no option --epochs. Did you mean '--optim.epochs'?"),
         (["learn", "--out", "a", "--recipe", "smal"], "there is no recipe 'smal'. Did you mean 'small'?"),
     ],
@@ -137,7 +145,9 @@ def test_a_value_that_is_wrong_or_absent_is_named(words: list[str], says: list[s
 
 
 @pytest.mark.parametrize("words", [[], ["--help"], ["-h"]])
-def test_help_is_a_list_of_commands_with_a_sentence_each(words: list[str], capsys: pytest.CaptureFixture[str]):
+def test_help_is_a_list_of_commands_with_a_sentence_each(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+):
     assert parse(COMMANDS, words) is None
     said = capsys.readouterr().out
     assert "seesay learn" in said
@@ -181,5 +191,3 @@ def test_the_version_is_said(capsys: pytest.CaptureFixture[str]):
 
 def test_a_negative_number_is_a_value():
     assert called("fetch", "it", "--size", "-2")["size"] == -2
-
-

@@ -1,6 +1,7 @@
 """Prediction: from files, arrays or whole data sets the same answer, and what is not given is not made up."""
 
 import csv
+import dataclasses
 import io
 import json
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
+from tiny import AUDIO, CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_model, tiny_run, tiny_spec
 
 from seesay.config import AudioSpec, ImageSpec, Spec
 from seesay.data.dataset import Dataset
@@ -17,7 +19,6 @@ from seesay.errors import InputError, OutputError
 from seesay.learn.run import Run
 from seesay.model.classifier import build
 from seesay.serve.predict import Predictor, check_fits, predict_rows, write_predictions
-from tiny import AUDIO, CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_model, tiny_run, tiny_spec
 
 DATA = tiny_data(missing=True)
 
@@ -47,7 +48,7 @@ def files(folder: Path, row: int) -> dict[str, Path]:
     return {"image": folder / "picture.png", "audio": folder / "recording.wav"}
 
 
-# ---------------------------------------------------------------------------------------------------- one at a time
+# ---------------------------------------------------------------------------------------------- one at a time
 
 
 @pytest.mark.parametrize("given", [["image"], ["audio"], ["image", "audio"]], ids="+".join)
@@ -111,7 +112,7 @@ def test_a_modality_that_the_model_does_not_know_is_refused(tmp_path: Path, know
 def test_a_model_of_ready_made_features_says_that_it_cannot_hear(tmp_path: Path):
     spec = Spec(CLASSES, audio=AudioSpec("unknown", frames=5, columns=3))
     deaf = Predictor(build(tiny_model(), spec), spec)
-    with pytest.raises(InputError, match="not known|unknown") as caught:
+    with pytest.raises(InputError, match=r"not known|unknown") as caught:
         deaf.predict(audio=files(tmp_path, 0)["audio"])
     assert "\n" not in str(caught.value)
     assert deaf.predict(audio=np.zeros((5, 3), np.float32)).used == ["audio"]
@@ -119,7 +120,9 @@ def test_a_model_of_ready_made_features_says_that_it_cannot_hear(tmp_path: Path)
 
 @pytest.mark.parametrize("modality", ["image", "audio"])
 @pytest.mark.parametrize("content", [None, b"", b"nonsense"], ids=["absent", "empty", "nonsense"])
-def test_a_file_that_cannot_be_read_is_named(predictor: Predictor, tmp_path: Path, modality: str, content: bytes | None):
+def test_a_file_that_cannot_be_read_is_named(
+    predictor: Predictor, tmp_path: Path, modality: str, content: bytes | None
+):
     path = tmp_path / "file.dat"
     if content is not None:
         path.write_bytes(content)
@@ -138,7 +141,7 @@ def test_the_shape_is_plain_json(predictor: Predictor):
         assert len(scores) == len(CLASSES)
 
 
-# ------------------------------------------------------------------------------------------------------ many at once
+# ----------------------------------------------------------------------------------------------- many at once
 
 
 def lines(predictor: Predictor, data: Dataset, path: Path) -> list[dict[str, str]]:
@@ -163,7 +166,9 @@ def test_every_row_is_a_line_that_says_what_predict_says(predictor: Predictor, t
         assert line["used"] == "+".join(expected.used)
         assert line["agree"] == ("yes" if expected.agree else "no")
         opinions = {m: scores[0]["label"] for m, scores in expected.opinions.items()}
-        assert {m: line[m] for m in ("image", "audio")} == {m: opinions.get(m, "") for m in ("image", "audio")}
+        assert {m: line[m] for m in ("image", "audio")} == {
+            m: opinions.get(m, "") for m in ("image", "audio")
+        }
 
 
 def test_they_are_right(predictor: Predictor, tmp_path: Path):
@@ -189,8 +194,12 @@ def test_parts_are_as_good_as_the_whole(predictor: Predictor, tmp_path: Path):
     parts = list(predict_rows(predictor, mapped, rows, size=7))
     assert [len(part) for part in parts[:2]] == [7, 7]
     joined = [line for part in parts for line in part]
-    assert [[line[0], line[1], *line[3:]] for line in joined] == [[line[0], line[1], *line[3:]] for line in whole]
-    np.testing.assert_allclose([float(line[2]) for line in joined], [float(line[2]) for line in whole], atol=1e-5)
+    assert [[line[0], line[1], *line[3:]] for line in joined] == [
+        [line[0], line[1], *line[3:]] for line in whole
+    ]
+    np.testing.assert_allclose(
+        [float(line[2]) for line in joined], [float(line[2]) for line in whole], atol=1e-5
+    )
 
 
 def test_data_without_labels_are_predicted(predictor: Predictor, tmp_path: Path):
@@ -221,7 +230,7 @@ def test_a_prediction_that_fails_leaves_no_file(predictor: Predictor, tmp_path: 
     assert list(tmp_path.iterdir()) == []
 
 
-# ------------------------------------------------------------------------------------------------------ what fits
+# -------------------------------------------------------------------------------------------------- what fits
 
 
 def test_the_data_it_was_trained_on_fit():
@@ -259,7 +268,7 @@ def test_what_the_model_does_not_know_is_left_unused(tmp_path: Path):
 
 
 def test_how_files_were_read_and_what_was_fitted_does_not_matter():
-    fitted = AudioSpec(**{**vars(AUDIO), "mean": (1.0,) * 7, "scale": (2.0,) * 7})
+    fitted = dataclasses.replace(AUDIO, mean=(1.0,) * 7, scale=(2.0,) * 7)
     check_fits(Spec(CLASSES, ImageSpec("unknown", height=8, width=8), fitted), DATA)
 
 

@@ -4,6 +4,7 @@ import json
 
 import pytest
 import torch
+from tiny import tiny_data
 
 from seesay.config import Config, from_dict, to_json
 from seesay.data.batches import table
@@ -12,7 +13,6 @@ from seesay.errors import ConfigError
 from seesay.learn.train import Training
 from seesay.model.classifier import build, features_of
 from seesay.recipes import RECIPES, recipe
-from tiny import tiny_data
 
 recipes = pytest.mark.parametrize("name", list(RECIPES))
 
@@ -47,5 +47,5 @@ def test_it_builds_and_takes_a_step(name: str):
 
 
 def test_another_name_is_refused_with_the_nearest():
-    with pytest.raises(ConfigError, match="there is no recipe 'smal'. Did you mean 'small'"):
+    with pytest.raises(ConfigError, match=r"there is no recipe 'smal'\. Did you mean 'small'"):
         recipe("smal")

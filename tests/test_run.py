@@ -1,4 +1,4 @@
-"""The run folder: it is the model, it opens from nothing else, and what was stopped goes on to the same end."""
+"""The run folder: it is the model, opens from nothing else, and what was stopped goes on to the same end."""
 
 import dataclasses
 import errno
@@ -12,11 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny import tiny_config, tiny_data, tiny_model, tiny_run
 
 from seesay.data.batches import Batch
 from seesay.errors import InputError, OutputError, SeesayError
 from seesay.learn.run import Run, begin, check_same, digest, train
-from tiny import tiny_config, tiny_data, tiny_model, tiny_run
+from seesay.learn.train import Epoch
 
 CONFIG = tiny_config(epochs=3)
 
@@ -70,7 +71,7 @@ class Impatient:
             yield batch
 
 
-# ------------------------------------------------------------------------------------------------- what is in it
+# ---------------------------------------------------------------------------------------------- what is in it
 
 
 def test_a_finished_run_holds_what_the_design_says(undisturbed: Run):
@@ -103,6 +104,7 @@ def test_the_model_is_the_best_epochs(tmp_path: Path):
     run, data, splits = begin(tiny_data(), "tiny", CONFIG, "small", tmp_path / "run")
     best = None
     for epoch in train(run, data, splits):
+        assert isinstance(epoch, Epoch)
         best = epoch.model or best
     assert best is not None
     kept = run.model()
@@ -119,7 +121,7 @@ def test_nothing_else_is_needed_to_predict(run: Run, tmp_path: Path):
     assert right.mean() > 0.5
 
 
-# ------------------------------------------------------------------------------------------------- broken folders
+# --------------------------------------------------------------------------------------------- broken folders
 
 
 @pytest.mark.parametrize(
@@ -170,7 +172,7 @@ def test_a_folder_that_is_not_there_is_no_run(tmp_path: Path):
         Run.open(tmp_path / "nowhere")
 
 
-# ------------------------------------------------------------------------------------------------- old and new runs
+# ------------------------------------------------------------------------------------------- old and new runs
 
 
 def test_an_existing_folder_is_refused_and_left_alone(run: Run):
@@ -193,11 +195,13 @@ def test_overwrite_replaces_only_what_seesay_made(tmp_path: Path):
     assert names(tmp_path) == ["thesis.txt"]
 
 
-# ------------------------------------------------------------------------------------------------------- going on
+# --------------------------------------------------------------------------------------------------- going on
 
 
 @pytest.mark.parametrize("epochs", [1, 2])
-def test_what_was_stopped_between_epochs_reaches_the_same_model(undisturbed: Run, tmp_path: Path, epochs: int):
+def test_what_was_stopped_between_epochs_reaches_the_same_model(
+    undisturbed: Run, tmp_path: Path, epochs: int
+):
     stopped = part_of(tmp_path / "run", epochs)
     assert not stopped.finished
     assert len(stopped.epochs()) == epochs
@@ -205,7 +209,10 @@ def test_what_was_stopped_between_epochs_reaches_the_same_model(undisturbed: Run
     assert resumed.finished
     assert names(resumed.folder) == names(undisturbed.folder)
     assert model_bytes(resumed) == model_bytes(undisturbed)
-    seen = [[(line["number"], line["loss"], line["scores"]) for line in r.epochs()] for r in (resumed, undisturbed)]
+    seen = [
+        [(line["number"], line["loss"], line["scores"]) for line in r.epochs()]
+        for r in (resumed, undisturbed)
+    ]
     assert seen[0] == seen[1]
 
 
@@ -241,8 +248,8 @@ def test_going_on_where_nothing_has_begun_begins(undisturbed: Run, tmp_path: Pat
 
 
 def test_a_killed_run_may_have_written_any_part_of_an_epoch(undisturbed: Run, tmp_path: Path):
-    """The files of an epoch are written one after the other: model, line, state. Whatever the last one was before the
-    kill, the run goes on to the same end."""
+    """The files of an epoch are written one after the other: model, line, state. Whatever the last one was
+    before the kill, the run goes on to the same end."""
     one, two = (part_of(tmp_path / f"{n}", n) for n in (1, 2))
     for newer in (["model.safetensors"], ["model.safetensors", "epochs.jsonl"]):
         killed = shutil.copytree(one.folder, tmp_path / f"killed after {newer[-1]}")
@@ -305,7 +312,7 @@ def test_the_same_run_is_the_same(undisturbed: Run):
     check_same(undisturbed, CONFIG, undisturbed.digest)
 
 
-# ------------------------------------------------------------------------------------------------------- full disks
+# ------------------------------------------------------------------------------------------------- full disks
 
 
 @pytest.mark.parametrize("name", ["config.json", "model.safetensors", "epochs.jsonl", "state.safetensors"])
@@ -328,7 +335,7 @@ def test_a_disk_that_fills_up_leaves_no_half_file(tmp_path: Path, monkeypatch: p
         part_of(folder, 3)
     assert "\n" not in str(caught.value)
     monkeypatch.undo()
-    assert [path for path in folder.rglob(".*")] == []
+    assert list(folder.rglob(".*")) == []
     if name == "config.json":
         assert not (folder / name).exists()
     else:
@@ -339,12 +346,14 @@ def test_a_disk_that_fills_up_leaves_no_half_file(tmp_path: Path, monkeypatch: p
 def test_after_a_full_disk_a_run_goes_on_to_the_same_model(
     undisturbed: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
-    def full(self: Run, *_: Any) -> None:
+    def full(*_: Any) -> None:
         raise OutputError("the disk is full")
 
-    with monkeypatch.context() as patch, pytest.raises(OutputError):
-        run, data, splits = begin(tiny_data(), "tiny", CONFIG, "small", tmp_path / "run")
-        for epoch in train(run, data, splits):
-            if epoch.number == 1:
-                patch.setattr(Run, "log", full)
+    run, data, splits = begin(tiny_data(), "tiny", CONFIG, "small", tmp_path / "run")
+    epochs = train(run, data, splits)
+    next(epochs)
+    with monkeypatch.context() as patch:
+        patch.setattr(Run, "log", full)
+        with pytest.raises(OutputError):
+            next(epochs)
     assert model_bytes(go_on(tmp_path / "run")) == model_bytes(undisturbed)

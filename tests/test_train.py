@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tiny import STILL, tiny_config, tiny_data, tiny_model
 from torch import Tensor
 
 from seesay.config import Config
@@ -19,7 +20,6 @@ from seesay.errors import InputError
 from seesay.learn.precision import bfloat16_is_quick
 from seesay.learn.train import Epoch, Training, epoch_batches, fit, one_cycle, validate
 from seesay.model.classifier import Classifier, build, features_of
-from tiny import STILL, tiny_config, tiny_data, tiny_model
 
 BOTH = "image+audio"
 
@@ -48,10 +48,12 @@ def assert_equal(one: dict[str, Tensor], other: dict[str, Tensor]) -> None:
     assert [name for name in one if not torch.equal(one[name], other[name])] == []
 
 
-# ------------------------------------------------------------------------------------------------------- it learns
+# -------------------------------------------------------------------------------------------------- it learns
 
 
-@pytest.mark.parametrize("changes", [{}, {"missing": True}, {"modalities": ["image"]}, {"modalities": ["audio"]}], ids=str)
+@pytest.mark.parametrize(
+    "changes", [{}, {"missing": True}, {"modalities": ["image"]}, {"modalities": ["audio"]}], ids=str
+)
 def test_it_learns(changes: dict[str, Any]):
     data, splits = prepared(**changes)
     epochs = list(trained(tiny_config(epochs=12, augment=STILL), data, splits))
@@ -130,7 +132,7 @@ def test_a_modality_that_hardly_any_row_has_does_not_stop_it():
     assert all(tensor.isfinite().all() for tensor in last.training.state().values())
 
 
-# -------------------------------------------------------------------------------------------------- a seed decides
+# --------------------------------------------------------------------------------------------- a seed decides
 
 
 def test_the_same_seed_gives_the_same_losses_and_weights_bit_for_bit():
@@ -164,7 +166,7 @@ def test_what_the_caller_does_between_epochs_does_not_matter():
     assert undisturbed == disturbed
 
 
-# ------------------------------------------------------------------------------------------- leaving and coming back
+# ------------------------------------------------------------------------------------ leaving and coming back
 
 
 def test_one_can_leave_after_any_epoch():
@@ -225,7 +227,7 @@ def test_batches_go_through_the_watch_and_what_it_holds_back_ends_the_run():
     assert epochs[-1].training.done == 6
 
 
-# ------------------------------------------------------------------------------------------------------- its parts
+# -------------------------------------------------------------------------------------------------- its parts
 
 
 def rows_of(config: Config, number: int, data: Dataset = DATA, **changes: Any) -> list[Batch]:

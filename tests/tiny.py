@@ -1,7 +1,7 @@
 """A tiny data set that can be learned in a second: a bright stripe for a picture, a tone for a recording.
 
-Three classes; the stripe's place and the tone's pitch say which. Four speakers a class, each with two recordings that
-several rows point at; the first two speakers train, the third validates, the fourth tests.
+Three classes; the stripe's place and the tone's pitch say which. Four speakers a class, each with two
+recordings that several rows point at; the first two speakers train, the third validates, the fourth tests.
 """
 
 import dataclasses
@@ -11,7 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from seesay.config import AudioSpec, AugmentConfig, Config, EncoderConfig, ImageSpec, ModelConfig, OptimConfig, Spec
+from seesay.config import (
+    AudioSpec,
+    AugmentConfig,
+    Config,
+    EncoderConfig,
+    ImageSpec,
+    ModelConfig,
+    OptimConfig,
+    Spec,
+)
 from seesay.data.dataset import Dataset, Group
 from seesay.learn.run import Run, begin, train
 
@@ -45,9 +54,13 @@ def recording(label: int, random: np.random.Generator) -> np.ndarray:
 
 
 def tiny_data(
-    each: int = 24, seed: int = 0, missing: bool = False, modalities: Sequence[str] = ("image", "audio"), **changes: Any
+    each: int = 24,
+    seed: int = 0,
+    missing: bool = False,
+    modalities: Sequence[str] = ("image", "audio"),
+    **changes: Any,
 ) -> Dataset:
-    """`each` rows a class, a picture of its own in each. `missing`: some rows lack a picture, some a recording."""
+    """`each` rows a class, each with its own picture. `missing`: some lack a picture, some a recording."""
     random = np.random.default_rng(seed)
     label = np.repeat(np.arange(len(CLASSES)), each)
     speaker = np.tile(np.arange(each) % len(SPEAKERS), len(CLASSES))
@@ -74,14 +87,16 @@ def tiny_data(
     return Dataset(**parts | changes)
 
 
-STILL = AugmentConfig(**{field.name: type(field.default)(0) for field in dataclasses.fields(AugmentConfig)})
+_NOTHING: dict[str, Any] = {field.name: type(field.default)(0) for field in dataclasses.fields(AugmentConfig)}
+STILL = AugmentConfig(**_NOTHING)
 """Nothing is changed."""
 
 
 def tiny_model(**changes: Any) -> ModelConfig:
     """Networks of a few hundred weights."""
-    small = {m: EncoderConfig(width=4, layers=2, dropout=0.1) for m in ("image", "audio")}
-    return ModelConfig(**{"dim": 8, "hidden": 8, **small, **changes})
+    small = EncoderConfig(width=4, layers=2, dropout=0.1)
+    fields: dict[str, Any] = {"dim": 8, "hidden": 8, "image": small, "audio": small}
+    return ModelConfig(**fields | changes)
 
 
 def tiny_config(epochs: int = 4, model: ModelConfig | None = None, **changes: Any) -> Config:
@@ -90,7 +105,9 @@ def tiny_config(epochs: int = 4, model: ModelConfig | None = None, **changes: An
     return dataclasses.replace(Config(model=model or tiny_model(), optim=optim), **changes)
 
 
-def tiny_run(folder: Path, data: Dataset | None = None, config: Config | None = None, source: str = "tiny") -> Run:
+def tiny_run(
+    folder: Path, data: Dataset | None = None, config: Config | None = None, source: str = "tiny"
+) -> Run:
     """A finished run in this folder, learned from the tiny data."""
     run, data, splits = begin(data or tiny_data(), source, config or tiny_config(), "small", folder)
     for _ in train(run, data, splits):

@@ -1,4 +1,5 @@
-"""The command line: one function per command, whose signature is its options. Nothing heavy is imported before it must."""
+"""The command line: one function per command, whose signature is its options. Nothing heavy is imported
+before it must."""
 
 import contextlib
 import json
@@ -39,8 +40,10 @@ def data_build(
         pictures: Folder of MNIST idx files, or one folder of pictures per class.
         recordings: Folders of {label}_{speaker}_{take}.wav or {word}/{speaker}_*.wav.
         out: Folder to make.
-        test_speakers: File that names the speakers who are only ever tested, one a line. Without it a fifth, drawn.
-        rows: How many rows to train on and how many to test on; without it every picture is one (MNIST: 60000 10000).
+        test_speakers: File that names the speakers who are only ever tested, one a line. Without it a fifth,
+        drawn.
+        rows: How many rows to train on and how many to test on; without it every picture is one (MNIST: 60000
+        10000).
         seed: Of the pairing.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
         seconds: Length of the clip around the word.
@@ -71,7 +74,8 @@ def data_import(
     """Read any known layout into a data set folder.
 
     Args:
-        source: Kaggle or Zenodo folder, .npz, MNIST idx folder, folder of recordings, CSV or Parquet manifest.
+        source: Kaggle or Zenodo folder, .npz, MNIST idx folder, folder of recordings, CSV or Parquet
+        manifest.
         out: Folder to make.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
         seconds: Length of the clip around the word.
@@ -90,7 +94,8 @@ def data_import(
 
 
 def data_download(name: Words[Literal["wsd"]], out: Path | None = None) -> None:
-    """Fetch the Written and spoken digits database (Zenodo record 4452953), resuming what an earlier try began.
+    """Fetch the Written and spoken digits database (Zenodo record 4452953), resuming what an earlier try
+    began.
 
     Args:
         name: Which database.
@@ -154,7 +159,8 @@ def train(
         out: Run folder to make.
         config: What the recipe says, field by field.
         recipe: Where the config starts from.
-        threads: Processor threads. More than one pays only where as many cores are idle, and changes the last digits.
+        threads: Processor threads. More than one pays only where as many cores are idle, and changes the last
+        digits.
         device: cpu, cuda or auto.
         resume: Go on with the run in the folder, if it was stopped.
         overwrite: Replace the folder if seesay made it.
@@ -180,12 +186,14 @@ def tune(
     device: str = "auto",
     json: bool = False,
 ) -> None:
-    """Search for better fields of the config: a whole grid, or as many trials as asked. The same command goes on.
+    """Search for better fields of the config: a whole grid, or as many trials as asked. The same command goes
+    on.
 
     Args:
         data: A data set folder, any layout that import reads, or digits.
         out: Folder of the search; made, or gone on with. Several processes may share it.
-        space: Fields and their values, as in model.dim=32..256:log,model.fusion=concat|gated; or report, a grid.
+        space: Fields and their values, as in model.dim=32..256:log,model.fusion=concat|gated; or report, a
+        grid.
         config: What the recipe says, field by field: all that the space does not name.
         recipe: Where the config starts from.
         modality: Search with this one alone.
@@ -193,7 +201,8 @@ def tune(
         folds: Of a cross-validation that no group crosses; without it the rows that validate in training.
         rows: Only so many of the rows, drawn at random within each class.
         condition: Whose macro-F1 is to be high, as in image+audio; without it the mean over all conditions.
-        threads: Processor threads. More than one pays only where as many cores are idle, and changes the last digits.
+        threads: Processor threads. More than one pays only where as many cores are idle, and changes the last
+        digits.
         device: cpu, cuda or auto.
         json: Print JSON.
     """
@@ -208,7 +217,9 @@ def tune(
     dataset = open_data(data)
     config = dataclasses.replace(config, modalities=(modality,)) if modality else config
     alone = config.modalities or dataset.modalities
-    plan = Plan(parse_space(space, alone[0] if len(alone) == 1 else None), config, trials, folds, rows, condition)
+    plan = Plan(
+        parse_space(space, alone[0] if len(alone) == 1 else None), config, trials, folds, rows, condition
+    )
     found = begin(dataset, plan, out)
     try:
         _search(found, threads, device)
@@ -225,7 +236,10 @@ def tune(
 
 
 def evaluate(
-    run: Words[Path], data: str | None = None, split: Literal["train", "valid", "test"] = "test", json: bool = False
+    run: Words[Path],
+    data: str | None = None,
+    split: Literal["train", "valid", "test"] = "test",
+    json: bool = False,
 ) -> None:
     """Score a run on rows it has not seen: every condition, with intervals; figures and a model card.
 
@@ -317,9 +331,11 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command that the arguments name. Returns the exit status: 0 done, 2 a wrong input, 130 interrupted."""
+    """Runs the command that the arguments name. Returns the exit status: 0 done, 2 a wrong input, 130
+    interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
-    # Two threads on cores that others use too took 5 times the processor time of one, and 7 times as long (docs/log.md).
+    # Two threads on cores that others use too took 5 times the processor time of one, and 7 times as long
+    # (docs/log.md).
     os.environ.setdefault("OMP_NUM_THREADS", "1")
     try:
         call = parse(COMMANDS, arguments)
@@ -336,7 +352,7 @@ def main(arguments: list[str] | None = None) -> int:
     return 0
 
 
-# ------------------------------------------------------------------------------------------- shared by commands
+# ----------------------------------------------------------------------------------------- shared by commands
 
 
 def _train(
@@ -350,7 +366,8 @@ def _train(
     resume: bool,
     overwrite: bool,
 ) -> None:
-    """Trains a run, with a progress bar; one Ctrl-C ends it after the batch at hand and leaves a run that can be used."""
+    """Trains a run, with a progress bar; one Ctrl-C ends it after the batch at hand and leaves a run that can
+    be used."""
     import torch
 
     from seesay.learn.run import begin, train
@@ -370,7 +387,8 @@ def _train(
 
 
 def _search(found: Any, threads: int, device: str) -> None:
-    """Works at a search until no trial is left, with a progress bar. Ctrl-C loses no fold that is finished."""
+    """Works at a search until no trial is left, with a progress bar. Ctrl-C loses no fold that is
+    finished."""
     import optuna
     import torch
 
@@ -389,7 +407,11 @@ def _search(found: Any, threads: int, device: str) -> None:
         task = progress.add_task("searching", total=total * folds)
         try:
             for trial in search(found, _device(device)):
-                best = "" if found.best is None else f", best {found.best.mean(condition=found.plan.condition):.4f}"
+                best = (
+                    ""
+                    if found.best is None
+                    else f", best {found.best.mean(condition=found.plan.condition):.4f}"
+                )
                 ended = sum(folds if t.state != "running" else len(t.folds) for t in found.study.trials())
                 progress.update(task, description=f"trial {trial.number + 1}/{total}{best}", completed=ended)
         except KeyboardInterrupt:
@@ -490,7 +512,9 @@ def _console() -> Any:
 
 def _describe(data: Any, folder: Path) -> None:
     rows = ", ".join(f"{len(data.rows_of(name)):,} {name}" for name in ("train", "valid", "test"))
-    print(f"{folder}: {len(data):,} rows ({rows}), {len(data.spec.classes)} classes. Look: seesay data info {folder}")
+    print(
+        f"{folder}: {len(data):,} rows ({rows}), {len(data.spec.classes)} classes. Look: seesay data info {folder}"
+    )
 
 
 def _print_json(values: Any) -> None:

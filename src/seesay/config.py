@@ -1,8 +1,9 @@
-"""Every knob, as frozen dataclasses with a sentence under each field. Nothing here imports torch, so `--help` is quick.
+"""Every knob, as frozen dataclasses with a sentence under each field. Nothing here imports torch, so `--help`
+is quick.
 
-Two families. A *spec* says what a data set is: its modalities, what one content of each is, and how features are made from
-it. It is written once by `seesay data` and travels with every model. A *config* says how a model is built and trained; a
-recipe (recipes.py) is a function that returns a complete one.
+Two families. A *spec* says what a data set is: its modalities, what one content of each is, and how features
+are made from it. It is written once by `seesay data` and travels with every model. A *config* says how a
+model is built and trained; a recipe (recipes.py) is a function that returns a complete one.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ def condition(modalities: tuple[Modality, ...] | list[Modality]) -> Condition:
     return "+".join(m for m in MODALITIES if m in modalities)
 
 
-# ---------------------------------------------------------------------------------------------------------------- specs
+# ------------------------------------------------------------------------------------------------------ specs
 
 
 @dataclass(frozen=True)
@@ -37,8 +38,9 @@ class ImageSpec:
     """What a picture content is, `(channels, height, width)`, and how a file becomes one."""
 
     reader: Literal["ink", "photo", "unknown"] = "ink"
-    """`ink`: polarity found, ink cropped, scaled and centred as MNIST was; `photo`: scaled and cropped to the size;
-    `unknown`: ready-made arrays, how they came about is not known, so a picture file cannot be read into them."""
+    """`ink`: polarity found, ink cropped, scaled and centred as MNIST was; `photo`: scaled and cropped to the
+    size; `unknown`: ready-made arrays, how they came about is not known, so a picture file cannot be read
+    into them."""
     channels: int = 1
     """1 for grey, 3 for RGB."""
     height: int = 28
@@ -57,8 +59,9 @@ class AudioSpec:
     """What a recording content is, and how features `(frames, coefficients)` are made from it."""
 
     features: Literal["mfcc", "log-mel", "unknown"] = "mfcc"
-    """`mfcc`: `coefficients` cepstra and the log energy; `log-mel`: the `filters` themselves; `unknown`: contents are
-    ready-made feature matrices whose making is not known, so a recording cannot be read into them."""
+    """`mfcc`: `coefficients` cepstra and the log energy; `log-mel`: the `filters` themselves; `unknown`:
+    contents are ready-made feature matrices whose making is not known, so a recording cannot be read into
+    them."""
     rate: int = 16_000
     """Samples a second."""
     seconds: float = 1.0
@@ -72,7 +75,8 @@ class AudioSpec:
     low: float = 20.0
     """Hz, lower edge of the lowest filter."""
     high: float = 4_000.0
-    """Hz, upper edge of the highest filter; half the lowest rate of the sources, so that bandwidth tells nothing."""
+    """Hz, upper edge of the highest filter; half the lowest rate of the sources, so that bandwidth tells
+    nothing."""
     coefficients: int = 12
     """MFCC only: cepstra 1 to this; the log energy is added behind them."""
     mean: tuple[float, ...] = ()
@@ -105,9 +109,7 @@ class AudioSpec:
                 f"and low below high; got low={self.low:g}, high={self.high:g}"
             )
         if self.frames_of_clip() < 1:
-            raise ConfigError(
-                f"a window of {self.window:g} s does not fit into a clip of {self.seconds:g} s"
-            )
+            raise ConfigError(f"a window of {self.window:g} s does not fit into a clip of {self.seconds:g} s")
 
     def _check_columns(self) -> None:
         if self.features == "mfcc" and not 1 <= self.coefficients < self.filters:
@@ -136,7 +138,8 @@ class AudioSpec:
 
 @dataclass(frozen=True)
 class Spec:
-    """What a data set holds and a model reads: modalities, each with its contents and features, and the class names."""
+    """What a data set holds and a model reads: modalities, each with its contents and features, and the class
+    names."""
 
     classes: tuple[str, ...]
     """Names of the classes; a label is an index into them."""
@@ -154,10 +157,10 @@ class Spec:
         return getattr(self, modality)
 
 
-# -------------------------------------------------------------------------------------------------------------- configs
+# ---------------------------------------------------------------------------------------------------- configs
 
 
-def _check(config: Any, *names: str, least: float, most: float = math.inf) -> None:
+def _check(config: Any, *names: str, least: int | float, most: int | float = math.inf) -> None:
     """ConfigError where one of these fields is not between the two."""
     for name in names:
         if not least <= getattr(config, name) <= most:
@@ -170,7 +173,8 @@ class SplitConfig:
     """Which rows train and which choose the best epoch. Test rows are the data set's own."""
 
     by: Literal["group", "row"] = "group"
-    """`group`: rows that share a picture, a recording or a speaker stay together; `row`: the naive split, which leaks."""
+    """`group`: rows that share a picture, a recording or a speaker stay together; `row`: the naive split,
+    which leaks."""
     valid: float = 0.1
     """Share of the training rows that validate, as far as groups allow; unless the data set names its own."""
     seed: int = 0
@@ -185,15 +189,16 @@ class EncoderConfig:
     """One modality's network from features to an encoding."""
 
     kind: Literal["cnn", "report", "transformer"] = "cnn"
-    """`cnn`: convolutions over height and width of a picture, over time of a recording (its columns are channels);
-    `report`: the report's blocks at full resolution and a downsampling layer; `transformer`: attention over patches of a
-    picture, frames of a recording."""
+    """`cnn`: convolutions over height and width of a picture, over time of a recording (its columns are
+    channels); `report`: the report's blocks at full resolution and a downsampling layer; `transformer`:
+    attention over patches of a picture, frames of a recording."""
     width: int = 16
     """Channels of the first block (every later one has twice as many), or of a transformer's tokens."""
     layers: int = 3
     """Blocks."""
     dropout: float = 0.1
-    """Share of a block's (`report`, `transformer`) or the encoding's (`cnn`) entries set to zero in training."""
+    """Share of a block's (`report`, `transformer`) or the encoding's (`cnn`) entries set to zero in
+    training."""
     kernel: int = 3
     """`report` only: height and width of the convolutions."""
     stride: int = 1
@@ -217,8 +222,9 @@ class ModelConfig:
     audio: EncoderConfig = EncoderConfig(width=64)
     """The recording's encoder."""
     fusion: Literal["concat", "gated", "attention", "low-rank", "mean", "posterior-sum"] = "posterior-sum"
-    """How the modalities become one prediction (model/fusion.py). `posterior-sum`: calibrated log-posteriors added, the
-    optimum where picture and recording are independent given the class; the others are learned from the encodings."""
+    """How the modalities become one prediction (model/fusion.py). `posterior-sum`: calibrated log-posteriors
+    added, the optimum where picture and recording are independent given the class; the others are learned
+    from the encodings."""
     hidden: int = 128
     """Units of the hidden layers of a learned fusion and of the heads."""
     fusion_layers: int = 2
@@ -249,7 +255,8 @@ class AugmentConfig:
     mask_columns: int = 3
     """Recordings: one run of up to this many feature columns is set to the mean."""
     tilt: float = 0.5
-    """Recordings: standard deviation of a constant added to each column of a clip: another voice, microphone, room."""
+    """Recordings: standard deviation of a constant added to each column of a clip: another voice, microphone,
+    room."""
     noise: float = 0.1
     """Recordings: standard deviation of Gaussian noise, in units of the normalised features."""
     repair: bool = True
@@ -275,12 +282,13 @@ class OptimConfig:
     label_smoothing: float = 0.05
     """Share of the target spread over all classes."""
     average: float = 0.05
-    """Length of the moving average of the weights, as a share of all steps. The average is what is scored and kept; 0: the
-    weights themselves."""
+    """Length of the moving average of the weights, as a share of all steps. The average is what is scored and
+    kept; 0: the weights themselves."""
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     """Of the learning rate: up and down again, or always the same."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """`auto`: bfloat16 where the processor multiplies it quicker than float32, which is asked of it, not assumed."""
+    """`auto`: bfloat16 where the processor multiplies it quicker than float32, which is asked of it, not
+    assumed."""
 
     def __post_init__(self) -> None:
         _check(self, "epochs", least=1)
@@ -292,7 +300,8 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Encoders trained as autoencoders before there are labels: each reconstructs its own modality's features."""
+    """Encoders trained as autoencoders before there are labels: each reconstructs its own modality's
+    features."""
 
     epochs: int = 0
     """Passes over the training rows; 0: encoders are trained with labels only."""
@@ -301,8 +310,8 @@ class PretrainConfig:
     lr: float = 1e-3
     """Learning rate of Adam, constant."""
     freeze: bool = True
-    """Whether the encoders stay as they are while heads and fusion are trained on their encodings, which are then made
-    once, of features that nothing has changed."""
+    """Whether the encoders stay as they are while heads and fusion are trained on their encodings, which are
+    then made once, of features that nothing has changed."""
 
     def __post_init__(self) -> None:
         _check(self, "epochs", least=0)
@@ -342,7 +351,7 @@ class Config:
                 )
 
 
-# ---------------------------------------------------------------------------------------------------- to and from JSON
+# ------------------------------------------------------------------------------------------- to and from JSON
 
 
 def to_json(config: Any) -> str:
@@ -351,7 +360,8 @@ def to_json(config: Any) -> str:
 
 
 def from_dict(kind: Any, values: Any, where: str = "") -> Any:
-    """The dataclass `kind` from plain values as JSON gives them. An unknown field or a value of another type: ConfigError."""
+    """The dataclass `kind` from plain values as JSON gives them. An unknown field or a value of another type:
+    ConfigError."""
     if dataclasses.is_dataclass(kind):
         return _dataclass_from(kind, values, where)
     origin, arguments = get_origin(kind), get_args(kind)

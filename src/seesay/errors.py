@@ -1,7 +1,7 @@
 """The few ways in which what a user hands in can be wrong.
 
-Each message is one line that says what was expected, what came, and what to do. The command line prints it and exits with 2;
-anything else that escapes is a bug of ours and shows its traceback.
+Each message is one line that says what was expected, what came, and what to do. The command line prints it
+and exits with 2; anything else that escapes is a bug of ours and shows its traceback.
 """
 
 
@@ -14,7 +14,8 @@ class SeesayError(Exception):
 
 
 class InputError(SeesayError):
-    """A file, an array or a row that cannot be used: missing, truncated, of another shape, not what its name says."""
+    """A file, an array or a row that cannot be used: missing, truncated, of another shape, not what its name
+    says."""
 
 
 class ConfigError(SeesayError):
@@ -22,7 +23,8 @@ class ConfigError(SeesayError):
 
 
 class OutputError(SeesayError):
-    """A result that cannot be written: the folder exists, the disk is full. What was there before is still there."""
+    """A result that cannot be written: the folder exists, the disk is full. What was there before is still
+    there."""
 
 
 def nearest(word: str, choices: list[str]) -> str:

@@ -1,4 +1,5 @@
-"""From the words of a command line to a call: the command's signature is its options, its docstring is its help.
+"""From the words of a command line to a call: the command's signature is its options, its docstring is its
+help.
 
 tyro makes the flags from the types. Here its boxes of errors become one line with the nearest match.
 """
@@ -55,7 +56,12 @@ def _command(commands: Mapping[str, Any], arguments: list[str]) -> tuple[str | N
         if name in commands:
             return name, arguments[len(name.split()) :]
     families = {name.split()[0] for name in commands if " " in name}
-    if not words or words[0] in ("--help", "-h") or words[0] in families and set(words[1:]) <= {"--help", "-h"}:
+    if (
+        not words
+        or words[0] in ("--help", "-h")
+        or words[0] in families
+        and set(words[1:]) <= {"--help", "-h"}
+    ):
         return None, []
     asked = " ".join(words) if words[0] in families else words[0]
     choices = [name for name in commands if words[0] not in families or name.startswith(words[0])]
@@ -121,7 +127,9 @@ def _short(box: str, name: str, flags: list[str]) -> tuple[str, str]:
     """What a box of tyro's says, in one line, and what to do."""
     lines = [re.sub(r"[│╭╮╰╯─]+", " ", line).strip() for line in box.splitlines()]
     title, *said = [line for line in lines if line]
-    said = said[: next((i for i, line in enumerate(said) if line.startswith(("For full", "Argument help"))), None)]
+    said = said[
+        : next((i for i, line in enumerate(said) if line.startswith(("For full", "Argument help"))), None)
+    ]
     text = " ".join(said)
     unknown = re.search(r"Unrecognized options: (--[\w.-]+)", text)
     if unknown:

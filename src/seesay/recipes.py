@@ -1,4 +1,5 @@
-"""Recipes: functions that return a complete training config. A variant calls another and changes two fields."""
+"""Recipes: functions that return a complete training config. A variant calls another and changes two
+fields."""
 
 import dataclasses
 from collections.abc import Callable
@@ -29,12 +30,16 @@ def audio_only() -> Config:
 
 
 def report() -> Config:
-    encoder = EncoderConfig(kind="report", width=16, layers=2, dropout=0.2, kernel=3, stride=1, activation="relu")
+    encoder = EncoderConfig(
+        kind="report", width=16, layers=2, dropout=0.2, kernel=3, stride=1, activation="relu"
+    )
     adam = OptimConfig(
         epochs=10, batch=64, lr=1e-3, weight_decay=0.0, label_smoothing=0.0, average=0.0, schedule="constant"
     )
     return Config(
-        model=ModelConfig(dim=128, image=encoder, audio=encoder, fusion="concat", fusion_layers=2, head_layers=2),
+        model=ModelConfig(
+            dim=128, image=encoder, audio=encoder, fusion="concat", fusion_layers=2, head_layers=2
+        ),
         augment=AS_IT_IS,
         optim=adam,
         pretrain=PretrainConfig(epochs=2, batch=64, lr=1e-3, freeze=True),
@@ -56,7 +61,16 @@ def report_audio() -> Config:
 
 
 AS_IT_IS = AugmentConfig(
-    shift=0.0, rotate=0.0, zoom=0.0, delay=0.0, stretch=0.0, mask_frames=0, mask_columns=0, tilt=0.0, noise=0.0, repair=False
+    shift=0.0,
+    rotate=0.0,
+    zoom=0.0,
+    delay=0.0,
+    stretch=0.0,
+    mask_frames=0,
+    mask_columns=0,
+    tilt=0.0,
+    noise=0.0,
+    repair=False,
 )
 """No row is changed."""
 

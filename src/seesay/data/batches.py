@@ -1,6 +1,8 @@
-"""Batches of whole tensors: the tables of features lie in memory, a batch is an index into them. No loader, no workers.
+"""Batches of whole tensors: the tables of features lie in memory, a batch is an index into them. No loader,
+no workers.
 
-For a pair drawn within its class any other partner of that class is as true, so every epoch can have new ones.
+For a pair drawn within its class any other partner of that class is as true, so every epoch can have new
+ones.
 """
 
 from collections.abc import Iterator, Mapping
@@ -63,15 +65,16 @@ class Table:
             yield self.take(places)
 
     def shuffled(self, size: int, generator: Generator) -> Iterator[Batch]:
-        """All rows, once, in random order. A last batch that is not full is left out, unless it is the only one."""
+        """All rows, once, in random order. A last batch that is not full is left out, unless it is the only
+        one."""
         order = torch.randperm(len(self), generator=generator, device=self.device)
         whole = len(order) // size * size or len(order)
         for places in order[:whole].split(size):
             yield self.take(places)
 
     def paired_anew(self, generator: Generator) -> "Table":
-        """The same rows, each with a partner drawn from its class: every pointer is still used as often as before, and a
-        row that lacks a modality still does."""
+        """The same rows, each with a partner drawn from its class: every pointer is still used as often as
+        before, and a row that lacks a modality still does."""
         first, *others = self.pointers
         pointers = {first: self.pointers[first]}
         for modality in others:

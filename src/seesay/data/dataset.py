@@ -85,7 +85,8 @@ class Dataset:
         return dataclasses.replace(self, **picked)
 
     def only(self, *modalities: Modality) -> "Dataset":
-        """The same rows with these modalities alone; a row may be left with none. One that is not there: InputError."""
+        """The same rows with these modalities alone; a row may be left with none. One that is not there:
+        InputError."""
         for modality in modalities:
             if modality not in self.modalities:
                 raise InputError(f"{self.name} has no {modality}, it has {' and '.join(self.modalities)}")

@@ -1,4 +1,5 @@
-"""Training behind encoders that stay as they are: their encodings are made once, what comes after learns from a table."""
+"""Training behind encoders that stay as they are: their encodings are made once, what comes after learns from
+a table."""
 
 import copy
 
@@ -32,7 +33,8 @@ def with_encoders(model: Classifier, learned: Classifier) -> Classifier:
 
 @torch.no_grad()
 def encodings_of(model: Classifier, dataset: Dataset, size: int = 1024) -> dict[Modality, Tensor]:
-    """The encodings `(contents, d)` of all contents of a data set, by modality, each made once, without dropout."""
+    """The encodings `(contents, d)` of all contents of a data set, by modality, each made once, without
+    dropout."""
     model.eval()
     encodings = {}
     for modality, table in features_of(model, dataset).items():

@@ -1,9 +1,11 @@
-"""Which number format this processor multiplies quickest. Asked of the processor, so the answer is always the same."""
+"""Which number format this processor multiplies quickest. Asked of the processor, so the answer is always the
+same."""
 
 import torch
 
 BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
-"""x86 instructions that multiply bfloat16 in hardware. Elsewhere torch emulates it, several times slower than float32."""
+"""x86 instructions that multiply bfloat16 in hardware. Elsewhere torch emulates it, several times slower than
+float32."""
 
 
 def bfloat16_is_quick(device: torch.device) -> bool:

@@ -1,7 +1,8 @@
-"""Training before there are labels: each encoder learns to reconstruct its own modality, one modality after the other.
+"""Training before there are labels: each encoder learns to reconstruct its own modality, one modality after
+the other.
 
-A generator of epochs like `fit`, with the same promise: all randomness of an epoch is drawn from (seed, modality, epoch), so
-what goes on from the end of an epoch reaches the very same weights.
+A generator of epochs like `fit`, with the same promise: all randomness of an epoch is drawn from (seed,
+modality, epoch), so what goes on from the end of an epoch reaches the very same weights.
 """
 
 import math
@@ -50,14 +51,16 @@ class Reconstruction:
 
 
 class Pretraining:
-    """What changes from step to step: the autoencoders, their optimisers, the number of epochs done, over all of them."""
+    """What changes from step to step: the autoencoders, their optimisers, the number of epochs done, over all
+    of them."""
 
     def __init__(self, model: Classifier, config: Config) -> None:
         self.autoencoders = {
             m: a.to(memory_format=torch.channels_last) for m, a in autoencoders(model, config.seed).items()
         }
         self.optimizers = {
-            m: torch.optim.Adam(a.parameters(), lr=config.pretrain.lr, fused=True) for m, a in self.autoencoders.items()
+            m: torch.optim.Adam(a.parameters(), lr=config.pretrain.lr, fused=True)
+            for m, a in self.autoencoders.items()
         }
         self.done = 0
         self.bfloat16 = uses_bfloat16(config.optim.precision, model.log_prior.device)
@@ -79,7 +82,9 @@ class Pretraining:
         tensors = {"done": torch.tensor(self.done)}
         for m, autoencoder in self.autoencoders.items():
             tensors |= {f"{m}.{name}": tensor for name, tensor in autoencoder.state_dict().items()}
-            tensors |= {f"optimizer.{m}.{name}": tensor for name, tensor in moments(self.optimizers[m]).items()}
+            tensors |= {
+                f"optimizer.{m}.{name}": tensor for name, tensor in moments(self.optimizers[m]).items()
+            }
         return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
@@ -98,10 +103,12 @@ def pretrain(
     resume: Mapping[str, Tensor] | None = None,
     watch: Watch = iter,
 ) -> Iterator[Reconstruction]:
-    """Trains the encoders of `model` in place, each with a decoder of its own, and yields after every epoch; no epochs are
-    asked for: does nothing. Mean squared error, Adam at a constant rate; labels are not looked at.
+    """Trains the encoders of `model` in place, each with a decoder of its own, and yields after every epoch;
+    no epochs are asked for: does nothing. Mean squared error, Adam at a constant rate; labels are not looked
+    at.
 
-    `resume`: an earlier `Pretraining.state()` to go on from. No training rows that have a modality: InputError.
+    `resume`: an earlier `Pretraining.state()` to go on from. No training rows that have a modality:
+    InputError.
     """
     if not config.pretrain.epochs:
         return
@@ -118,7 +125,9 @@ def pretrain(
             seed = seed_of(config.seed, place, before + 1)
             torch.manual_seed(seed)
             generator = Generator(rows.device).manual_seed(seed)
-            for batch in watch(augmented(rows.shuffled(config.pretrain.batch, generator), config.augment, generator)):
+            for batch in watch(
+                augmented(rows.shuffled(config.pretrain.batch, generator), config.augment, generator)
+            ):
                 losses.append(pretraining.step(modality, batch.inputs[modality]))
         whole = len(losses) == max(1, len(rows) // config.pretrain.batch)
         pretraining.done += whole
@@ -129,10 +138,14 @@ def pretrain(
             return
 
 
-def _rows_with(modality: Modality, data: Dataset, splits: Splits, features: Mapping[Modality, Tensor]) -> Table:
+def _rows_with(
+    modality: Modality, data: Dataset, splits: Splits, features: Mapping[Modality, Tensor]
+) -> Table:
     rows = splits.train[data.pointers(modality)[splits.train] >= 0]
     if not len(rows):
-        raise InputError(f"no row to train on has {modality}", "Leave it out with --modalities, or set pretrain.epochs 0.")
+        raise InputError(
+            f"no row to train on has {modality}", "Leave it out with --modalities, or set pretrain.epochs 0."
+        )
     return table(data, rows, {modality: features[modality]})
 
 

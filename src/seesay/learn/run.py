@@ -1,7 +1,8 @@
 """A run: the folder that *is* a trained model and how it came about.
 
-`config.json`, `model.safetensors`, `epochs.jsonl`, where there were autoencoders `pretraining.safetensors` and `pretrain.jsonl`, and later `metrics.json`, `README.md`, `figures/`. Every file is written
-whole or not at all; loading needs only the folder and never unpickles. While it trains, `state.safetensors` holds what a
+`config.json`, `model.safetensors`, `epochs.jsonl`, where there were autoencoders `pretraining.safetensors`
+and `pretrain.jsonl`, and later `metrics.json`, `README.md`, `figures/`. Every file is written whole or not at
+all; loading needs only the folder and never unpickles. While it trains, `state.safetensors` holds what a
 killed run goes on from.
 """
 
@@ -47,7 +48,8 @@ class Run:
     data: str
     """Name or path of the data set, as it was given."""
     digest: str
-    """Of the training rows and their contents' pointers and labels: a run goes on only with the data that it began with."""
+    """Of the training rows and their contents' pointers and labels: a run goes on only with the data that it
+    began with."""
     recipe: str
     threads: int
     """Torch threads in training; sums in another order give other last digits."""
@@ -84,7 +86,8 @@ class Run:
             file.write(text)
 
     def log(self, epoch: Epoch) -> None:
-        """Keeps the epoch: a line in `epochs.jsonl`, the model if it is the best so far, the state if it is whole."""
+        """Keeps the epoch: a line in `epochs.jsonl`, the model if it is the best so far, the state if it is
+        whole."""
         if epoch.model is not None and (epoch.whole or not (self.folder / MODEL).is_file()):
             self.save_model(epoch.model)
         lines = self.epochs()[: epoch.number - 1]
@@ -123,7 +126,8 @@ class Run:
         return _load_tensors(path) if path.is_file() else None
 
     def autoencoders(self) -> dict[Modality, Autoencoder]:
-        """The autoencoders as they were when their training ended, by modality. The run has none: InputError."""
+        """The autoencoders as they were when their training ended, by modality. The run has none:
+        InputError."""
         state = self.pretraining()
         if state is None:
             raise InputError(f"{self.folder} has no autoencoders", "Train one with --recipe report.")
@@ -150,7 +154,9 @@ class Run:
         """The trained model, ready to predict."""
         path = self.folder / MODEL
         if not path.is_file():
-            raise InputError(f"{path} is not there: the run has not finished an epoch", "Train with --resume.")
+            raise InputError(
+                f"{path} is not there: the run has not finished an epoch", "Train with --resume."
+            )
         model = build(self.config.model, self.spec)
         try:
             model.load_state_dict(_load_tensors(path))
@@ -174,9 +180,13 @@ def digest(dataset: Dataset, rows: np.ndarray) -> str:
 def check_same(run: Run, config: Config, fingerprint: str) -> None:
     """OutputError where a run that is to go on was begun with another config or other data."""
     if run.digest != fingerprint:
-        raise OutputError(f"{run.folder} was trained on other rows than these", "Give the same data, or another --out.")
+        raise OutputError(
+            f"{run.folder} was trained on other rows than these", "Give the same data, or another --out."
+        )
     if run.config != config:
-        raise OutputError(f"{run.folder} was begun with another config", "Drop the changed fields, or give another --out.")
+        raise OutputError(
+            f"{run.folder} was begun with another config", "Drop the changed fields, or give another --out."
+        )
 
 
 def environment() -> dict[str, str]:
@@ -184,7 +194,9 @@ def environment() -> dict[str, str]:
     return {
         "python": platform.python_version(),
         "torch": torch.__version__,
-        "processor": torch.cpu.get_capabilities().get("cpu_name") or platform.processor() or platform.machine(),
+        "processor": torch.cpu.get_capabilities().get("cpu_name")
+        or platform.processor()
+        or platform.machine(),
         "system": platform.system(),
     }
 
@@ -197,12 +209,19 @@ def _load_tensors(path: Path) -> dict[str, Tensor]:
 
 
 def begin(
-    data: Dataset, source: str, config: Config, recipe: str, folder: Path, overwrite: bool = False, resume: bool = False
+    data: Dataset,
+    source: str,
+    config: Config,
+    recipe: str,
+    folder: Path,
+    overwrite: bool = False,
+    resume: bool = False,
 ) -> tuple["Run", Dataset, Splits]:
-    """The run that trains `config` on the data set, the data set as the run sees it (normalised), and its splits.
+    """The run that trains `config` on the data set, the data set as the run sees it (normalised), and its
+    splits.
 
-    With `resume` the run in the folder, if there is one, after a check that it was begun with the same rows and config.
-    A model of one modality is given the same splits as one of all.
+    With `resume` the run in the folder, if there is one, after a check that it was begun with the same rows
+    and config. A model of one modality is given the same splits as one of all.
     """
     splits = split(data, config.split.seed, config.split.by, config.split.valid)
     fingerprint = digest(data, splits.train)
@@ -218,11 +237,13 @@ def begin(
 def train(
     run: Run, data: Dataset, splits: Splits, watch: Watch = iter, device: str = "cpu"
 ) -> Iterator[Reconstruction | Epoch]:
-    """Trains the run from its beginning, or from the last epoch it finished, and keeps every epoch before yielding it:
-    those of autoencoders first, where the config asks for them."""
+    """Trains the run from its beginning, or from the last epoch it finished, and keeps every epoch before
+    yielding it: those of autoencoders first, where the config asks for them."""
     if run.finished:
         return
-    prior = np.bincount(data.label[splits.train], minlength=len(data.spec.classes)) / max(1, len(splits.train))
+    prior = np.bincount(data.label[splits.train], minlength=len(data.spec.classes)) / max(
+        1, len(splits.train)
+    )
     model = build(run.config.model, run.spec, prior, run.config.seed).to(device)
     for reconstruction in pretrain(model, data, splits, run.config, run.pretraining(), watch):
         run.log_pretraining(reconstruction)

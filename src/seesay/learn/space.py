@@ -1,7 +1,8 @@
 """Search spaces: which fields of the config are tried with which values, as one line of text.
 
-`model.dim=32..256:log,model.fusion=concat|gated|attention`: a range from..to, drawn evenly or (`:log`) evenly in its
-logarithm, or choices between bars. A space of choices alone is also a grid. `report` names the grid of the report.
+`model.dim=32..256:log,model.fusion=concat|gated|attention`: a range from..to, drawn evenly or (`:log`) evenly
+in its logarithm, or choices between bars. A space of choices alone is also a grid. `report` names the grid of
+the report.
 """
 
 import dataclasses
@@ -22,7 +23,8 @@ SPACES = {
     "report": "model.{modality}.kind=report,model.{modality}.layers=2|3,model.{modality}.activation=relu|sigmoid,"
     "model.{modality}.dropout=0.2|0.5,model.{modality}.kernel=3|5,model.{modality}.stride=1,pretrain.epochs=0"
 }
-"""Spaces with a name, of one modality. `report`: section 2.4 of the report, 16 cells of a CNN that is trained with labels."""
+"""Spaces with a name, of one modality. `report`: section 2.4 of the report, 16 cells of a CNN that is trained
+with labels."""
 
 RANGE = re.compile(r"(?P<low>.*?)\.\.(?P<high>[^:]*)(?::(?P<scale>.*))?")
 
@@ -63,7 +65,9 @@ class Space:
     @property
     def fixed(self) -> dict[str, Value]:
         """The fields that the space sets to one value."""
-        return {n: f.values[0] for n, f in self.fields.items() if isinstance(f, Choices) and len(f.values) == 1}
+        return {
+            n: f.values[0] for n, f in self.fields.items() if isinstance(f, Choices) and len(f.values) == 1
+        }
 
     def cells(self) -> list[dict[str, Value]]:
         """Every combination, the last field changing quickest. A range among the fields: ConfigError."""
@@ -82,13 +86,14 @@ def shown(value: Value) -> str:
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
-# -------------------------------------------------------------------------------------------------------------- reading
+# ---------------------------------------------------------------------------------------------------- reading
 
 
 def parse_space(text: str, modality: Modality | None = None) -> Space:
     """The space that a text describes, or that it names (`SPACES`, which need the modality).
 
-    A field that the config has not, an empty range, a value of another type or out of the field's limits: ConfigError.
+    A field that the config has not, an empty range, a value of another type or out of the field's limits:
+    ConfigError.
     """
     if "=" not in text:
         return parse_space(_named(text.strip(), modality))
@@ -98,19 +103,27 @@ def parse_space(text: str, modality: Modality | None = None) -> Space:
         name, equals, values = (word.strip() for word in part.partition("="))
         name = name.replace("-", "_")
         if not equals:
-            raise ConfigError(f"expected field=low..high or field=a|b in the search space, got {part.strip()!r}")
+            raise ConfigError(
+                f"expected field=low..high or field=a|b in the search space, got {part.strip()!r}"
+            )
         if name not in kinds:
-            raise ConfigError(f"the search space names {name!r}, which is no field", nearest(name, list(kinds)))
+            raise ConfigError(
+                f"the search space names {name!r}, which is no field", nearest(name, list(kinds))
+            )
         if name in fields:
             raise ConfigError(f"the search space names {name} twice", "Give all its values at once.")
-        fields[name] = _range(name, values, kinds[name]) if ".." in values else _choices(name, values, kinds[name])
+        fields[name] = (
+            _range(name, values, kinds[name]) if ".." in values else _choices(name, values, kinds[name])
+        )
         _check_limits(name, fields[name])
     return Space(fields)
 
 
 def _named(name: str, modality: Modality | None) -> str:
     if name not in SPACES:
-        raise ConfigError(f"there is no search space {name!r}", f"{nearest(name, list(SPACES))} Or write field=low..high.")
+        raise ConfigError(
+            f"there is no search space {name!r}", f"{nearest(name, list(SPACES))} Or write field=low..high."
+        )
     if modality is None:
         choices = " or ".join(f"--modality {m}" for m in MODALITIES)
         raise ConfigError(f"the search space {name!r} is of one modality", f"Add {choices}.")
@@ -169,7 +182,8 @@ def _value(name: str, word: str, kind: Any) -> Any:
 
 
 def _check_limits(name: str, field: Range | Choices) -> None:
-    """ConfigError where the part of the config that has the field does not take the range's ends or one of the choices."""
+    """ConfigError where the part of the config that has the field does not take the range's ends or one of
+    the choices."""
     *path, last = name.split(".")
     part: Any = functools.reduce(getattr, path, Config())
     for value in (field.low, field.high) if isinstance(field, Range) else field.values:
@@ -179,7 +193,7 @@ def _check_limits(name: str, field: Range | Choices) -> None:
             raise ConfigError(f"the search space wants {name}={shown(value)}, but {error}") from None
 
 
-# ------------------------------------------------------------------------------------------------- values in a config
+# ----------------------------------------------------------------------------------------- values in a config
 
 
 def apply(config: Config, values: Mapping[str, Value]) -> Config:

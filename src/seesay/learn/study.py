@@ -1,8 +1,10 @@
-"""Trials on disk: an Optuna study in SQLite that outlives any kill, and that several processes of one machine may share.
+"""Trials on disk: an Optuna study in SQLite that outlives any kill, and that several processes of one machine
+may share.
 
-Who works at a trial holds a claim, an exclusive transaction on an empty SQLite file, which the system ends with the
-process however that dies. So a trial that has begun and that nobody holds was left behind, and whoever asks next goes on with
-it at its next fold. What comes as trial n depends on n and on the trials before it alone, never on who asks or how often.
+Who works at a trial holds a claim, an exclusive transaction on an empty SQLite file, which the system ends
+with the process however that dies. So a trial that has begun and that nobody holds was left behind, and
+whoever asks next goes on with it at its next fold. What comes as trial n depends on n and on the trials
+before it alone, never on who asks or how often.
 """
 
 import contextlib
@@ -33,7 +35,8 @@ PATIENCE = 60.0
 """Seconds to wait for another process that writes. It writes for milliseconds."""
 
 STARTUP, WARMUP = 5, 2
-"""A trial is stopped early once so many are done, and not before this epoch: the first says little of the last."""
+"""A trial is stopped early once so many are done, and not before this epoch: the first says little of the
+last."""
 
 State = Literal["running", "done", "pruned", "failed"]
 STATES: Mapping[TrialState, State] = {
@@ -50,7 +53,8 @@ class Fold:
     """What one training came to."""
 
     scores: Mapping[Condition, Mapping[str, float]]
-    """On the rows that validate, after the last epoch: `macro_f1` and `accuracy` by condition, plain fractions."""
+    """On the rows that validate, after the last epoch: `macro_f1` and `accuracy` by condition, plain
+    fractions."""
     seconds: float
 
 
@@ -63,7 +67,8 @@ class Trial:
     values: Mapping[str, Value]
     folds: tuple[Fold, ...]
     state: State
-    """`pruned`: stopped early, worse than the median of the others; `failed`: these values cannot be trained."""
+    """`pruned`: stopped early, worse than the median of the others; `failed`: these values cannot be
+    trained."""
     error: str = ""
     """Why it failed."""
 
@@ -89,12 +94,18 @@ class Study:
     """The trials in a folder. `total` of them are wanted: the cells of a grid, or what TPE proposes."""
 
     def __init__(
-        self, folder: Path, space: Space, asked: Mapping[str, Any], total: int, cells: Sequence[Mapping[str, Value]], seed: int
+        self,
+        folder: Path,
+        space: Space,
+        asked: Mapping[str, Any],
+        total: int,
+        cells: Sequence[Mapping[str, Value]],
+        seed: int,
     ) -> None:
         """Makes the folder or opens it. `asked`: all that decides the scores, as JSON; a study keeps it.
 
-        The folder is something else, or a search that was asked for something else: OutputError, which names the difference.
-        A damaged study: InputError.
+        The folder is something else, or a search that was asked for something else: OutputError, which names
+        the difference. A damaged study: InputError.
         """
         self.folder, self.space, self.total, self._cells, self._seed = folder, space, total, cells, seed
         _check_folder(folder)
@@ -119,7 +130,8 @@ class Study:
         return [self._read(trial) for trial in self._study.get_trials(deepcopy=False)]
 
     def next(self) -> "Claimed | None":
-        """The trial to work at now: one that was left behind, or else a new one. None: all have begun and are held, or done.
+        """The trial to work at now: one that was left behind, or else a new one. None: all have begun and are
+        held, or done.
 
         Close what comes (`with`), to let go of it.
         """
@@ -130,7 +142,9 @@ class Study:
                     if self.trials()[left.number].state == "running":
                         return self._claimed(optuna.Trial(self._study, left._trial_id), left.number, claim)
                     claim.close()  # it was ended between the two looks
-            waiting = any(trial.state == TrialState.WAITING for trial in trials)  # queued by one that died just then
+            waiting = any(
+                trial.state == TrialState.WAITING for trial in trials
+            )  # queued by one that died just then
             number = len(trials) - waiting
             if number >= self.total or (claim := self._claim(number)) is None:
                 return None
@@ -140,16 +154,19 @@ class Study:
             return self._claimed(self._study.ask(), number, claim)
 
     def importances(self) -> dict[str, float]:
-        """By field, how much of the differences among the best trials it explains, the largest first; the sum is 1.
+        """By field, how much of the differences among the best trials it explains, the largest first; the sum
+        is 1.
 
-        PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255) over the trials that are done; of fewer than four nothing can
-        be said: empty.
+        PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255) over the trials that are done; of fewer than four
+        nothing can be said: empty.
         """
         done = [trial for trial in self.trials() if trial.state == "done"]
         if len(done) < 4 or len({trial.mean() for trial in done}) < 2:
             return {}
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
-        found = optuna.importance.get_param_importances(self._study, evaluator=evaluator, params=list(self.space.varied))
+        found = optuna.importance.get_param_importances(
+            self._study, evaluator=evaluator, params=list(self.space.varied)
+        )
         return {name: float(share) for name, share in found.items()}
 
     def _claimed(self, trial: optuna.Trial, number: int, claim: sqlite3.Connection) -> "Claimed":
@@ -159,8 +176,11 @@ class Study:
         return Claimed(self, trial, claim)
 
     def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        """TPE (Bergstra et al. 2011), seeded for each trial: one that goes on after a kill draws nothing twice."""
-        return optuna.samplers.TPESampler(seed=int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0]))
+        """TPE (Bergstra et al. 2011), seeded for each trial: one that goes on after a kill draws nothing
+        twice."""
+        return optuna.samplers.TPESampler(
+            seed=int(np.random.SeedSequence((self._seed, number)).generate_state(1)[0])
+        )
 
     def _claim(self, number: int) -> sqlite3.Connection | None:
         return hold(self.folder / CLAIMS / str(number))
@@ -169,7 +189,9 @@ class Study:
         """While nobody else opens the study or asks for its next trial."""
         held = hold(self.folder / CLAIMS / "next", PATIENCE)
         if held is None:
-            raise OutputError(f"{self.folder} was kept busy by another process for {PATIENCE:g} s", "Try again.")
+            raise OutputError(
+                f"{self.folder} was kept busy by another process for {PATIENCE:g} s", "Try again."
+            )
         return closing(held)
 
     def _read(self, trial: FrozenTrial) -> Trial:
@@ -196,7 +218,8 @@ class Claimed:
         return self._study._read(self._study._study.get_trials(deepcopy=False)[self._trial.number])
 
     def worse(self, score: float, epoch: int) -> bool:
-        """Notes the score of an epoch of the first fold; whether the best so far is worse than the median of the others."""
+        """Notes the score of an epoch of the first fold; whether the best so far is worse than the median of
+        the others."""
         if epoch not in self._study._study.get_trials(deepcopy=False)[self._trial.number].intermediate_values:
             self._trial.report(score, epoch)
         return self._trial.should_prune()
@@ -234,7 +257,8 @@ def suggest(trial: optuna.Trial, name: str, field: Range | Choices) -> None:
 
 
 def hold(path: Path, patience: float = 0.0) -> sqlite3.Connection | None:
-    """Holds the file until the connection is closed or the process has died. None: another holds it, for so many seconds."""
+    """Holds the file until the connection is closed or the process has died. None: another holds it, for so
+    many seconds."""
     connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
     try:
         connection.execute("BEGIN EXCLUSIVE")
@@ -242,7 +266,9 @@ def hold(path: Path, patience: float = 0.0) -> sqlite3.Connection | None:
         connection.close()
         if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
             return None
-        raise OutputError(f"cannot write {path}: {error}", "Give an --out folder that can be written to.") from None
+        raise OutputError(
+            f"cannot write {path}: {error}", "Give an --out folder that can be written to."
+        ) from None
     return connection
 
 
@@ -276,8 +302,11 @@ def _check_same(folder: Path, noted: Mapping[str, Any], asked: Mapping[str, Any]
     before, now = flat(noted), flat(asked)
     names = [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
     if names:
-        told = [f"{name} was {before.get(name, 'not there')}, now {now.get(name, 'not there')}" for name in names]
+        told = [
+            f"{name} was {before.get(name, 'not there')}, now {now.get(name, 'not there')}" for name in names
+        ]
         more = f" and {len(names) - 3} more" if len(names) > 3 else ""
         raise OutputError(
-            f"{folder} is another search: {'; '.join(told[:3])}{more}", "Ask for the same, or give another --out."
+            f"{folder} is another search: {'; '.join(told[:3])}{more}",
+            "Ask for the same, or give another --out.",
         )

@@ -1,7 +1,8 @@
 """The training loop, as a generator of epochs: `for epoch in fit(model, data, splits, config): ...`
 
-Early stopping, pruning, logging and saving are the caller's. All randomness of an epoch is drawn from (seed, epoch), so a
-run that goes on from the end of an epoch reaches the very same weights as one that never stopped.
+Early stopping, pruning, logging and saving are the caller's. All randomness of an epoch is drawn from (seed,
+epoch), so a run that goes on from the end of an epoch reaches the very same weights as one that never
+stopped.
 """
 
 import copy
@@ -50,12 +51,14 @@ class Epoch:
 
     @property
     def score(self) -> float:
-        """The mean of the scores over the conditions: what chooses the best epoch. NaN without validation rows."""
+        """The mean of the scores over the conditions: what chooses the best epoch. NaN without validation
+        rows."""
         return float(np.mean(list(self.scores.values()))) if self.scores else float("nan")
 
 
 class Training:
-    """What changes from step to step: the weights, their moving average, the optimiser, the number of epochs done."""
+    """What changes from step to step: the weights, their moving average, the optimiser, the number of epochs
+    done."""
 
     def __init__(self, model: Classifier, config: Config, steps: int) -> None:
         self.model = model.to(memory_format=torch.channels_last)
@@ -102,9 +105,13 @@ class Training:
         epochs, done, self.best = tensors["numbers"].tolist()
         self.epochs, self.done = int(epochs), int(done)
         for kind, module in (("model", self.model), ("average", self.average)):
-            module.load_state_dict({n.removeprefix(f"{kind}."): t for n, t in tensors.items() if n.startswith(f"{kind}.")})
+            module.load_state_dict(
+                {n.removeprefix(f"{kind}."): t for n, t in tensors.items() if n.startswith(f"{kind}.")}
+            )
         prefix = "optimizer."
-        restore_moments(self.optimizer, {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)})
+        restore_moments(
+            self.optimizer, {n.removeprefix(prefix): t for n, t in tensors.items() if n.startswith(prefix)}
+        )
 
 
 def fit(
@@ -115,8 +122,8 @@ def fit(
     resume: Mapping[str, Tensor] | None = None,
     watch: Watch = iter,
 ) -> Iterator[Epoch]:
-    """Trains `model` in place and yields after every epoch. `resume`: an earlier `Training.state()` to go on from.
-    Encoders that a config says to freeze are left alone.
+    """Trains `model` in place and yields after every epoch. `resume`: an earlier `Training.state()` to go on
+    from. Encoders that a config says to freeze are left alone.
 
     No training rows: InputError.
     """
@@ -124,7 +131,9 @@ def fit(
     features = encodings_of(model, data) if frozen(config) else features_of(model, data)
     rows, valid = table(data, splits.train, features), table(data, splits.valid, features)
     if not len(rows):
-        raise InputError("there are no rows to train on", "Look at seesay data info: is every row in test, or unlabelled?")
+        raise InputError(
+            "there are no rows to train on", "Look at seesay data info: is every row in test, or unlabelled?"
+        )
     batches = max(1, len(rows) // config.optim.batch)
     training = Training(learner, config, steps=batches * config.optim.epochs)
     if resume is not None:
@@ -169,7 +178,8 @@ def augmented(batches: Iterable[Batch], config: AugmentConfig, generator: Genera
 
 
 def loss_of(logits: Mapping[Condition, Tensor], batch: Batch, smoothing: float) -> Tensor:
-    """The sum over the conditions of the mean cross-entropy, each over the rows that have all its modalities."""
+    """The sum over the conditions of the mean cross-entropy, each over the rows that have all its
+    modalities."""
     total = batch.label.new_zeros((), dtype=torch.float32)
     for name, said in logits.items():
         present = torch.stack([batch.present[m] for m in name.split("+")]).all(0)
@@ -190,14 +200,15 @@ def validate(model: Classifier, rows: Table) -> dict[Condition, float]:
 
 
 def one_cycle(done: float, warm: float = 0.2, start: float = 0.1, end: float = 0.01) -> float:
-    """The learning rate as a share of its highest value: up along a cosine over the first `warm` of the steps, then down
-    (Smith and Topin 2018)."""
+    """The learning rate as a share of its highest value: up along a cosine over the first `warm` of the
+    steps, then down (Smith and Topin 2018)."""
     low, far = (start, done / warm) if done < warm else (end, (1 - done) / (1 - warm))
     return low + (1 - low) * (1 - np.cos(np.pi * min(max(far, 0.0), 1.0))) / 2
 
 
 SCHEDULES: Mapping[str, Callable[[float], float]] = {"one-cycle": one_cycle, "constant": lambda done: 1.0}
-"""By the name that `OptimConfig.schedule` gives them: the share of the steps done to the share of the highest rate."""
+"""By the name that `OptimConfig.schedule` gives them: the share of the steps done to the share of the highest
+rate."""
 
 
 def _optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:

@@ -1,7 +1,8 @@
 """Hyper-parameter search as a generator of trials: `for trial in search(begin(data, plan, folder)): ...`
 
-Every set of values is trained on folds that no group crosses, or on the one split that validates; each finished fold is on
-disk at once (study.py). Rows of the test split are left behind before anything begins: no search ever sees them.
+Every set of values is trained on folds that no group crosses, or on the one split that validates; each
+finished fold is on disk at once (study.py). Rows of the test split are left behind before anything begins: no
+search ever sees them.
 """
 
 import dataclasses
@@ -55,7 +56,8 @@ class Search:
 
     plan: Plan
     data: Dataset
-    """Rows to train and to validate on, and only the contents that they have: nothing of a test row is in it."""
+    """Rows to train and to validate on, and only the contents that they have: nothing of a test row is in
+    it."""
     pairs: tuple[tuple[np.ndarray, np.ndarray], ...]
     """Of each fold the rows of `data` that train and that validate."""
     study: Study
@@ -66,7 +68,8 @@ class Search:
         return {}
 
     def fold(self, number: int) -> tuple[Dataset, Splits]:
-        """The data set, its features normalised by the fold's own training rows, and the rows that train and validate."""
+        """The data set, its features normalised by the fold's own training rows, and the rows that train and
+        validate."""
         if number not in self.prepared:
             train, valid = self.pairs[number]
             splits = Splits(train, valid, np.empty(0, np.int64))
@@ -87,8 +90,8 @@ class Search:
 def begin(data: Dataset, plan: Plan, folder: Path) -> Search:
     """The search in this folder, new or to be gone on with.
 
-    More folds than a class has groups: InputError. More rows than there are, fewer trials than one, a field of a modality
-    that the data set has not: ConfigError. A folder that holds another search: OutputError.
+    More folds than a class has groups: InputError. More rows than there are, fewer trials than one, a field
+    of a modality that the data set has not: ConfigError. A folder that holds another search: OutputError.
     """
     parts = split(data, plan.config.split.seed, plan.config.split.by, plan.config.split.valid)
     data = data.only(*plan.config.modalities or data.modalities)
@@ -111,9 +114,10 @@ def begin(data: Dataset, plan: Plan, folder: Path) -> Search:
 def search(search: Search, device: str = "cpu", watch: Watch = iter) -> Iterator[Trial]:
     """Yields a trial after each of its folds, as far as it has come: `state` says whether it is over.
 
-    Ends when no trial is left to begin or to go on with; other processes may still be at theirs. Break off at any time:
-    what is begun is gone on with, at its next fold, by whoever searches next. A trial whose values cannot be trained is
-    `failed`, and the search goes on. Every scored epoch is the last one, so nothing is chosen by the rows that score.
+    Ends when no trial is left to begin or to go on with; other processes may still be at theirs. Break off at
+    any time: what is begun is gone on with, at its next fold, by whoever searches next. A trial whose values
+    cannot be trained is `failed`, and the search goes on. Every scored epoch is the last one, so nothing is
+    chosen by the rows that score.
     """
     while (claimed := search.study.next()) is not None:
         with claimed:
@@ -169,7 +173,7 @@ def scores_of(model: Classifier, data: Dataset, rows: np.ndarray) -> dict[Condit
     return scores
 
 
-# ----------------------------------------------------------------------------------------------------------------- rows
+# ------------------------------------------------------------------------------------------------------- rows
 
 
 def _pairs(
@@ -186,12 +190,15 @@ def _pairs(
     else:
         pairs = [(np.intersect1d(parts.train, pool), np.intersect1d(parts.valid, pool))]
     if not all(len(valid) and len(train) for train, valid in pairs):
-        raise ConfigError("there are no rows to train or to validate on", "Say --folds, or a higher --split.valid.")
+        raise ConfigError(
+            "there are no rows to train or to validate on", "Say --folds, or a higher --split.valid."
+        )
     return pool, tuple((np.searchsorted(pool, train), np.searchsorted(pool, valid)) for train, valid in pairs)
 
 
 def stratified(label: np.ndarray, rows: np.ndarray, wanted: int, seed: int) -> np.ndarray:
-    """`wanted` of the `rows`, drawn at random, each class with its share (largest remainders). Too many: ConfigError."""
+    """`wanted` of the `rows`, drawn at random, each class with its share (largest remainders). Too many:
+    ConfigError."""
     if not 1 <= wanted <= len(rows):
         raise ConfigError(f"rows must be 1 to {len(rows)}, which is all that can be searched, got {wanted}")
     random = np.random.default_rng(seed)
@@ -199,7 +206,9 @@ def stratified(label: np.ndarray, rows: np.ndarray, wanted: int, seed: int) -> n
     exact = counts * (wanted / len(rows))
     take = np.floor(exact).astype(int)
     take[np.argsort(take - exact, kind="stable")[: wanted - take.sum()]] += 1
-    drawn = [random.choice(rows[label[rows] == c], n, replace=False) for c, n in zip(classes, take, strict=True)]
+    drawn = [
+        random.choice(rows[label[rows] == c], n, replace=False) for c, n in zip(classes, take, strict=True)
+    ]
     return np.sort(np.concatenate(drawn))
 
 
@@ -233,5 +242,7 @@ def _check_plan(data: Dataset, plan: Plan) -> list[dict[str, Any]]:
         family, _, rest = name.removeprefix("model.").partition(".")
         if name.startswith("model.") and rest and family not in data.modalities:
             here = " and ".join(data.modalities)
-            raise ConfigError(f"{name} changes nothing: the data searched have {here} alone", "Drop the field.")
+            raise ConfigError(
+                f"{name} changes nothing: the data searched have {here} alone", "Drop the field."
+            )
     return plan.space.cells() if plan.trials is None else []

@@ -24,6 +24,8 @@ def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> 
     figures = run.folder / "figures"
     if run.epochs():
         plots.save(plots.learning_curves(run.epochs()), figures / "learning_curves.png")
+    for old in (*figures.glob("confusion_*.png"), *figures.glob("mistakes_*.png")):
+        old.unlink()  # of an evaluation that had other conditions
     for condition in evaluation.results:
         there, predicted = _predicted(evaluation, condition)
         matrix = confusion(predicted, evaluation.label[there], len(data.spec.classes))
@@ -45,9 +47,11 @@ def mistakes(
     cells = []
     for i in worst:
         row = evaluation.rows[there][i]
-        features = row_features(model, data, row)
+        features = {m: x for m, x in row_features(model, data, row).items() if m in condition.split("+")}
         said, true = data.spec.classes[predicted[i]], data.spec.classes[evaluation.label[there][i]]
-        cells.append(plots.Mistake(features.get("image"), features.get("audio"), true, said, float(sure[i]), condition))
+        cells.append(
+            plots.Mistake(features.get("image"), features.get("audio"), true, said, float(sure[i]), condition)
+        )
     return cells
 
 

@@ -1,4 +1,5 @@
-"""Scores of a model on rows that it has not seen: every condition, every number with what it takes to trust it."""
+"""Scores of a model on rows that it has not seen: every condition, every number with what it takes to trust
+it."""
 
 import json
 import time
@@ -47,16 +48,22 @@ class Evaluation:
         return json.dumps(self.metrics(), indent=2) + "\n"
 
 
-def evaluate(model: Classifier, dataset: Dataset, rows: np.ndarray, split: str = "test", seed: int = 0) -> Evaluation:
+def evaluate(
+    model: Classifier, dataset: Dataset, rows: np.ndarray, split: str = "test", seed: int = 0
+) -> Evaluation:
     """Predicts the rows and scores them by condition, each over the rows that have all its modalities.
 
-    The interval of macro-F1 is a bootstrap over contents, not rows: a repeated recording is one observation. No labelled
+    The interval of macro-F1 is a bootstrap over contents, not rows: a repeated recording is one observation.
+    No labelled
     rows: InputError.
     """
     began = time.perf_counter()
     rows = rows[dataset.label[rows] >= 0]
     if not len(rows):
-        raise InputError(f"the split {split!r} has no labelled rows", "Look at seesay data info, or choose another --split.")
+        raise InputError(
+            f"the split {split!r} has no labelled rows",
+            "Look at seesay data info, or choose another --split.",
+        )
     label = np.asarray(dataset.label[rows])
     probabilities = posteriors(model, table(dataset, rows, features_of(model, dataset)))
     results = dict(_results(dataset, rows, label, probabilities, seed))
@@ -64,7 +71,11 @@ def evaluate(model: Classifier, dataset: Dataset, rows: np.ndarray, split: str =
 
 
 def _results(
-    dataset: Dataset, rows: np.ndarray, label: np.ndarray, probabilities: Mapping[Condition, np.ndarray], seed: int
+    dataset: Dataset,
+    rows: np.ndarray,
+    label: np.ndarray,
+    probabilities: Mapping[Condition, np.ndarray],
+    seed: int,
 ) -> Iterator[tuple[Condition, dict[str, Any]]]:
     for name, said in probabilities.items():
         there = ~np.isnan(said[:, 0])
@@ -76,19 +87,18 @@ def _results(
 
 
 def resampling_units(dataset: Dataset, rows: np.ndarray, name: Condition) -> np.ndarray:
-    """(n,): what the bootstrap draws. Rows with the same content are one unit; of several modalities, the one with the
-    fewest distinct contents decides, for its repeats tie the most rows together."""
+    """(n,): what the bootstrap draws. Rows with the same content are one unit; of several modalities, the one
+    with the fewest distinct contents decides, for its repeats tie the most rows together."""
     pointers = [dataset.pointers(m)[rows] for m in name.split("+")]
     return min(pointers, key=lambda p: len(np.unique(p)))
 
 
 def rows_for(run: Run, dataset: Dataset, name: str) -> np.ndarray:
-    """The rows of a split. In the data that the run was trained on, the run's own split; in other data its stored one, or
-    all labelled rows where nothing is stored under that name."""
+    """The rows of a split. In the data that the run was trained on, the run's own split; in other data its
+    stored one, or all labelled rows where nothing is stored under that name."""
     config = run.config.split
     splits = split(dataset, config.seed, config.by, config.valid)
-    known = dataset.only(*(m for m in dataset.modalities if m in run.spec.modalities))
-    if digest(known, splits.train) == run.digest:
+    if digest(dataset, splits.train) == run.digest:
         return splits[name]
     stored = dataset.rows_of(name)
     return stored if len(stored) else np.flatnonzero(dataset.label >= 0)

@@ -1,4 +1,5 @@
-"""What a search has found: a table on the terminal, `search.csv`, `search.json` with the best config, `search.png`."""
+"""What a search has found: a table on the terminal, `search.csv`, `search.json` with the best config,
+`search.png`."""
 
 import csv
 import dataclasses
@@ -30,7 +31,8 @@ MEASURES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
 
 
 def keep_search(found: Search, base: Config) -> None:
-    """Writes table, best config and figure into the search's folder. `base`: the recipe's config, for the flags."""
+    """Writes table, best config and figure into the search's folder. `base`: the recipe's config, for the
+    flags."""
     folder = found.study.folder
     write_csv(found, folder / "search.csv")
     with new_file(folder / "search.json") as file:
@@ -55,11 +57,12 @@ def conditions_of(trials: Sequence[Trial]) -> tuple[Condition, ...]:
     return tuple(dict.fromkeys(name for trial in trials for fold in trial.folds for name in fold.scores))
 
 
-# ----------------------------------------------------------------------------------------------------------- terminal
+# --------------------------------------------------------------------------------------------------- terminal
 
 
 def print_search(found: Search, console: Console) -> None:
-    """The trials, the best first, with mean ± standard deviation over the folds, and the importances of the fields."""
+    """The trials, the best first, with mean ± standard deviation over the folds, and the importances of the
+    fields."""
     trials, varied = ranked(found), found.plan.space.varied
     conditions = conditions_of(trials)
     table = Table(box=SIMPLE_HEAD, title=_title(found), title_justify="left", title_style="bold")
@@ -88,7 +91,9 @@ def print_search(found: Search, console: Console) -> None:
 
 
 def _title(found: Search) -> str:
-    folds = "the rows that validate" if found.plan.folds is None else f"mean ± std over {found.plan.folds} folds"
+    folds = (
+        "the rows that validate" if found.plan.folds is None else f"mean ± std over {found.plan.folds} folds"
+    )
     fixed = ", ".join(f"{name} {shown(value)}" for name, value in found.plan.space.fixed.items())
     return f"{len(found.data):,} rows, {folds}" + (f"; always {fixed}" if fixed else "")
 
@@ -120,11 +125,12 @@ def seconds(trial: Trial) -> float:
     return sum(fold.seconds for fold in trial.folds)
 
 
-# -------------------------------------------------------------------------------------------------------------- files
+# ------------------------------------------------------------------------------------------------------ files
 
 
 def write_csv(found: Search, path: Path) -> None:
-    """A line per trial, in order: its values, mean and standard deviation of every score, and macro-F1 fold by fold."""
+    """A line per trial, in order: its values, mean and standard deviation of every score, and macro-F1 fold
+    by fold."""
     trials = found.study.trials()
     conditions, names = conditions_of(trials), list(found.plan.space.fields)
     columns = [f"{c}.{m}.{s}" for c in conditions for m in MEASURES for s in ("mean", "std")]
@@ -137,7 +143,9 @@ def write_csv(found: Search, path: Path) -> None:
             pairs = [s for c in conditions for m in MEASURES for s in (trial.mean(m, c), trial.std(m, c))]
             single = [_at(trial, i, c) for c in conditions for i in range(len(found.pairs))]
             numbers = ["" if math.isnan(s) else f"{s:.6f}" for s in [*pairs, *single]]
-            writer.writerow([trial.number, trial.state, *values, *numbers, len(trial.folds), f"{seconds(trial):.2f}"])
+            writer.writerow(
+                [trial.number, trial.state, *values, *numbers, len(trial.folds), f"{seconds(trial):.2f}"]
+            )
 
 
 def _at(trial: Trial, fold: int, condition: Condition) -> float:
@@ -146,7 +154,8 @@ def _at(trial: Trial, fold: int, condition: Condition) -> float:
 
 
 def to_dict(found: Search, base: Config) -> dict[str, Any]:
-    """Everything as plain values: `best` with its complete `config` and the `flags` that make it from the recipe."""
+    """Everything as plain values: `best` with its complete `config` and the `flags` that make it from the
+    recipe."""
     best, plan = found.best, found.plan
     return {
         "best": None if best is None else _best(found, best, base),
@@ -163,7 +172,8 @@ def to_dict(found: Search, base: Config) -> dict[str, Any]:
 def _best(found: Search, best: Trial, base: Config) -> dict[str, Any]:
     config = found.config_of(best)
     scores = {
-        c: {m: {"mean": best.mean(m, c), "std": _plain(best.std(m, c))} for m in MEASURES} for c in conditions_of([best])
+        c: {m: {"mean": best.mean(m, c), "std": _plain(best.std(m, c))} for m in MEASURES}
+        for c in conditions_of([best])
     }
     return {
         "trial": best.number,
@@ -179,7 +189,7 @@ def _plain(number: float) -> float | None:
     return None if math.isnan(number) else number
 
 
-# ------------------------------------------------------------------------------------------------------------- figure
+# ----------------------------------------------------------------------------------------------------- figure
 
 
 def figure_of(found: Search) -> Figure:
@@ -193,19 +203,27 @@ def figure_of(found: Search) -> Figure:
 def cells_figure(
     trials: Sequence[Trial], names: Sequence[str], condition: Condition | None, title: str, most: int = MOST
 ) -> Figure:
-    """The best trials first: their values as columns of text; the mean as a dot, the standard deviation as a bar, and every
-    fold as a faint dot."""
+    """The best trials first: their values as columns of text; the mean as a dot, the standard deviation as a
+    bar, and every fold as a faint dot."""
     shown_here = trials[:most]
-    figure, (left, right) = _page(10.5, 1.5 + 0.32 * len(shown_here), ncols=2, width_ratios=[1.1 * len(names) + 0.2, 7])
+    figure, (left, right) = _page(
+        10.5, 1.5 + 0.32 * len(shown_here), ncols=2, width_ratios=[1.1 * len(names) + 0.2, 7]
+    )
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     _style(right, "", f"macro-F1{f' of {condition}' if condition else ''}", grid="x")
-    _columns(left, [[_text(trial.values[name]) for name in names] for trial in shown_here], list(short(names).values()))
+    _columns(
+        left,
+        [[_text(trial.values[name]) for name in names] for trial in shown_here],
+        list(short(names).values()),
+    )
     for y, trial in enumerate(shown_here):
         mean, std = trial.mean(condition=condition), trial.std(condition=condition)
         colour = CONDITIONS["image"] if y == 0 else INK
         folds = trial.scores(condition=condition)
         right.plot(folds, np.full(len(folds), y), "o", color=PALE, markersize=4, alpha=0.5, markeredgewidth=0)
-        right.plot([mean - std, mean + std], [y, y], color=colour, linewidth=5, alpha=0.3, solid_capstyle="round")
+        right.plot(
+            [mean - std, mean + std], [y, y], color=colour, linewidth=5, alpha=0.3, solid_capstyle="round"
+        )
         right.plot(mean, y, "o", color=colour, markersize=7)
         text = f"{mean:.4f}" + ("" if math.isnan(std) else f" ± {std:.4f}")
         place = {"xycoords": ("axes fraction", "data"), "va": "center"}
@@ -233,8 +251,8 @@ def _columns(axes: Axes, cells: Sequence[Sequence[str]], heads: Sequence[str]) -
 def course_figure(
     trials: Sequence[Trial], importances: Mapping[str, float], condition: Condition | None, title: str
 ) -> Figure:
-    """Left, every trial that is done in the order in which they began, the best so far as a line, and the pruned ones as
-    marks at the foot; right, how much each field matters."""
+    """Left, every trial that is done in the order in which they began, the best so far as a line, and the
+    pruned ones as marks at the foot; right, how much each field matters."""
     figure, (left, right) = _page(11, 4.6, ncols=2, width_ratios=[3, 2])
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     done = [trial for trial in trials if trial.state == "done"]

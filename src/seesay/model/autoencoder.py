@@ -1,6 +1,5 @@
 """Autoencoders: an encoder and its mirror, so that an encoder can be trained before there are labels."""
 
-
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -14,8 +13,9 @@ from seesay.model.report_cnn import ReportCnn, Sides
 class ReportDecoder(nn.Module):
     """The mirror of a `ReportCnn`: encodings `(b, dim)` to features in 0 to 1, `(b, *shape)`.
 
-    Transposed convolutions with the encoder's kernels and strides, in reverse; batch normalisation and activation between
-    them, a sigmoid behind the last. No dropout: the decoder is thrown away, it need not generalise.
+    Transposed convolutions with the encoder's kernels and strides, in reverse; batch normalisation and
+    activation between them, a sigmoid behind the last. No dropout: the decoder is thrown away, it need not
+    generalise.
     """
 
     def __init__(self, encoder: ReportCnn) -> None:
@@ -35,11 +35,18 @@ class ReportDecoder(nn.Module):
 
 
 def mirrored(convolution: nn.Conv2d, sides: Sides, bias: bool) -> nn.ConvTranspose2d:
-    """The transposed convolution that leads from what this convolution makes of maps of these sides back to such maps."""
+    """The transposed convolution that leads from what this convolution makes of maps of these sides back to
+    such maps."""
     c = convolution
     high, wide = ((side + 2 * c.padding[i] - c.kernel_size[i]) % c.stride[i] for i, side in enumerate(sides))
     return nn.ConvTranspose2d(
-        c.out_channels, c.in_channels, c.kernel_size, c.stride, c.padding, output_padding=(high, wide), bias=bias
+        c.out_channels,
+        c.in_channels,
+        c.kernel_size,
+        c.stride,
+        c.padding,
+        output_padding=(high, wide),
+        bias=bias,
     )
 
 
@@ -59,11 +66,14 @@ class Autoencoder(nn.Module):
 
 
 def autoencoders(model: Classifier, seed: int = 0) -> dict[Modality, Autoencoder]:
-    """By modality the classifier's own encoder, which must be a `ReportCnn`, and a fresh decoder on its device."""
+    """By modality the classifier's own encoder, which must be a `ReportCnn`, and a fresh decoder on its
+    device."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         decoders = {m: ReportDecoder(encoder) for m, encoder in model.encoders.items()}
-    return {m: Autoencoder(model.encoders[m], decoders[m]).to(model.log_prior.device) for m in model.modalities}
+    return {
+        m: Autoencoder(model.encoders[m], decoders[m]).to(model.log_prior.device) for m in model.modalities
+    }
 
 
 @torch.no_grad()

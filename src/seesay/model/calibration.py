@@ -1,7 +1,8 @@
-"""Temperatures: logits divided by one number a condition, so that a probability of 0.9 is right nine times in ten.
+"""Temperatures: logits divided by one number a condition, so that a probability of 0.9 is right nine times in
+ten.
 
-Guo et al. 2017. The sum of log-posteriors is the optimum only if they are calibrated, so each modality's own temperature is
-found first and the fusion's after it.
+Guo et al. 2017. The sum of log-posteriors is the optimum only if they are calibrated, so each modality's own
+temperature is found first and the fusion's after it.
 """
 
 from typing import TYPE_CHECKING
@@ -31,8 +32,8 @@ def fit_temperature(
 ) -> float:
     """The T for which softmax(logits / T) has the smallest negative log-likelihood; above 1: too sure before.
 
-    `doubt` is the share of each row that is taken to be of any class. Log-probabilities will do as logits; all must be finite. In 1/T the loss is convex, so what a bounded search finds is the
-    optimum.
+    `doubt` is the share of each row that is taken to be of any class. Log-probabilities will do as logits;
+    all must be finite. In 1/T the loss is convex, so what a bounded search finds is the optimum.
     """
     logits = logits.astype(np.float64)
     logits -= logits[np.arange(len(label)), label][:, None]  # the label's is 0: a row's loss is its logsumexp
@@ -47,10 +48,11 @@ def fit_temperature(
 
 
 def calibrate(model: "Classifier", rows: Table) -> None:
-    """Sets the model's temperatures from rows that did not train it; the modalities' first, then the fusion's.
+    """Sets the model's temperatures from rows that did not train it; the modalities' first, then the
+    fusion's.
 
-    Rows without an error do not show that there are none: of n, one in n + 2 is doubted (Platt 1999, section 2.2). Without
-    that, few rows that are all right would make the model certain of everything.
+    Rows without an error do not show that there are none: of n, one in n + 2 is doubted (Platt 1999, section
+    2.2). Without that, few rows that are all right would make the model certain of everything.
     """
     model.temperature.fill_(1.0)
     for place, name in enumerate(model.conditions):  # modalities come first: the fusion sees them calibrated
@@ -61,7 +63,8 @@ def calibrate(model: "Classifier", rows: Table) -> None:
 
 @torch.no_grad()
 def _said(model: "Classifier", rows: Table, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and labels of the rows that have all the condition's modalities; the same content counts once."""
+    """Logits and labels of the rows that have all the condition's modalities; the same content counts
+    once."""
     model.eval()
     logits, label = [np.zeros((0, len(model.log_prior)))], [np.zeros(0, np.int64)]
     modalities = name.split("+")

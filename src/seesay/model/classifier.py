@@ -1,7 +1,7 @@
 """The classifier: per modality a front end, an encoder and a head; one fusion over all. Dict in, logits out.
 
-What is missing is missing: a row that lacks a modality is predicted from the others, never from zeros, noise or its
-neighbours, and a row that has just one gets exactly what that one says alone.
+What is missing is missing: a row that lacks a modality is predicted from the others, never from zeros, noise
+or its neighbours, and a row that has just one gets exactly what that one says alone.
 """
 
 from collections import defaultdict
@@ -51,14 +51,16 @@ class Classifier(nn.Module):
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
-        """Every modality alone and, if there are several, all together: the keys of what `forward` returns."""
+        """Every modality alone and, if there are several, all together: the keys of what `forward`
+        returns."""
         return tuple(dict.fromkeys([*self.modalities, condition(self.modalities)]))
 
     def forward(self, inputs: Inputs, present: Present | None = None) -> dict[Condition, Logits]:
-        """Contents to logits: what each modality says alone and, if there are several, what they say together.
+        """Contents to logits: what each modality says alone and, if there are several, what they say
+        together.
 
-        A key that is absent from `inputs`, or a row that is not `present`, is missing; a row without any modality gets
-        the prior.
+        A key that is absent from `inputs`, or a row that is not `present`, is missing; a row without any
+        modality gets the prior.
         """
         return self.classify(self.features(inputs), present)
 
@@ -94,10 +96,16 @@ class Classifier(nn.Module):
             blank = present.view(-1, *[1] * (features.dim() - 1))
             return torch.where(present[:, None], encode(torch.where(blank, features, 0)), 0)
         before, everywhere = encode.training, bool(present.all())
-        encode.train(before and int(present.sum()) > 1)  # one row has no variance: the statistics so far must do
-        some = encode(features if everywhere else features[present])  # absent rows must not enter those statistics
+        encode.train(
+            before and int(present.sum()) > 1
+        )  # one row has no variance: the statistics so far must do
+        some = encode(
+            features if everywhere else features[present]
+        )  # absent rows must not enter those statistics
         encode.train(before)
-        return some if everywhere else some.new_zeros(len(features), some.shape[1]).index_put((present,), some)
+        return (
+            some if everywhere else some.new_zeros(len(features), some.shape[1]).index_put((present,), some)
+        )
 
     def _opinion(self, modality: Modality, encoding: Tensor, present: Tensor) -> Logits:
         logits = self.heads[modality](encoding).float() / self.temperature[self.modalities.index(modality)]
@@ -106,7 +114,9 @@ class Classifier(nn.Module):
     def _together(self, encodings: Inputs, opinions: Mapping[Modality, Tensor], present: Present) -> Logits:
         """The fusion of several; alone, a modality has the last word."""
         shape = self.modalities
-        blank_encoding, blank_opinion = (torch.zeros_like(next(iter(d.values()))) for d in (encodings, opinions))
+        blank_encoding, blank_opinion = (
+            torch.zeros_like(next(iter(d.values()))) for d in (encodings, opinions)
+        )
         nobody = torch.zeros_like(next(iter(present.values())))
         stacked = torch.stack([encodings.get(m, blank_encoding) for m in shape], 1)
         said = torch.stack([opinions.get(m, blank_opinion) for m in shape], 1)
@@ -118,7 +128,8 @@ class Classifier(nn.Module):
 
 
 def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed: int = 0) -> Classifier:
-    """A classifier with fresh weights. `prior`: (k,) shares of the classes among the training rows; None: all alike."""
+    """A classifier with fresh weights. `prior`: (k,) shares of the classes among the training rows; None: all
+    alike."""
     classes = len(spec.classes)
     shares = np.full(classes, 1 / classes) if prior is None else prior
     log_prior = torch.from_numpy(np.log(np.clip(shares, 1e-8, 1))).float()
@@ -148,8 +159,8 @@ def _fusion(config: ModelConfig, modalities: int, classes: int, log_prior: Tenso
 def posteriors(model: Classifier, rows: Table, size: int = 1024) -> dict[Condition, np.ndarray]:
     """Class probabilities, (n, k) by condition, of rows that hold features (`features_of`), in order.
 
-    NaN in the rows that lack one of the condition's modalities: nothing was said there. No rows, or a modality that the
-    table has not: no such conditions.
+    NaN in the rows that lack one of the condition's modalities: nothing was said there. No rows, or a
+    modality that the table has not: no such conditions.
     """
     model.eval()
     parts: dict[Condition, list[np.ndarray]] = defaultdict(list)
@@ -162,7 +173,8 @@ def posteriors(model: Classifier, rows: Table, size: int = 1024) -> dict[Conditi
 
 @torch.no_grad()
 def features_of(model: Classifier, dataset: Dataset, size: int = 1024) -> dict[Modality, Tensor]:
-    """The features of all contents of a data set, on the model's device, each made once; of modalities that both know.
+    """The features of all contents of a data set, on the model's device, each made once; of modalities that
+    both know.
 
     Pictures of whole bytes stay bytes, which is exact and a quarter of the memory; see `Table`.
     """
@@ -173,6 +185,8 @@ def features_of(model: Classifier, dataset: Dataset, size: int = 1024) -> dict[M
         if contents.dtype == np.uint8:
             features[modality] = torch.from_numpy(np.array(contents)).to(device)
         else:
-            parts = (torch.from_numpy(np.array(contents[i : i + size])) for i in range(0, len(contents), size))
+            parts = (
+                torch.from_numpy(np.array(contents[i : i + size])) for i in range(0, len(contents), size)
+            )
             features[modality] = torch.cat([model.front_ends[modality](part.to(device)) for part in parts])
     return features

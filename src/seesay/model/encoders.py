@@ -1,7 +1,7 @@
 """Encoders: features of one modality in, an encoding `(b, d)` out, for pictures and recordings of any size.
 
-Work is done at low resolution: the first convolution of a picture already halves it, because normalising and clipping full
-resolution maps costs more than the convolutions themselves (docs/log.md).
+Work is done at low resolution: the first convolution of a picture already halves it, because normalising and
+clipping full resolution maps costs more than the convolutions themselves (docs/log.md).
 """
 
 import math
@@ -16,8 +16,8 @@ from seesay.model.transformer import Transformer
 
 
 class PictureCnn(nn.Module):
-    """Convolutions over height and width: a 5x5 of stride 2, then 3x3 ones, each followed by 2x2 maximum pooling, and the
-    maxima of the last maps' four quarters projected to `dim`."""
+    """Convolutions over height and width: a 5x5 of stride 2, then 3x3 ones, each followed by 2x2 maximum
+    pooling, and the maxima of the last maps' four quarters projected to `dim`."""
 
     def __init__(
         self, shape: tuple[int, int, int], dim: int, width: int, layers: int, dropout: float
@@ -42,9 +42,9 @@ class PictureCnn(nn.Module):
 
 
 class RecordingCnn(nn.Module):
-    """Convolutions over time, the columns of the feature matrix and their slopes as channels; the mean and the maximum over
-    time projected to `dim`. A 2-D network on the same matrix hears new speakers worse (0.90 against 0.97 on open-wsd): columns are no
-    places, a cepstrum's third is not like its fourth."""
+    """Convolutions over time, the columns of the feature matrix and their slopes as channels; the mean and
+    the maximum over time projected to `dim`. A 2-D network on the same matrix hears new speakers worse (0.90
+    against 0.97 on open-wsd): columns are no places, a cepstrum's third is not like its fourth."""
 
     def __init__(self, columns: int, dim: int, width: int, layers: int, dropout: float) -> None:
         super().__init__()
@@ -58,7 +58,9 @@ class RecordingCnn(nn.Module):
     def forward(self, features: Float[Tensor, "b t f"]) -> Float[Tensor, "b d"]:
         columns = features.transpose(1, 2)
         slopes = nn.functional.pad(columns, (1, 1), mode="replicate")
-        slopes = (slopes[:, :, 2:] - slopes[:, :, :-2]) / 2**0.5  # as large as the columns where frames are independent
+        slopes = (
+            slopes[:, :, 2:] - slopes[:, :, :-2]
+        ) / 2**0.5  # as large as the columns where frames are independent
         maps = self.blocks(self.stem(torch.cat([columns, slopes], 1)))
         return self.project(torch.cat([maps.mean(2), maps.amax(2)], 1))
 
@@ -80,7 +82,9 @@ def encoder(config: ModelConfig, spec: Spec, modality: Modality) -> nn.Module:
     sizes = {"dim": config.dim, "width": chosen.width, "layers": chosen.layers, "dropout": chosen.dropout}
     shape = spec[modality].shape
     if chosen.kind == "report":
-        return ReportCnn(shape, kernel=chosen.kernel, stride=chosen.stride, activation=chosen.activation, **sizes)
+        return ReportCnn(
+            shape, kernel=chosen.kernel, stride=chosen.stride, activation=chosen.activation, **sizes
+        )
     if chosen.kind == "transformer":
         return Transformer(shape, **sizes)
     return PictureCnn(shape, **sizes) if modality == "image" else RecordingCnn(shape[1], **sizes)

@@ -1,7 +1,7 @@
 """Fusions: ways to make one prediction of several modalities.
 
-Each takes the encodings `(b, m, d)`, what every modality says alone (logits, `(b, m, k)`) and which are present `(b, m)`,
-and returns logits `(b, k)`. What stands in an absent place must not matter.
+Each takes the encodings `(b, m, d)`, what every modality says alone (logits, `(b, m, k)`) and which are
+present `(b, m)`, and returns logits `(b, k)`. What stands in an absent place must not matter.
 """
 
 from itertools import pairwise
@@ -42,8 +42,8 @@ class Concat(nn.Module):
 
 
 class Gated(nn.Module):
-    """A weighted mean of the encodings; all of them together decide, entry by entry, whom to listen to (the gated
-    multimodal unit, Arevalo et al. 2017, with its gates adding up to 1 over those present)."""
+    """A weighted mean of the encodings; all of them together decide, entry by entry, whom to listen to (the
+    gated multimodal unit, Arevalo et al. 2017, with its gates adding up to 1 over those present)."""
 
     def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
         super().__init__()
@@ -59,7 +59,8 @@ class Gated(nn.Module):
 
 
 class Attention(nn.Module):
-    """A learned question looks at the modalities' tokens, in several heads, and sums what it finds (Vaswani et al. 2017)."""
+    """A learned question looks at the modalities' tokens, in several heads, and sums what it finds (Vaswani
+    et al. 2017)."""
 
     def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
         super().__init__()
@@ -79,8 +80,8 @@ class Attention(nn.Module):
 
 
 class LowRank(nn.Module):
-    """The product of all encodings with each other, every entry with every entry, through a weight tensor of low rank,
-    which never needs the product itself (Liu et al. 2018). An absent modality is a factor of 1."""
+    """The product of all encodings with each other, every entry with every entry, through a weight tensor of
+    low rank, which never needs the product itself (Liu et al. 2018). An absent modality is a factor of 1."""
 
     def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
         super().__init__()
@@ -107,8 +108,9 @@ class Mean(nn.Module):
 
 
 class PosteriorSum(nn.Module):
-    """The sum of the log-posteriors less the log-prior that was counted too often: Bayes' rule for modalities that are
-    independent given the class (Kittler et al. 1998, the product rule). Nothing to learn; an absent one adds nothing."""
+    """The sum of the log-posteriors less the log-prior that was counted too often: Bayes' rule for modalities
+    that are independent given the class (Kittler et al. 1998, the product rule). Nothing to learn; an absent
+    one adds nothing."""
 
     log_prior: Tensor
 

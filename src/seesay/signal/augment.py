@@ -35,10 +35,13 @@ def augment_pictures(pictures: Pictures, config: AugmentConfig, generator: Gener
 
 
 def augment_recordings(features: Recordings, config: AugmentConfig, generator: Generator) -> Recordings:
-    """Moved and stretched in time, tilted, noise added, one run of frames and one of columns set to 0, the mean."""
+    """Moved and stretched in time, tilted, noise added, one run of frames and one of columns set to 0, the
+    mean."""
     features = _stretched(features, config, generator)
     if config.tilt:
-        constant = torch.randn((len(features), 1, features.shape[2]), generator=generator, device=features.device)
+        constant = torch.randn(
+            (len(features), 1, features.shape[2]), generator=generator, device=features.device
+        )
         features = features + config.tilt * constant
     if config.noise:
         noise = torch.randn(features.shape, generator=generator, device=features.device)
@@ -48,7 +51,8 @@ def augment_recordings(features: Recordings, config: AugmentConfig, generator: G
 
 
 def _stretched(features: Recordings, config: AugmentConfig, generator: Generator) -> Recordings:
-    """Each row read at evenly spaced places, linearly between frames; beyond the ends the edge frames go on."""
+    """Each row read at evenly spaced places, linearly between frames; beyond the ends the edge frames go
+    on."""
     if not (config.delay or config.stretch):
         return features
     b, t, _ = features.shape

@@ -21,27 +21,26 @@ from seesay.signal.ink import LONGEST, lay_out
 Source = bytes | str | PathLike | np.ndarray | Image.Image
 
 SMALLEST = 2  # pixels: a side below this shows nothing, whichever reader looks at it
-LARGEST = (
-    50_000_000  # pixels: as many as common cameras make; 150 MB as RGB, where a bomb unpacks to gigabytes
-)
+LARGEST = 50_000_000  # pixels: as many as common cameras make; a bomb unpacks to gigabytes
 
 
 def read_image(source: Source, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
     """A picture as the spec's reader makes it: float32 between 0 and 1, of shape `spec.shape`.
 
-    The source is a path, the bytes of a file in any format that Pillow decodes by itself, a Pillow picture, or
-    an array `(h, w)`, `(h, w, c)` or `(c, h, w)` with 1, 3 or 4 channels. Arrays of bool, uint8 and uint16 span
-    their type; others reach 1, 255 or 65,535, told apart by their largest value. EXIF orientation is applied; of
-    an animation the first frame is read; arrays with several channels are rounded to 8 bits.
+    The source is a path, the bytes of a file in any format that Pillow decodes by itself, a Pillow picture,
+    or an array `(h, w)`, `(h, w, c)` or `(c, h, w)` with 1, 3 or 4 channels. Arrays of bool, uint8 and
+    uint16 span their type; others reach 1, 255 or 65,535, told apart by their largest value. EXIF
+    orientation is applied; of an animation the first frame is read; arrays with several channels are
+    rounded to 8 bits.
 
-    `ink` finds the ink on its paper and lays it out as MNIST did (seesay.signal.ink): a MNIST picture comes back
-    bit for bit, a blank page is all zeros, transparent ground is the opposite of what is drawn on it. `photo`
-    scales the shorter side to fit and crops the middle; transparent ground is white. `unknown` takes arrays of
-    exactly `spec.shape`, uint8 or between 0 and 1, and nothing else.
+    `ink` finds the ink on its paper and lays it out as MNIST did (seesay.signal.ink): a MNIST picture comes
+    back bit for bit, a blank page is all zeros, transparent ground is the opposite of what is drawn on it.
+    `photo` scales the shorter side to fit and crops the middle; transparent ground is white. `unknown`
+    takes arrays of exactly `spec.shape`, uint8 or between 0 and 1, and nothing else.
 
-    Raises InputError, naming the file, for one that is missing, empty, no picture, truncated, under 2 pixels on
-    a side or over 50 megapixels (refused before it is decoded); and for an array of another shape, of no size,
-    or with NaN or infinities.
+    Raises InputError, naming the file, for one that is missing, empty, no picture, truncated, under 2
+    pixels on a side or over 50 megapixels (refused before it is decoded); and for an array of another
+    shape, of no size, or with NaN or infinities.
     """
     if spec.reader == "unknown":
         return _ready_made(source, spec)
@@ -67,7 +66,7 @@ def as_content(picture: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "c h w"
 
 
 class Picture(nn.Module):
-    """The front end of pictures: contents 0-255 (uint8) become features 0-1 (float32); floats keep their values."""
+    """The front end of pictures: uint8 contents become float32 features, 0 to 1; floats keep their values."""
 
     def forward(self, contents: Num[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         features = contents.to(torch.float32)
@@ -100,7 +99,7 @@ def _grey(picture: Image.Image) -> Float[np.ndarray, "h w"]:
 
 
 def _ground_under(grey: Float[np.ndarray, "h w"], alpha: Float[np.ndarray, "h w"]) -> np.float32:
-    """What to put under a transparent picture: its own paper where it has some, or the opposite of its ink."""
+    """What to put under a transparent picture: its own paper if it has some, or the opposite of its ink."""
     seen = grey[alpha > 0.5]
     if seen.size > grey.size / 2 and np.ptp(np.quantile(seen, (0.02, 0.98))) > 0.25:
         return np.float32(np.median(seen))
@@ -192,7 +191,7 @@ def _from_array(array: np.ndarray) -> Image.Image:
 
 
 def _unit(array: np.ndarray, name: str) -> Float[np.ndarray, "..."]:
-    """Values between 0 and 1, float32: uint8 and uint16 by their type, others by looking how far they reach."""
+    """Values between 0 and 1, float32: uint8 and uint16 by their type, others by how far they reach."""
     if array.dtype.kind not in "buif":
         raise InputError(f"{name} holds {array.dtype}, expected numbers")
     if not np.isfinite(array).all():

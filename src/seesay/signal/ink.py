@@ -1,9 +1,10 @@
 """Ink on paper, found and laid out as MNIST's makers laid out theirs.
 
 A picture is paper and ink. The paper is what most of it, and most of its border, is: one value in a drawing
-from a canvas, a slowly changing surface with grain in a photo of a note. What stands out from it is ink. It is
-cropped, scaled into a box of 20x20 in 28x28 and moved so that its centre of mass is the centre of the picture:
-LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition (1998), section III.A.
+from a canvas, a slowly changing surface with grain in a photo of a note. What stands out from it is ink. It
+is cropped, scaled into a box of 20x20 in 28x28 and moved so that its centre of mass is the centre of the
+picture: LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition (1998),
+section III.A.
 """
 
 import numpy as np
@@ -14,13 +15,9 @@ from scipy import ndimage
 Grey = Float[np.ndarray, "h w"]
 Mask = Bool[np.ndarray, "h w"]
 
-LONGEST = (
-    1024  # pixels: side at which ink is looked for; a digit a fiftieth of it wide still has its 20 pixels
-)
+LONGEST = 1024  # pixels: side at which ink is looked for; a digit a fiftieth as wide still has 20 pixels
 BOX = 20 / 28  # of the shorter side: the box that the ink is scaled into, as in MNIST
-FINE = (
-    8  # times finer than the box: the grid of the clean strokes; MNIST was averaged down from bilevel scans
-)
+FINE = 8  # times finer than the box: the grid of clean strokes; MNIST was averaged down from bilevel scans
 SHARPEN = 1.5  # of what a source pixel blurs; it and SOFT give a MNIST network its best score on 8x8 digits
 SOFT = 0.8  # of the local peak: the range around half of it in which ink is neither none nor full
 THINNEST = 2.0  # pixels in the box: thinner strokes are thickened to this, about the thinnest that MNIST has
@@ -47,7 +44,7 @@ def lay_out(grey: Grey, height: int, width: int) -> Grey:
 
 
 def is_laid_out(ink: Grey, height: int, width: int) -> bool:
-    """Of the right size, filling the box and centred, within a pixel: true of all 70,000 pictures of MNIST."""
+    """Of the right size, filling the box and centred, within a pixel: true of MNIST's 70,000 pictures."""
     if ink.shape != (height, width) or ink.max() < 0.9:
         return False
     rows, columns = extent(ink > 0)
@@ -94,7 +91,7 @@ def ink_on_uneven_paper(grey: Grey) -> Grey:
 
 
 def uneven_ground(grey: Grey) -> Grey:
-    """The paper under the ink: a wide median, corrected by a wide average over what does not stand out from it.
+    """The paper under the ink: a wide median, corrected by a wide average over what keeps close to it.
 
     Where the paper ends (the median steps) it is the picture itself, so that nothing stands out there.
     """
@@ -110,7 +107,7 @@ def uneven_ground(grey: Grey) -> Grey:
 
 
 def without_ruled_lines(mask: Mask) -> Mask:
-    """Thin lines that run through most of the picture, across or down, taken out; strokes that cross are mended.
+    """Thin lines through most of the picture, across or down, taken out; strokes that cross them are mended.
 
     A line may slope by a fiftieth. Where nothing else is left, the line was the drawing and stays.
     """
@@ -167,7 +164,7 @@ def place(ink: Grey, height: int, width: int) -> Grey:
 
 
 def into_box(ink: Grey, box: int) -> Grey:
-    """The cropped ink with its longer side `box` pixels, its strokes full and sharp and not thinner than MNIST's."""
+    """The cropped ink with its longer side `box` pixels, its strokes sharp and not thinner than MNIST's."""
     factor = FINE * box / max(ink.shape)
     fine = resized(np.pad(ink, 1), factor)
     fine = fine + SHARPEN * (fine - ndimage.gaussian_filter(fine, 0.6 * factor))
@@ -183,7 +180,7 @@ def into_box(ink: Grey, box: int) -> Grey:
 
 
 def stroke_width(strokes: Mask) -> float:
-    """Pixels: twice the area by the length of the outline, which is Crofton's estimate from four directions."""
+    """Pixels: twice the area by the length of the outline (Crofton's estimate from four directions)."""
     m = np.pad(strokes, 1)
     straight = np.count_nonzero(m[1:] != m[:-1]) + np.count_nonzero(m[:, 1:] != m[:, :-1])
     slanted = np.count_nonzero(m[1:, 1:] != m[:-1, :-1]) + np.count_nonzero(m[1:, :-1] != m[:-1, 1:])

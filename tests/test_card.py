@@ -1,0 +1,116 @@
+"""What an evaluation leaves in a run: scores, figures to look at, and a card that says what the model is."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+from tiny import CLASSES, IMAGE, tiny_config, tiny_data, tiny_run
+
+from seesay.data.dataset import Dataset
+from seesay.learn.run import Run
+from seesay.measure.card import card, keep, mistakes, row_features
+from seesay.measure.evaluate import Evaluation, evaluate
+
+CONDITIONS = ["image", "audio", "image+audio"]
+
+
+@pytest.fixture(scope="module")
+def half(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Half learned, so that there are mistakes."""
+    return tiny_run(tmp_path_factory.mktemp("runs") / "run", config=tiny_config(epochs=1))
+
+
+def kept(run: Run, data: Dataset) -> Evaluation:
+    model = run.model()
+    evaluation = evaluate(model, data, data.rows_of("test"))
+    keep(run, model, data, evaluation)
+    return evaluation
+
+
+def figures(run: Run) -> set[str]:
+    return {path.name for path in (run.folder / "figures").iterdir()}
+
+
+@pytest.mark.parametrize(
+    ("changes", "conditions"),
+    [({}, CONDITIONS), ({"missing": True}, CONDITIONS), ({"modalities": ["audio"]}, ["audio"])],
+    ids=str,
+)
+def test_every_condition_has_its_figures(tmp_path: Path, changes: dict[str, Any], conditions: list[str]):
+    data = tiny_data(**changes)
+    run = tiny_run(tmp_path / "run", data, tiny_config(epochs=1))
+    kept(run, data)
+    names = {
+        f"{kind}_{name.replace('+', '_')}.png" for kind in ("confusion", "mistakes") for name in conditions
+    }
+    assert figures(run) >= names | {"learning_curves.png"}
+    for name in figures(run):
+        with Image.open(run.folder / "figures" / name) as picture:
+            extrema = picture.convert("L").getextrema()
+        assert extrema[0] != extrema[1], f"{name} is blank"
+
+
+def test_a_second_evaluation_takes_the_place_of_the_first(half: Run):
+    kept(half, tiny_data())
+    kept(half, tiny_data(modalities=["audio"]))
+    assert figures(half) == {"learning_curves.png", "confusion_audio.png", "mistakes_audio.png"}
+    assert "| image" not in (half.folder / "README.md").read_text()
+
+
+def test_the_card_says_what_the_model_is_and_how_well_it_does(half: Run):
+    evaluation = kept(half, tiny_data())
+    text = (half.folder / "README.md").read_text()
+    assert text.startswith("---\n")
+    for name in CLASSES:
+        assert name in text
+    for name, result in evaluation.results.items():
+        assert f"| {name} | {result['accuracy']:.4f} | {result['macro_f1']:.4f} |" in text
+    assert f"`{half.recipe}`" in text
+    assert "{" not in text, "a place that was not filled in"
+
+
+def test_the_card_says_where_a_split_leaks(tmp_path: Path):
+    from seesay.config import SplitConfig
+
+    for by, leaks in (("group", False), ("row", True)):
+        run = tiny_run(tmp_path / by, config=tiny_config(epochs=1, split=SplitConfig(by=by)))
+        evaluation = evaluate(run.model(), tiny_data(), tiny_data().rows_of("test"))
+        assert ("inflated" in card(run, evaluation)) == leaks
+
+
+def test_class_names_may_hold_anything(half: Run):
+    import dataclasses
+
+    spec = dataclasses.replace(half.spec, classes=("{label}", "a|b", "%s"))
+    evaluation = evaluate(half.model(), tiny_data(), tiny_data().rows_of("test"))
+    assert "{label}" in card(dataclasses.replace(half, spec=spec), evaluation)
+
+
+# --------------------------------------------------------------------------------------------------- mistakes
+
+
+@pytest.mark.parametrize("condition", CONDITIONS)
+def test_mistakes_are_the_wrong_rows_and_the_surest_come_first(half: Run, condition: str):
+    data, model = tiny_data(missing=True), half.model()
+    evaluation = evaluate(model, data, data.rows_of("test"))
+    probabilities = evaluation.probabilities[condition]
+    there = ~np.isnan(probabilities[:, 0])
+    wrong = (probabilities[there].argmax(1) != evaluation.label[there]).sum()
+    cells = mistakes(model, data, evaluation, condition)
+    assert len(cells) == min(wrong, 24)
+    sureness = [cell.score for cell in cells]
+    assert sureness == sorted(sureness, reverse=True)
+    assert all(cell.label != cell.prediction for cell in cells)
+    assert all((cell.picture is not None) == ("image" in condition) for cell in cells)
+    assert all((cell.features is not None) == ("audio" in condition) for cell in cells)
+    assert [cell.score for cell in mistakes(model, data, evaluation, condition, most=2)] == sureness[:2]
+
+
+def test_features_of_a_row_are_those_that_it_has(half: Run):
+    data, model = tiny_data(missing=True), half.model()
+    assert set(row_features(model, data, 0)) == {"image", "audio"}
+    assert row_features(model, data, 0)["image"].shape == IMAGE.shape
+    assert set(row_features(model, data, 2)) == {"audio"}
+    assert set(row_features(model, data, 3)) == {"image"}
