@@ -42,7 +42,7 @@ def test_it_stays_finite_where_all_rows_are_right_or_all_are_wrong(right: bool):
 def identities(
     n: int, temperatures: tuple[float, float], there: int | None = None
 ) -> tuple[Classifier, Table]:
-    """A classifier that says what it is given, and rows for it whose modalities are independent given the class.
+    """A classifier that says what it is given, and rows whose modalities are independent given the class.
     `there`: how many rows have a recording."""
     random = np.random.default_rng(1)
     label = random.integers(0, CLASSES, n)

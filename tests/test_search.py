@@ -60,9 +60,13 @@ class FakeStudy(SimpleNamespace):
 
 
 def found(folder: Path, trials: list[Trial] = TRIALS, **plan: Any) -> Search:
-    study: Any = FakeStudy(kept=trials, shares={"optim.lr": 0.75, "model.image.layers": 0.25}, folder=folder, total=4)
+    study: Any = FakeStudy(
+        kept=trials, shares={"optim.lr": 0.75, "model.image.layers": 0.25}, folder=folder, total=4
+    )
     data = tiny_data(modalities=["image"])
-    return Search(Plan(parse_space(CELLS), tiny_config(), folds=2, **plan), data, ((data.label, data.label),) * 2, study)
+    return Search(
+        Plan(parse_space(CELLS), tiny_config(), folds=2, **plan), data, ((data.label, data.label),) * 2, study
+    )
 
 
 def told(search: Search) -> str:
@@ -151,7 +155,10 @@ def test_the_json_has_a_complete_config_and_the_flags_that_make_it(tmp_path):
     assert best["values"] == {"model.image.layers": 2, "optim.lr": 0.01, "model.image.kernel": 3}
     assert from_dict(Config, best["config"]) == search.config_of(TRIALS[1])
     assert best["flags"] == ["--optim.lr", "0.01"], "layers and kernel are the base's already"
-    assert best["scores"]["image"]["macro_f1"] == {"mean": pytest.approx(0.96), "std": pytest.approx(0.0141421, rel=1e-4)}
+    assert best["scores"]["image"]["macro_f1"] == {
+        "mean": pytest.approx(0.96),
+        "std": pytest.approx(0.0141421, rel=1e-4),
+    }
     assert len(said["trials"]) == said["wanted"] == 4
 
 
@@ -229,7 +236,18 @@ def test_the_command_proposes_trials_and_prints_json(tiny, tmp_path, capsys):
 
 def test_the_reports_grid_is_searched_by_its_name(tiny, tmp_path, capsys):
     """All sixteen cells; the recipe's autoencoders are not trained."""
-    words = ["--recipe", "report-audio", "--space", "report", "--folds", "2", "--model.dim", "16", "--model.audio.width", "2"]
+    words = [
+        "--recipe",
+        "report-audio",
+        "--space",
+        "report",
+        "--folds",
+        "2",
+        "--model.dim",
+        "16",
+        "--model.audio.width",
+        "2",
+    ]
     assert tune(tiny, tmp_path / "s", *words) == 0
     with (tmp_path / "s" / "search.csv").open() as file:
         lines = list(csv.DictReader(file))
@@ -274,5 +292,3 @@ def test_a_folder_of_something_else_is_left_as_it_is(tiny, tmp_path, capsys):
     assert tune(tiny, tiny, "--space", "model.dim=8|16") == 2
     assert "is no search" in capsys.readouterr().err
     assert not (tiny / "study.db").exists()
-
-

@@ -31,7 +31,9 @@ def test_ranges_and_choices_are_read():
 
 
 def test_values_have_the_type_of_their_field():
-    fields = parse_space("model.dim=2..4,optim.average=0..0.9,augment.repair=true|false,model.image.dropout=0|1e-1").fields
+    fields = parse_space(
+        "model.dim=2..4,optim.average=0..0.9,augment.repair=true|false,model.image.dropout=0|1e-1"
+    ).fields
     assert [type(v) for v in (fields["model.dim"].low, fields["optim.average"].low)] == [int, float]
     assert fields["augment.repair"].values == (True, False)
     assert fields["model.image.dropout"].values == (0.0, 0.1)
@@ -55,7 +57,11 @@ def test_the_reports_grid_has_sixteen_cells_of_one_modality(modality):
     space = parse_space("report", modality)
     cells = space.cells()
     assert len(cells) == len({tuple(cell.values()) for cell in cells}) == 16
-    assert space.fixed == {f"model.{modality}.kind": "report", f"model.{modality}.stride": 1, "pretrain.epochs": 0}
+    assert space.fixed == {
+        f"model.{modality}.kind": "report",
+        f"model.{modality}.stride": 1,
+        "pretrain.epochs": 0,
+    }
     encoders = [getattr(apply(Config(), cell).model, modality) for cell in cells]
     assert {e.layers for e in encoders} == {2, 3}
     assert {e.activation for e in encoders} == {"relu", "sigmoid"}
@@ -92,7 +98,10 @@ def test_a_range_is_no_grid():
         ("optim.lr=1e-4..x", "optim.lr must be a number, got 'x'"),
         ("model.image.dropout=0.5..2", "wants model.image.dropout=2.0, but dropout must be 0 to 0.95"),
         ("model.dim=1|0", "wants model.dim=0, but dim must be 1 or more"),
-        ("model.dim=1..2,optim.lr", "expected field=low..high or field=a|b in the search space, got 'optim.lr'"),
+        (
+            "model.dim=1..2,optim.lr",
+            "expected field=low..high or field=a|b in the search space, got 'optim.lr'",
+        ),
         ("model.dim=1..2,", "got ''"),
         ("reprot", "there is no search space 'reprot'. Did you mean 'report'?"),
         ("", "there is no search space ''"),
@@ -115,7 +124,10 @@ def test_values_go_into_a_config_and_nothing_else_changes():
 
 
 @given(
-    dim=st.integers(1, 500), lr=st.floats(1e-8, 10), repair=st.booleans(), fusion=st.sampled_from(["gated", "low-rank"])
+    dim=st.integers(1, 500),
+    lr=st.floats(1e-8, 10),
+    repair=st.booleans(),
+    fusion=st.sampled_from(["gated", "low-rank"]),
 )
 def test_flags_bring_a_config_back_through_the_command_line(dim, lr, repair, fusion):
     values = {"model.dim": dim, "optim.lr": lr, "augment.repair": repair, "model.fusion": fusion, "seed": 4}

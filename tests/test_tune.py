@@ -99,7 +99,8 @@ def test_the_best_has_the_highest_mean(tmp_path):
 
 def test_the_same_plan_gives_the_same_trials(tmp_path):
     one, other = (
-        [told([trial]) for trial in search(begin(images(), plan(OPEN, trials=13), tmp_path / name))] for name in "ab"
+        [told([trial]) for trial in search(begin(images(), plan(OPEN, trials=13), tmp_path / name))]
+        for name in "ab"
     )
     assert one == other, "ten random trials and three of TPE's"
 
@@ -388,7 +389,11 @@ def test_the_test_rows_are_those_of_all_modalities(tmp_path):
     """A search of one modality leaves out the rows that a model of both is tested on."""
     data = tiny_data(split=np.full(72, -1, np.int8))
     both, one = (
-        begin(data, Plan(parse_space("model.dim=4|8"), dataclasses.replace(tiny_config(1), modalities=m)), tmp_path / str(i))
+        begin(
+            data,
+            Plan(parse_space("model.dim=4|8"), dataclasses.replace(tiny_config(1), modalities=m)),
+            tmp_path / str(i),
+        )
         for i, m in enumerate([(), ("image",)])
     )
     assert one.data.modalities == ("image",)
@@ -428,7 +433,10 @@ def test_no_rows_that_validate_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("changes", "says"),
     [
-        ({"space": parse_space("model.image.width=2|8,model.dim=4|8")}, "space.model.image.width was 2|4, now 2|8;"),
+        (
+            {"space": parse_space("model.image.width=2|8,model.dim=4|8")},
+            "space.model.image.width was 2|4, now 2|8;",
+        ),
         ({"space": parse_space("model.dim=4|8")}, "space.model.image.width was 2|4, now not there"),
         ({"config": tiny_config(2)}, "config.optim.epochs was 1, now 2"),
         ({"folds": 3}, "folds was 2, now 3"),

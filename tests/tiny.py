@@ -13,7 +13,6 @@ import numpy as np
 
 from seesay.config import (
     AudioSpec,
-    AugmentConfig,
     Config,
     EncoderConfig,
     ImageSpec,
@@ -23,6 +22,7 @@ from seesay.config import (
 )
 from seesay.data.dataset import Dataset, Group
 from seesay.learn.run import Run, begin, train
+from seesay.recipes import AS_IT_IS
 
 CLASSES = ("low", "middle", "high")
 SPEAKERS = ("ann", "bob", "cleo", "dan")
@@ -87,8 +87,7 @@ def tiny_data(
     return Dataset(**parts | changes)
 
 
-_NOTHING: dict[str, Any] = {field.name: type(field.default)(0) for field in dataclasses.fields(AugmentConfig)}
-STILL = AugmentConfig(**_NOTHING)
+STILL = AS_IT_IS
 """Nothing is changed."""
 
 

@@ -208,12 +208,15 @@ def tune(
     """
     import dataclasses
 
+    import optuna
+
     from seesay.data.layouts import open_data
     from seesay.learn.space import parse_space
     from seesay.learn.tune import Plan, begin
     from seesay.measure.search import keep_search, print_search, to_dict
     from seesay.recipes import recipe as recipe_of
 
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     dataset = open_data(data)
     config = dataclasses.replace(config, modalities=(modality,)) if modality else config
     alone = config.modalities or dataset.modalities
@@ -249,7 +252,10 @@ def evaluate(
         split: Which rows.
         json: Print JSON.
     """
-    evaluation = _evaluate(run, data, split)
+    from seesay.data.layouts import open_data
+    from seesay.learn.run import Run
+
+    evaluation = _evaluate(run, open_data(data or Run.open(run).data), split)
     if json:
         _print_json(evaluation.metrics())
     else:
@@ -309,9 +315,9 @@ def demo(out: Path = Path("demo"), seed: int = 0) -> None:
     from seesay.data.layouts import open_data
     from seesay.recipes import recipe
 
-    config = dataclasses.replace(recipe("demo"), seed=seed)
-    _train(open_data("digits"), "digits", out, config, "demo", 1, "auto", False, True)
-    _print_scores(_evaluate(out, None, "test"))
+    config, data = dataclasses.replace(recipe("demo"), seed=seed), open_data("digits")
+    _train(data, "digits", out, config, "demo", 1, "auto", False, True)
+    _print_scores(_evaluate(out, data, "test"))
     print(f"Figures: {out}/figures  Model card: {out}/README.md")
     print(f"Next: seesay predict {out} --image PICTURE --audio RECORDING")
 
@@ -422,15 +428,13 @@ def _search(found: Any, threads: int, device: str) -> None:
         raise ConfigError(f"none of the {done()} trials could be trained: {error}")
 
 
-def _evaluate(folder: Path, source: str | None, split: str) -> Any:
-    from seesay.data.layouts import open_data
+def _evaluate(folder: Path, data: Any, split: str) -> Any:
     from seesay.learn.run import Run
     from seesay.measure.card import keep
     from seesay.measure.evaluate import evaluate, rows_for
     from seesay.serve.predict import check_fits
 
     run = Run.open(folder)
-    data = open_data(source or run.data)
     check_fits(run.spec, data)
     model = run.model()
     evaluation = evaluate(model, data, rows_for(run, data, split), split)

@@ -173,7 +173,7 @@ def _choose(counts: np.ndarray, random: np.random.Generator, share: float) -> np
         """Of the squared distance from the target, in parts of the target, when the group is taken."""
         return (counts[group] * (counts[group] + 2 * (have - target)) / target**2).sum(-1)
 
-    def take(group: int) -> None:
+    def take(group: np.integer) -> None:
         taken[group] = True
         np.add(have, counts[group], out=have)
         np.add(used, has[group], out=used)

@@ -46,7 +46,7 @@ def mistakes(
     worst = wrong[np.argsort(-sure[wrong], kind="stable")][:most]
     cells = []
     for i in worst:
-        row = evaluation.rows[there][i]
+        row = int(evaluation.rows[there][i])
         features = {m: x for m, x in row_features(model, data, row).items() if m in condition.split("+")}
         said, true = data.spec.classes[predicted[i]], data.spec.classes[evaluation.label[there][i]]
         cells.append(

@@ -109,7 +109,7 @@ def learning_curves(epochs: Sequence[Mapping[str, Any]]) -> Figure:
     return figure
 
 
-def _line(axes: Axes, points: Sequence[tuple[float, float]], colour: str) -> None:
+def _line(axes: Axes, points: Sequence[tuple[int, float]], colour: str) -> None:
     axes.plot(*zip(*points, strict=True), color=colour, linewidth=2, marker="o", markersize=3)
 
 

@@ -65,20 +65,20 @@ def print_search(found: Search, console: Console) -> None:
     fields."""
     trials, varied = ranked(found), found.plan.space.varied
     conditions = conditions_of(trials)
+    scores = [(c, m) for c in conditions for m in MEASURES if m == "macro_f1" or len(conditions) == 1]
     table = Table(box=SIMPLE_HEAD, title=_title(found), title_justify="left", title_style="bold")
     table.add_column("trial", justify="right")
     for name in short(varied).values():
-        table.add_column(name)
-    for condition in conditions:
-        for measure in MEASURES.values():
-            table.add_column(f"{condition}\n{measure}", justify="right", no_wrap=True)
+        table.add_column(name, no_wrap=True)
+    for condition, measure in scores:
+        table.add_column(f"{condition}\n{MEASURES[measure]}", justify="right", min_width=len(condition))
     table.add_column("s", justify="right")
     for trial in trials[:MOST]:
         values = [_text(trial.values.get(name, "")) for name in varied]
-        scores = [_plus_minus(trial, m, c) for c in conditions for m in MEASURES] if trial.folds else []
+        cells = [_plus_minus(trial, measure, condition) for condition, measure in scores]
         if trial.state != "done":
-            scores = [trial.state, *[""] * (2 * len(conditions) - 1)]
-        table.add_row(str(trial.number), *values, *scores, f"{seconds(trial):.0f}")
+            cells = [trial.state, *[""] * len(scores)][: len(scores)]
+        table.add_row(str(trial.number), *values, *cells, f"{seconds(trial):.0f}")
     console.print(table)
     if len(trials) > MOST:
         console.print(f"{len(trials) - MOST} more in search.csv")

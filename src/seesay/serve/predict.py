@@ -155,9 +155,12 @@ def predict_rows(
         with torch.no_grad():
             logits = predictor.model(inputs, present)
         together = logits[condition(tuple(inputs))].softmax(1)
-        score, label = (t.numpy() for t in together.max(1))
+        score, label = (t.tolist() for t in together.max(1))
         said = {m: np.where(present[m], names[logits[m].argmax(1).numpy()], "") for m in inputs}
-        yield [_line(i, names[label[n]], score[n], {m: said[m][n] for m in said}) for n, i in enumerate(part)]
+        yield [
+            _line(i, names[label[n]], score[n], {m: said[m][n] for m in said})
+            for n, i in enumerate(part.tolist())
+        ]
 
 
 def _line(row: int, label: str, score: float, said: dict[Modality, str]) -> list[Any]:
