@@ -242,7 +242,7 @@ def test_one_batch_is_learned_by_heart(fusion: str, kind: str):
     optimizer = torch.optim.AdamW(classifier.parameters(), lr=0.01)
     loss = torch.tensor(torch.inf)
     for _ in range(300):
-        if loss < 0.1:
+        if loss < 0.03:  # then no row can be wrong
             break
         loss = loss_of(classifier.classify(batch.inputs, batch.present), batch, 0.0)
         optimizer.zero_grad()

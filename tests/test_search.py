@@ -1,4 +1,4 @@
-"""What a search leaves: table, CSV, JSON and figure, from made-up trials; and the command, from end to end."""
+"""What a search leaves: table, CSV, JSON and figure, from made-up trials; and the whole command."""
 
 import csv
 import dataclasses
@@ -9,27 +9,20 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 from matplotlib.image import imread
+from matplotlib.patches import Rectangle
 from rich.console import Console
+from tiny import tiny_config, tiny_data
 
 from seesay.cli import main
 from seesay.config import Config, from_dict
 from seesay.learn.space import parse_space
-from seesay.learn.study import Fold, Trial
+from seesay.learn.trial import Fold, Trial
 from seesay.learn.tune import Plan, Search
-from seesay.measure.search import (
-    cells_figure,
-    conditions_of,
-    course_figure,
-    keep_search,
-    print_search,
-    ranked,
-    short,
-    to_dict,
-    write_csv,
-)
-from tiny import tiny_config, tiny_data
+from seesay.measure.search import conditions_of, keep_search, print_search, ranked, to_dict, write_csv
+from seesay.measure.search_figure import cells_figure, course_figure, short
 
 CELLS = "model.image.layers=2|3,optim.lr=1e-3|1e-2,model.image.kernel=3"
 VALUES = parse_space(CELLS).cells()
@@ -81,7 +74,7 @@ def lines_of(search: Search, path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-# --------------------------------------------------------------------------------------------------------------- numbers
+# ---------------------------------------------------------------------------------------------------- numbers
 
 
 def test_the_best_comes_first_and_the_failed_last(tmp_path):
@@ -115,7 +108,7 @@ def test_conditions_are_those_that_were_scored():
     assert conditions_of(TRIALS[3:]) == ()
 
 
-# ----------------------------------------------------------------------------------------------------------------- files
+# ------------------------------------------------------------------------------------------------------ files
 
 
 def test_the_table_says_mean_and_deviation_and_what_is_always_the_same(tmp_path):
@@ -169,7 +162,7 @@ def test_everything_is_written_at_once_and_again(tmp_path):
     assert imread(tmp_path / "search.png").shape[2] == 4
 
 
-# --------------------------------------------------------------------------------------------------------------- figures
+# ---------------------------------------------------------------------------------------------------- figures
 
 
 def test_the_figure_of_a_grid_shows_every_cell_its_values_and_its_folds():
@@ -178,22 +171,22 @@ def test_the_figure_of_a_grid_shows_every_cell_its_values_and_its_folds():
     texts = [text.get_text() for text in left.texts]
     assert texts == ["layers", "lr", "2", "0.001", "2", "0.01"]
     assert [text.get_text() for text in right.texts] == ["0.8500 ± 0.0707", "0.9600 ± 0.0141"]
-    assert list(right.lines[0].get_xdata()) == [0.8, 0.9], "folds"
-    assert list(right.lines[2].get_xdata()) == [pytest.approx(0.85)], "mean"
+    assert np.asarray(right.lines[0].get_xdata()).tolist() == [0.8, 0.9], "folds"
+    assert np.asarray(right.lines[2].get_xdata()).tolist() == [pytest.approx(0.85)], "mean"
 
 
 def test_the_figure_of_a_search_shows_the_best_so_far_and_the_importances():
     trials = [dataclasses.replace(trial(0, s), number=n) for n, s in enumerate([0.5, 0.4, 0.7])]
     pruned = dataclasses.replace(trial(0, state="pruned"), number=3)
     left, right = course_figure([*trials, pruned], {"optim.lr": 0.9, "model.dim": 0.1}, None, "Title").axes
-    assert list(left.lines[0].get_ydata()) == [0.5, 0.5, 0.7]
-    assert [list(line.get_xdata()) for line in left.lines if line.get_marker() == "|"] == [[3]]
-    assert [bar.get_width() for bar in right.patches] == [0.9, 0.1]
+    assert np.asarray(left.lines[0].get_ydata()).tolist() == [0.5, 0.5, 0.7]
+    assert [np.asarray(line.get_xdata()).tolist() for line in left.lines if line.get_marker() == "|"] == [[3]]
+    assert [bar.get_width() for bar in right.patches if isinstance(bar, Rectangle)] == [0.9, 0.1]
     *_, right = course_figure(trials, {}, None, "Title").axes
     assert [text.get_text() for text in right.texts] == ["too few trials to say"]
 
 
-# --------------------------------------------------------------------------------------------------------------- command
+# ---------------------------------------------------------------------------------------------------- command
 
 
 @pytest.fixture

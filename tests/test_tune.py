@@ -7,12 +7,12 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tiny import tiny_config, tiny_data
 
 from seesay.config import Config
 from seesay.data.dataset import Dataset
@@ -20,9 +20,9 @@ from seesay.data.groups import components, ties
 from seesay.errors import ConfigError, InputError, OutputError
 from seesay.learn import tune
 from seesay.learn.space import parse_space
-from seesay.learn.study import Study, Trial
+from seesay.learn.study import Study
+from seesay.learn.trial import Trial
 from seesay.learn.tune import Plan, begin, only_rows, search, stratified
-from tiny import tiny_config, tiny_data
 
 GRID = "model.image.width=2|4,model.dim=4|8"
 OPEN = "model.dim=2..16:log,optim.lr=1e-4..1e-1:log,model.image.dropout=0..0.5"
@@ -45,7 +45,7 @@ def told(trials: list[Trial]) -> list[tuple[Any, ...]]:
     return [(t.number, dict(t.values), t.state, [f.scores for f in t.folds]) for t in trials]
 
 
-# ---------------------------------------------------------------------------------------------------------------- trials
+# ----------------------------------------------------------------------------------------------------- trials
 
 
 def test_a_grid_is_tried_whole_each_cell_on_each_fold(tmp_path):
@@ -112,7 +112,7 @@ def test_no_two_trials_of_a_search_are_the_same(tmp_path):
 
 
 def test_what_is_worse_than_the_median_is_pruned_and_the_rest_goes_on(tmp_path, monkeypatch):
-    """Scores are made up: trials 5 and 7 are bad from the beginning. Pruning begins after 5 trials and in epoch 2."""
+    """Scores are made up: trials 5 and 7 are bad. Pruning begins after 5 trials and in epoch 2."""
     began = []
 
     def made_up(model, data, splits, config, watch):
@@ -146,16 +146,17 @@ def test_values_that_cannot_be_trained_fail_and_the_search_goes_on(tmp_path):
     assert list(search(begin(images(), plan(space), tmp_path / "s"))) == [], "what failed is not tried again"
 
 
-# ------------------------------------------------------------------------------------------------------------------ rows
+# ------------------------------------------------------------------------------------------------------- rows
 
 
 def test_no_search_sees_a_test_row(tmp_path):
-    """Neither the rows nor what only they point at, for folds, for a part of the rows, and for the split that validates."""
+    """Neither the rows nor what only they point at: with folds, with a part of the rows, with one split."""
     data = tiny_data()
     test = data.rows_of("test")
     audio = {data.contents["audio"][i].tobytes() for i in data.pointers("audio")[test]}
     pictures = {data.contents["image"][i].tobytes() for i in data.pointers("image")[test]}
-    for name, changes in {"a": {"folds": 2}, "b": {"folds": 2, "rows": 30}, "c": {}}.items():
+    ways: dict[str, dict[str, Any]] = {"a": {"folds": 2}, "b": {"folds": 2, "rows": 30}, "c": {}}
+    for name, changes in ways.items():
         found = begin(data, plan(**changes), tmp_path / name)
         assert not audio & {content.tobytes() for content in found.data.contents["audio"]}
         assert not pictures & {content.tobytes() for content in found.data.contents["image"]}
@@ -181,11 +182,11 @@ def test_folds_cut_through_no_group_and_cover_every_row_once(tmp_path):
 
 def test_each_fold_is_normalised_by_its_own_training_rows(tmp_path):
     found = begin(tiny_data(), plan(folds=3), tmp_path / "s")
-    means = [found.fold(i)[0].spec.audio.mean for i in range(3)]
+    means = [found.fold(i)[0].spec["audio"].mean for i in range(3)]
     assert len(set(means)) == 3
     train, _ = found.pairs[1]
     alone = tune.normalised(only_rows(found.data, train), np.arange(len(train)))
-    assert means[1] == pytest.approx(alone.spec.audio.mean)
+    assert means[1] == pytest.approx(alone.spec["audio"].mean)
 
 
 def test_without_folds_the_rows_that_validate_in_training_do(tmp_path):
@@ -215,6 +216,12 @@ def test_rows_without_any_modality_are_left_out(tmp_path):
     assert (pool.rows >= 0).all()
 
 
+def speakers(data: Dataset, rows: np.ndarray) -> list[str]:
+    """Who speaks in these rows."""
+    group, pointers = data.groups["audio"]["speaker"], data.pointers("audio")[rows]
+    return [group.names[group.ids[p]] for p in pointers if p >= 0]
+
+
 def test_contents_of_some_rows_are_the_same_contents():
     data = tiny_data(missing=True)
     rows = np.array([3, 5, 8, 40, 71])
@@ -226,14 +233,12 @@ def test_contents_of_some_rows_are_the_same_contents():
             data.contents[modality][before[before >= 0]], some.contents[modality][after[after >= 0]]
         )
         assert len(some.contents[modality]) == len(set(before[before >= 0]))
-    said_by = [g.names[g.ids[p]] for d, r in ((data, rows), (some, range(5))) for g in [d.groups["audio"]["speaker"]]
-               for p in d.pointers("audio")[r] if p >= 0]  # fmt: skip
-    assert said_by[: len(said_by) // 2] == said_by[len(said_by) // 2 :]
+    assert speakers(some, np.arange(5)) == speakers(data, rows)
     none = only_rows(data, np.flatnonzero(data.pointers("audio") < 0)[:1])
     assert none.pointers("audio").tolist() == [-1]
 
 
-# ------------------------------------------------------------------------------------------------------- killed and shared
+# ------------------------------------------------------------------------------------------ killed and shared
 
 
 @pytest.mark.parametrize("text", [GRID, OPEN])
@@ -349,7 +354,7 @@ def test_what_a_killed_process_left_is_gone_on_with_at_its_next_fold(tmp_path):
     assert (trial.number, len(trial.folds), trial.state) == (0, 2, "done")
 
 
-# ------------------------------------------------------------------------------------------------------------- importance
+# ------------------------------------------------------------------------------------------------- importance
 
 
 def test_the_field_that_matters_is_the_important_one(tmp_path, monkeypatch):
@@ -374,7 +379,7 @@ def test_the_field_that_matters_is_the_important_one(tmp_path, monkeypatch):
     assert sum(shares.values()) == pytest.approx(1)
 
 
-# --------------------------------------------------------------------------------------------------------------- bad input
+# -------------------------------------------------------------------------------------------------- bad input
 
 
 def test_encoders_can_be_autoencoders_first(tmp_path):
@@ -455,7 +460,7 @@ def test_another_search_in_the_folder_is_refused_with_the_difference(tmp_path, c
 
 def test_other_data_are_refused(tmp_path):
     begin(images(), plan(folds=2), tmp_path / "s")
-    with pytest.raises(OutputError, match="data was tiny .* now tiny "):
+    with pytest.raises(OutputError, match=r"data was tiny .* now tiny "):
         begin(tiny_data(each=28, modalities=["image"]), plan(folds=2), tmp_path / "s")
 
 
@@ -497,4 +502,3 @@ def test_a_study_is_a_plain_optuna_study(tmp_path):
     assert [trial.state.name for trial in study.trials] == ["COMPLETE"] * 4
     assert json.dumps(study.user_attrs["search"])
     assert isinstance(begin(images(), plan(), tmp_path / "s").study, Study)
-    assert time.time() > study.trials[0].datetime_start.timestamp()

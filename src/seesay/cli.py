@@ -303,6 +303,75 @@ def predict(
     print(f"{out} holds {len(rows)} predictions")
 
 
+def embed(
+    run: Words[Path],
+    out: Path,
+    data: str | None = None,
+    rows: int = 10_000,
+    split: Literal["train", "valid", "test"] = "test",
+    method: Literal["tsne", "pca", "umap"] = "tsne",
+    perplexity: float = 30.0,
+    seed: int = 0,
+    json: bool = False,
+    overwrite: bool = False,
+) -> None:
+    """Draw a run's encodings in the plane, with k-means beside it, and measure how far classes lie apart in
+    them.
+
+    Args:
+        run: Run folder.
+        out: Folder to make, for figures, embedding.json and encodings.npz.
+        data: Data set; without it the one that the run was trained on.
+        rows: At most so many distinct pictures, recordings and pairs, drawn at random.
+        split: Which rows.
+        method: How encodings become points; umap has to be installed.
+        perplexity: Of t-SNE: about how many neighbours a point attends to.
+        seed: Of the drawing, the projection and the clusters.
+        json: Print JSON.
+        overwrite: Replace the folder if seesay made it.
+    """
+    from seesay.data.layouts import open_data
+    from seesay.files import make_way
+    from seesay.learn.run import Run
+    from seesay.measure.embed import embed, keep_embedding, numbers_of, views
+    from seesay.measure.evaluate import rows_for
+    from seesay.serve.predict import check_fits
+
+    make_way(out, overwrite, delete=False)  # said before the work, not after it
+    opened = Run.open(run)
+    dataset = open_data(data or opened.data)
+    check_fits(opened.spec, dataset)
+    parts = (rows_for(opened, dataset, name) for name in (split, "train"))
+    shown = views(opened.model(), dataset, *parts, rows, seed)
+    with tracking() as track:
+        found = list(track(embed(shown, len(dataset.spec.classes), method, perplexity, seed), "projecting"))
+    about = {"run": str(run), "data": data or opened.data, "split": split, "method": method, "seed": seed}
+    about |= {"perplexity": perplexity} if method == "tsne" else {}
+    keep_embedding(found, dataset.spec.classes, out, about, overwrite)
+    if json:
+        _print_json(numbers_of(found))
+        return
+    _print_embedding(numbers_of(found))
+    print(f"Figures, embedding.json and encodings.npz lie in {out}")
+
+
+def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> None:
+    """Label the test rows of a competition: a CSV with row_id and label.
+
+    Args:
+        run: Run folder.
+        data: The competition's folder, as Kaggle hands it out, or what data import made of it.
+        out: CSV file to write.
+        overwrite: Replace the CSV file.
+    """
+    from seesay.data.layouts import open_data
+    from seesay.serve.predict import Predictor
+    from seesay.serve.submit import write_submission
+
+    count = write_submission(Predictor.open(run), open_data(data), out, overwrite)
+    print(f"{out} holds {count:,} labels")
+
+
 def demo(out: Path = Path("demo"), seed: int = 0) -> None:
     """Train on the embedded digits, evaluate on voices and writers never met, and show what came out.
 
@@ -333,6 +402,8 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "tune": tune,
     "evaluate": evaluate,
     "predict": predict,
+    "embed": embed,
+    "submit": submit,
 }
 
 
@@ -536,6 +607,33 @@ def _print_scores(evaluation: Any) -> None:
         numbers = [f"{result[key]:.4f}" for key in ("accuracy", "macro_f1", "nll", "ece")]
         table.add_row(name, *numbers[:2], f"{low:.4f} to {high:.4f}", *numbers[2:])
     _console().print(table)
+
+
+def _print_embedding(views: Any) -> None:
+    from rich.table import Table
+
+    table = Table(title="Encodings of distinct contents", title_justify="left")
+    for name in ("", *views):
+        table.add_column(name, justify="right" if name else "left")
+    table.add_row("distinct contents", *(f"{view['distinct']:,}" for view in views.values()))
+    table.add_row("of rows", *(f"{view['rows']:,}" for view in views.values()), end_section=True)
+    for kind, title in (("kmeans_on_picture", "k-means of the picture"), ("kmeans_on_encodings", "of encodings")):
+        for measure, word in EMBEDDING_WORDS.items():
+            numbers = (f"{view[kind][measure]:.3f}" for view in views.values())
+            table.add_row(f"{title}: {word}", *numbers, end_section=measure == "silhouette")
+    for measure, word in (("knn_accuracy", "5 nearest neighbours"), ("linear_accuracy", "linear probe")):
+        if all(view["probe"] for view in views.values()):
+            table.add_row(f"{word}: accuracy", *(f"{view['probe'][measure]:.4f}" for view in views.values()))
+    _console().print(table)
+
+
+EMBEDDING_WORDS = {
+    "matched_accuracy": "accuracy, matched",
+    "adjusted_rand": "adjusted Rand",
+    "nmi": "NMI",
+    "purity": "purity",
+    "silhouette": "silhouette",
+}
 
 
 def _print_prediction(prediction: Any) -> None:

@@ -20,8 +20,9 @@ from seesay.errors import ConfigError, nearest
 Value = int | float | str | bool
 
 SPACES = {
-    "report": "model.{modality}.kind=report,model.{modality}.layers=2|3,model.{modality}.activation=relu|sigmoid,"
-    "model.{modality}.dropout=0.2|0.5,model.{modality}.kernel=3|5,model.{modality}.stride=1,pretrain.epochs=0"
+    "report": "model.{modality}.kind=report,model.{modality}.layers=2|3,"
+    "model.{modality}.activation=relu|sigmoid,model.{modality}.dropout=0.2|0.5,"
+    "model.{modality}.kernel=3|5,model.{modality}.stride=1,pretrain.epochs=0"
 }
 """Spaces with a name, of one modality. `report`: section 2.4 of the report, 16 cells of a CNN that is trained
 with labels."""

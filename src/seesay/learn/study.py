@@ -12,19 +12,19 @@ import math
 import sqlite3
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager, closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import optuna
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
-from seesay.config import Condition
 from seesay.errors import InputError, OutputError
 from seesay.files import writing
 from seesay.learn.space import Choices, Range, Space, Value, flat
+from seesay.learn.trial import Fold, State, Trial
 
 STUDY = "study.db"
 CLAIMS = ".claims"
@@ -38,7 +38,6 @@ STARTUP, WARMUP = 5, 2
 """A trial is stopped early once so many are done, and not before this epoch: the first says little of the
 last."""
 
-State = Literal["running", "done", "pruned", "failed"]
 STATES: Mapping[TrialState, State] = {
     TrialState.RUNNING: "running",
     TrialState.WAITING: "running",
@@ -46,48 +45,6 @@ STATES: Mapping[TrialState, State] = {
     TrialState.PRUNED: "pruned",
     TrialState.FAIL: "failed",
 }
-
-
-@dataclass(frozen=True)
-class Fold:
-    """What one training came to."""
-
-    scores: Mapping[Condition, Mapping[str, float]]
-    """On the rows that validate, after the last epoch: `macro_f1` and `accuracy` by condition, plain
-    fractions."""
-    seconds: float
-
-
-@dataclass(frozen=True)
-class Trial:
-    """One set of values, and the folds it has been trained on so far."""
-
-    number: int
-    """From 0, in the order in which they began; in a grid, the cell."""
-    values: Mapping[str, Value]
-    folds: tuple[Fold, ...]
-    state: State
-    """`pruned`: stopped early, worse than the median of the others; `failed`: these values cannot be
-    trained."""
-    error: str = ""
-    """Why it failed."""
-
-    def scores(self, measure: str = "macro_f1", condition: Condition | None = None) -> np.ndarray:
-        """(folds,): of one condition; without it the mean over all that have rows. NaN: no row had it."""
-        return np.array([_score(fold, measure, condition) for fold in self.folds])
-
-    def mean(self, measure: str = "macro_f1", condition: Condition | None = None) -> float:
-        """Over the folds; NaN without any."""
-        return float(self.scores(measure, condition).mean()) if self.folds else math.nan
-
-    def std(self, measure: str = "macro_f1", condition: Condition | None = None) -> float:
-        """Over the folds, with n - 1; NaN for fewer than two."""
-        return float(self.scores(measure, condition).std(ddof=1)) if len(self.folds) > 1 else math.nan
-
-
-def _score(fold: Fold, measure: str, condition: Condition | None) -> float:
-    said = fold.scores if condition is None else {c: s for c, s in fold.scores.items() if c == condition}
-    return float(np.mean([score[measure] for score in said.values()])) if said else math.nan
 
 
 class Study:

@@ -28,8 +28,9 @@ from seesay.learn.frozen import frozen, with_encoders
 from seesay.learn.pretrain import pretrain
 from seesay.learn.run import digest
 from seesay.learn.space import Space, apply
-from seesay.learn.study import Claimed, Fold, Study, Trial
+from seesay.learn.study import Claimed, Study
 from seesay.learn.train import Epoch, Watch, fit
+from seesay.learn.trial import Fold, Trial
 from seesay.model.classifier import Classifier, build, features_of, posteriors
 
 

@@ -135,7 +135,7 @@ def _score_ticks(axes: Axes) -> None:
     low, high = axes.get_ylim()
     low, high = max(low, -0.02), max(high, low + 0.3)
     axes.set_ylim(low, high)
-    ladder = [0, 0.2, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999]
+    ladder = [0.0, 0.2, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999]
     ticks = [score for score in ladder if low <= _nines(score) <= high]
     axes.set_yticks([_nines(tick) for tick in ticks], [f"{tick:g}" for tick in ticks])
 

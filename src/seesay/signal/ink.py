@@ -13,13 +13,15 @@ from PIL import Image
 from scipy import ndimage
 
 Grey = Float[np.ndarray, "h w"]
+Scaled = Float[np.ndarray, "height width"]
 Mask = Bool[np.ndarray, "h w"]
 
 LONGEST = 1024  # pixels: side at which ink is looked for; a digit a fiftieth as wide still has 20 pixels
 BOX = 20 / 28  # of the shorter side: the box that the ink is scaled into, as in MNIST
 FINE = 8  # times finer than the box: the grid of clean strokes; MNIST was averaged down from bilevel scans
-SHARPEN = 1.5  # of what a source pixel blurs; it and SOFT give a MNIST network its best score on 8x8 digits
-SOFT = 0.8  # of the local peak: the range around half of it in which ink is neither none nor full
+SHARPEN = 1.5  # of what a source pixel blurs; it, EDGE and SOFT suit a MNIST network that reads 8x8 digits
+EDGE = 0.55  # of the local peak: where a stroke ends
+SOFT = 0.8  # of the local peak: the range around the edge in which ink is neither none nor full
 THINNEST = 2.0  # pixels in the box: thinner strokes are thickened to this, about the thinnest that MNIST has
 SMALL = 64  # pixels: a picture with a shorter side than this has no paper texture to speak of
 GROUND = 64  # pixels: longest side at which uneven paper is estimated; finer than most shadows
@@ -27,7 +29,7 @@ STEP = 0.08  # of white, from pixel to pixel of the estimated ground: paper ends
 FAINTEST = 0.06  # of white: ink on uneven paper stands out by this much; texture reaches about half of it
 
 
-def lay_out(grey: Grey, height: int, width: int) -> Grey:
+def lay_out(grey: Grey, height: int, width: int) -> Scaled:
     """The ink of a grey picture (0 black, 1 white), light on black, in a picture of `height` x `width`.
 
     Without any ink it is all zeros. A picture that is laid out like this already, light on dark or dark on
@@ -148,7 +150,7 @@ def one_drawing(mask: Mask) -> Mask:
 # ------------------------------------------------------------------------------------------------ placing it
 
 
-def place(ink: Grey, height: int, width: int) -> Grey:
+def place(ink: Grey, height: int, width: int) -> Scaled:
     """The ink scaled into the box, keeping its aspect, and its centre of mass moved to the centre."""
     picture = np.zeros((height, width), np.float32)
     box = round(BOX * min(height, width))
@@ -163,13 +165,13 @@ def place(ink: Grey, height: int, width: int) -> Grey:
     return picture
 
 
-def into_box(ink: Grey, box: int) -> Grey:
+def into_box(ink: Grey, box: int) -> Scaled:
     """The cropped ink with its longer side `box` pixels, its strokes sharp and not thinner than MNIST's."""
     factor = FINE * box / max(ink.shape)
     fine = resized(np.pad(ink, 1), factor)
-    fine = fine + SHARPEN * (fine - ndimage.gaussian_filter(fine, 0.6 * factor))
+    fine = np.clip(fine + SHARPEN * (fine - ndimage.gaussian_filter(fine, 0.6 * factor)), 0, 1)
     peak = ndimage.gaussian_filter(ndimage.maximum_filter(fine, 5 * FINE), 1.5 * FINE)
-    strokes = np.clip((fine / np.maximum(peak, 0.3) - 0.5) / SOFT + 0.5, 0, 1)
+    strokes = np.clip((fine / np.maximum(peak, 0.3) - EDGE) / SOFT + 0.5, 0, 1)
     missing = THINNEST * FINE - stroke_width(strokes > 0.5)
     if missing > 0:
         strokes = np.pad(strokes, 2 * FINE)
@@ -194,7 +196,7 @@ def extent(mask: Mask) -> tuple[slice, slice]:
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
-def resized(grey: Grey, factor: float) -> Grey:
+def resized(grey: Grey, factor: float) -> Scaled:
     """Scaled by a factor: averaged when it shrinks, smooth when it grows."""
     height, width = (max(1, round(side * factor)) for side in grey.shape)
     method = Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC
@@ -203,7 +205,7 @@ def resized(grey: Grey, factor: float) -> Grey:
 
 def stretched(
     grey: Grey | Mask, shape: tuple[int, ...], method: Image.Resampling = Image.Resampling.BILINEAR
-) -> Grey:
+) -> Scaled:
     """Brought to a shape, which need not keep its aspect."""
     picture = Image.fromarray(np.ascontiguousarray(grey, np.float32))
     return np.asarray(picture.resize((shape[1], shape[0]), method))
