@@ -1,17 +1,17 @@
-"""Autoencoders and the report's encoder: the mirror fits whatever the size, and what it is compared with is 0 to 1."""
+"""Autoencoders and the report's encoder: the mirror fits any size, and all that is compared is 0 to 1."""
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import tiny_model, tiny_spec
 from torch import nn
 
 from seesay.config import EncoderConfig
 from seesay.model.autoencoder import Autoencoder, ReportDecoder, autoencoders, reconstruct
 from seesay.model.classifier import build
 from seesay.model.report_cnn import REACH, ReportCnn, UnitRange, places, windows
-from tiny import tiny_model, tiny_spec
 
 SHAPES = [(1, 28, 28), (39, 13), (1, 8, 8), (3, 5, 17), (9, 7), (1, 1, 1), (100, 1)]
 
@@ -27,7 +27,7 @@ def features(shape: tuple[int, ...], b: int = 4) -> torch.Tensor:
     return torch.rand((b, *shape), generator=torch.Generator().manual_seed(1))
 
 
-# ---------------------------------------------------------------------------------------------------- the encoder
+# ------------------------------------------------------------------------------------------- the encoder
 
 
 @given(
@@ -41,7 +41,9 @@ def features(shape: tuple[int, ...], b: int = 4) -> torch.Tensor:
     st.integers(1, 2),
 )
 @settings(max_examples=60)
-def test_a_mirror_fits_features_of_any_size(shape: tuple[int, ...], dim: int, layers: int, kernel: int, stride: int):
+def test_a_mirror_fits_features_of_any_size(
+    shape: tuple[int, ...], dim: int, layers: int, kernel: int, stride: int
+):
     there_and_back = autoencoder(shape, dim, layers=layers, kernel=kernel, stride=stride).eval()
     assert there_and_back.encoder(features(shape)).shape == (4, dim)
     assert there_and_back(features(shape)).shape == (4, *shape)
@@ -69,7 +71,7 @@ def test_a_block_is_a_convolution_normalisation_activation_and_dropout_at_full_r
     assert [[type(step) for step in block] for block in encode.blocks] == [kinds] * 3
     assert [block[0].out_channels for block in encode.blocks] == [8, 16, 32]
     assert all(block[0].kernel_size == (5, 5) and block[3].p == 0.5 for block in encode.blocks)
-    assert encode.sides == [(28, 28)] * 4
+    assert [step.sides for step in encode.steps] == [(28, 28)] * 4
     maps = encode.eval().downsample(encode.blocks(features((1, 28, 28))))
     assert maps.shape == (4, 4, 4, 4)
     torch.testing.assert_close(maps.flatten(1), encode(features((1, 28, 28))))
@@ -83,7 +85,7 @@ def test_the_decoder_is_the_encoder_in_reverse():
     assert [m.stride for m in reversed(up)] == [m.stride for m in down]
 
 
-# -------------------------------------------------------------------------------------------------- 0 to 1
+# ----------------------------------------------------------------------------------------- 0 to 1
 
 
 def test_normalised_features_are_squashed_into_zero_to_one():
@@ -94,7 +96,11 @@ def test_normalised_features_are_squashed_into_zero_to_one():
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 def test_target_and_reconstruction_lie_in_zero_to_one(shape: tuple[int, ...]):
     both = autoencoder(shape)
-    seen = features(shape, 8) if len(shape) == 3 else 3 * torch.randn(8, *shape, generator=torch.Generator().manual_seed(0))
+    seen = (
+        features(shape, 8)
+        if len(shape) == 3
+        else 3 * torch.randn(8, *shape, generator=torch.Generator().manual_seed(0))
+    )
     for said in (both.target(seen), both(seen)):
         assert said.shape == seen.shape
         assert said.min() >= 0
@@ -128,7 +134,7 @@ def test_gradient_reaches_every_weight():
     assert [n for n, p in both.named_parameters() if p.grad is None or not p.grad.any()] == []
 
 
-# --------------------------------------------------------------------------------------- those of a classifier
+# ------------------------------------------------------------------------------ those of a classifier
 
 
 def report_model(**changes: object) -> nn.Module:
@@ -145,7 +151,9 @@ def test_a_classifiers_autoencoders_train_its_own_encoders():
 
 def test_decoders_follow_from_the_seed_and_leave_torchs_generator_alone():
     before = torch.get_rng_state()
-    one, same, other = (autoencoders(report_model(), seed)["audio"].decoder.state_dict() for seed in (1, 1, 2))
+    one, same, other = (
+        autoencoders(report_model(), seed)["audio"].decoder.state_dict() for seed in (1, 1, 2)
+    )
     assert torch.equal(torch.get_rng_state(), before)
     assert all(torch.equal(one[n], same[n]) for n in one)
     assert any(not torch.equal(one[n], other[n]) for n in one)

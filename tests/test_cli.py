@@ -200,7 +200,7 @@ def test_the_demo_trains_evaluates_and_says_where_things_lie(
 
 
 def train_words(data: Path, run: Path) -> list[str]:
-    return ["train", "--data", str(data), "--out", str(run), *SMALL, "--optim.epochs", "40"]
+    return ["train", "--data", str(data), "--out", str(run), *SMALL, "--optim.epochs", "20"]
 
 
 @pytest.fixture(scope="module")
@@ -237,7 +237,7 @@ def test_after_kill_9_a_run_goes_on_to_the_very_same_model(
     assert not Run.open(tmp_path / "run").finished
     done(capsys, *words, "--resume")
     assert (tmp_path / "run" / "model.safetensors").read_bytes() == undisturbed
-    assert [line["number"] for line in Run.open(tmp_path / "run").epochs()] == list(range(1, 41))
+    assert [line["number"] for line in Run.open(tmp_path / "run").epochs()] == list(range(1, 21))
 
 
 def test_after_one_interrupt_a_run_can_be_used_and_goes_on_to_the_very_same_model(

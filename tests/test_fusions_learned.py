@@ -1,4 +1,4 @@
-"""Learned fusions: whom they may listen to, what they owe to the papers, and that they leave the house whole (export)."""
+"""Learned fusions: whom they may listen to, what they owe to the papers, and that they export whole."""
 
 import warnings
 
@@ -7,11 +7,23 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tiny import tiny_data, tiny_model, tiny_spec
 from torch import Tensor, nn
 
+from seesay.config import EncoderConfig
 from seesay.model.classifier import Classifier, build
-from seesay.model.fusion import FUSIONS, RANK, Attention, Concat, Gated, LowRank, Mean, PosteriorSum, mlp
-from tiny import tiny_data, tiny_model, tiny_spec
+from seesay.model.fusion import (
+    FUSIONS,
+    RANK,
+    Attention,
+    Concat,
+    Doubting,
+    Gated,
+    LowRank,
+    Mean,
+    PosteriorSum,
+    mlp,
+)
 
 MODALITIES, DIM, CLASSES, HIDDEN = 3, 8, 4, 7
 LEARNED = [name for name in FUSIONS if name != "posterior-sum"]
@@ -33,14 +45,16 @@ def said(b: int, seed: int = 1) -> tuple[Tensor, Tensor]:
     return torch.randn(shapes[0], generator=generator), torch.randn(shapes[1], generator=generator)
 
 
-# ------------------------------------------------------------------------------------------ who is there, who is not
+# --------------------------------------------------------------------------------- who is there, who is not
 
 
 @learned
 @pytest.mark.parametrize("garbage", [torch.nan, torch.inf, -torch.inf, 1e30])
 @given(PRESENCE)
 @settings(max_examples=20)
-def test_what_stands_in_an_absent_place_does_not_matter(name: str, garbage: float, presence: list[list[bool]]):
+def test_what_stands_in_an_absent_place_does_not_matter(
+    name: str, garbage: float, presence: list[list[bool]]
+):
     present = torch.tensor(presence)
     encodings, opinions = said(len(present))
     other = [torch.where(present[:, :, None], x, garbage) for x in (encodings, opinions)]
@@ -52,7 +66,9 @@ def test_what_stands_in_an_absent_place_does_not_matter(name: str, garbage: floa
 @learned
 @pytest.mark.parametrize("garbage", [torch.nan, torch.inf])
 def test_nor_does_it_reach_the_gradient(name: str, garbage: float):
-    present = torch.tensor([[True, True, False], [False, True, False], [False, False, False], [True, True, True]])
+    present = torch.tensor(
+        [[True, True, False], [False, True, False], [False, False, False], [True, True, True]]
+    )
     encodings, opinions = said(4)
     encodings = torch.where(present[:, :, None], encodings, garbage).requires_grad_()
     fuse = fusion(name)
@@ -97,19 +113,25 @@ def test_whether_one_is_there_matters(name: str):
 @settings(max_examples=6)
 def test_a_mean_does_not_ask_who_said_it(order: list[int]):
     encodings, opinions = said(4)
-    present = torch.tensor([[True, True, True], [True, False, True], [False, False, True], [False, True, True]])
+    present = torch.tensor(
+        [[True, True, True], [True, False, True], [False, False, True], [False, True, True]]
+    )
     fuse = fusion("mean")
-    torch.testing.assert_close(fuse(encodings[:, order], opinions, present[:, order]), fuse(encodings, opinions, present))
+    torch.testing.assert_close(
+        fuse(encodings[:, order], opinions, present[:, order]), fuse(encodings, opinions, present)
+    )
 
 
 @pytest.mark.parametrize("name", ["concat", "gated", "attention", "low-rank"])
 def test_the_others_do(name: str):
     encodings, opinions = said(4)
     everywhere = torch.ones(4, MODALITIES, dtype=torch.bool)
-    assert not torch.allclose(fusion(name)(encodings.flip(1), opinions, everywhere), fusion(name)(encodings, opinions, everywhere))
+    assert not torch.allclose(
+        fusion(name)(encodings.flip(1), opinions, everywhere), fusion(name)(encodings, opinions, everywhere)
+    )
 
 
-# ------------------------------------------------------------------------------------------------- what they owe
+# ---------------------------------------------------------------------------------------- what they owe
 
 
 @learned
@@ -129,13 +151,15 @@ def test_the_reports_classifier_is_two_linear_layers_with_relu_between():
 def test_of_identical_encodings_the_mean_is_that_encoding():
     encodings, opinions = said(3)
     encodings = encodings[:, :1].expand(-1, MODALITIES, -1)
-    one, all_of_them = (torch.tensor([row]).repeat(3, 1) for row in ([True, False, False], [True, True, True]))
+    one, all_of_them = (
+        torch.tensor([row]).repeat(3, 1) for row in ([True, False, False], [True, True, True])
+    )
     fuse = fusion("mean")
     torch.testing.assert_close(fuse(encodings, opinions, one), fuse(encodings, opinions, all_of_them))
 
 
 def test_a_low_rank_fusion_is_the_product_of_every_entry_with_every_entry():
-    """The full weight tensor, made of the factors, times the outer product of the encodings, each with a 1 behind it."""
+    """The full weight tensor, made of the factors, times the product of encodings with a 1 behind each."""
     encodings, opinions = said(5)
     fuse = fusion("low-rank")
     weights = [
@@ -170,7 +194,35 @@ def test_the_classes_behind_the_names():
     assert list(FUSIONS.values()) == kinds
 
 
-# --------------------------------------------------------------------------------------------------------- export
+class Everything(nn.Module):
+    """A fusion that hands on what it is shown."""
+
+    def forward(self, encodings: Tensor, opinions: Tensor, present: Tensor) -> Tensor:
+        return encodings
+
+
+def test_doubt_hides_part_of_an_encoding_in_training_only():
+    """A share by modality, what is left is larger; in use everything is shown."""
+    encodings, opinions = torch.ones(400, MODALITIES, DIM), torch.zeros(400, MODALITIES, CLASSES)
+    everywhere = torch.ones(400, MODALITIES, dtype=torch.bool)
+    doubting = Doubting(Everything(), (0.0, 0.5, 0.8))
+    shown = doubting.train()(encodings, opinions, everywhere)
+    assert (shown[:, 0] == 1).all()
+    assert (shown[:, 1] == 0).float().mean() == pytest.approx(0.5, abs=0.05)
+    assert (shown[:, 2] == 0).float().mean() == pytest.approx(0.8, abs=0.05)
+    assert shown[:, 2].max() == pytest.approx(5.0)
+    assert torch.equal(doubting.eval()(encodings, opinions, everywhere), encodings)
+
+
+def test_doubt_is_built_where_a_modality_asks_for_it():
+    doubted = EncoderConfig(fusion_dropout=0.8)
+    assert isinstance(build(tiny_model(fusion="concat"), tiny_spec()).fusion, Concat)
+    fuse = build(tiny_model(fusion="concat", audio=doubted), tiny_spec()).fusion
+    assert isinstance(fuse, Doubting)
+    assert [dropout.p for dropout in fuse.dropouts] == [0.0, 0.8]
+
+
+# ------------------------------------------------------------------------------------------------ export
 
 
 class Doors(nn.Module):
@@ -180,7 +232,9 @@ class Doors(nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, image: Tensor, audio: Tensor, has_image: Tensor, has_audio: Tensor) -> tuple[Tensor, ...]:
+    def forward(
+        self, image: Tensor, audio: Tensor, has_image: Tensor, has_audio: Tensor
+    ) -> tuple[Tensor, ...]:
         said = self.model({"image": image, "audio": audio}, {"image": has_image, "audio": has_audio})
         return tuple(said.values())
 
@@ -188,7 +242,7 @@ class Doors(nn.Module):
 def door(fusion: str) -> Doors:
     model = build(tiny_model(fusion=fusion), tiny_spec(), np.array([0.2, 0.3, 0.5]), seed=3)
     for _ in range(2):
-        model.train()({m: x for m, x in zip(("image", "audio"), inputs(16)[:2], strict=True)})
+        model.train()(dict(zip(("image", "audio"), inputs(16)[:2], strict=True)))
     return Doors(model).eval()
 
 

@@ -342,7 +342,7 @@ def test_damaged_bytes_give_a_picture_or_an_input_error(damage: bytes, place: in
 def test_a_file_is_not_guessed_into_ready_made_arrays(tmp_path: Path) -> None:
     path = tmp_path / "seven.png"
     path.write_bytes(encoded(seven(28)))
-    for source in (path, path.read_bytes(), Image.open(path)):
+    for source in (path, path.read_bytes(), Image.fromarray(seven(28))):
         with pytest.raises(InputError, match="ready-made arrays"):
             read_image(source, READY_MADE)
     with pytest.raises(InputError, match=r"seven\.png"):

@@ -138,7 +138,9 @@ def test_a_damaged_folder_is_refused(course: Path, tmp_path: Path, capsys, spoil
 
 def test_a_model_of_other_contents_is_refused(course: Path, tmp_path: Path, capsys):
     tiny_run(tmp_path / "run", tiny_data(), tiny_config(epochs=1))
-    said = refused(capsys, "submit", tmp_path / "run", "--data", course / "kaggle", "--out", tmp_path / "s.csv")
+    said = refused(
+        capsys, "submit", tmp_path / "run", "--data", course / "kaggle", "--out", tmp_path / "s.csv"
+    )
     assert "the model differ in image: height 8 and 28" in said
     assert not (tmp_path / "s.csv").exists()
 

@@ -1,4 +1,4 @@
-"""The Transformer encoder: tokens of any picture or recording, positions that count, rows on their own, a graph that exports."""
+"""The Transformer encoder: tokens of any picture or recording, places that count, rows alone, export."""
 
 import pytest
 import torch
@@ -12,7 +12,9 @@ SHAPES = [(1, 28, 28), (39, 13), (3, 9, 15), (1, 1, 1), (1, 1), (9, 7)]
 shapes = pytest.mark.parametrize("shape", SHAPES, ids=str)
 
 
-def network(shape: tuple[int, ...], width: int = 8, layers: int = 2, dropout: float = 0.0, dim: int = 6) -> Transformer:
+def network(
+    shape: tuple[int, ...], width: int = 8, layers: int = 2, dropout: float = 0.0, dim: int = 6
+) -> Transformer:
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return Transformer(shape, dim, width, layers, dropout)

@@ -384,8 +384,9 @@ def test_the_field_that_matters_is_the_important_one(tmp_path, monkeypatch):
 
 def test_encoders_can_be_autoencoders_first(tmp_path):
     """Frozen ones, too, whose classifiers learn from encodings alone."""
-    text = "model.image.kind=report,pretrain.epochs=1,pretrain.freeze=true|false"
-    for trial in search(begin(images(), plan(text, epochs=2), tmp_path / "s")):
+    config = dataclasses.replace(tiny_config(2), modalities=("image",))
+    space = parse_space("model.image.kind=report,pretrain.epochs=1,pretrain.freeze=true|false")
+    for trial in search(begin(images(), Plan(space, config), tmp_path / "s")):
         assert (trial.state, trial.error) == ("done", "")
         assert trial.mean() > 0
 

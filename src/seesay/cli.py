@@ -372,6 +372,32 @@ def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> N
     print(f"{out} holds {count:,} labels")
 
 
+def reproduce(
+    data: str, out: Path, seeds: int = 1, search: bool = False, rows: int = 10_000, overwrite: bool = False
+) -> None:
+    """Reproduce the report: its models on a random row split and on one without leaks, figures and numbers.
+
+    Args:
+        data: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
+        out: Folder to make, for report.md, report.json, figures and runs. The same command goes on with it.
+        seeds: How often each model is trained.
+        search: Search the report's grid by cross-validation as well.
+        rows: At most so many distinct pictures, recordings and pairs in the pictures of encodings.
+        overwrite: Replace the folder if seesay made it.
+    """
+    from seesay.data.layouts import open_data
+    from seesay.measure.report_page import scores_table
+    from seesay.measure.reproduce import Plan, configs_for, reproduce
+
+    dataset = open_data(data)
+    plan = Plan(dataset, data, out, configs_for(dataset), seeds, search, rows)
+    for line in reproduce(plan, overwrite):
+        if sys.stderr.isatty():
+            print(line, file=sys.stderr)
+    print(scores_table(json.loads((out / "report.json").read_text())))
+    print(f"Figures, seconds and all else: {out}/report.md")
+
+
 def demo(out: Path = Path("demo"), seed: int = 0) -> None:
     """Train on the embedded digits, evaluate on voices and writers never met, and show what came out.
 
@@ -404,6 +430,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "predict": predict,
     "embed": embed,
     "submit": submit,
+    "reproduce": reproduce,
 }
 
 
@@ -617,7 +644,10 @@ def _print_embedding(views: Any) -> None:
         table.add_column(name, justify="right" if name else "left")
     table.add_row("distinct contents", *(f"{view['distinct']:,}" for view in views.values()))
     table.add_row("of rows", *(f"{view['rows']:,}" for view in views.values()), end_section=True)
-    for kind, title in (("kmeans_on_picture", "k-means of the picture"), ("kmeans_on_encodings", "of encodings")):
+    for kind, title in (
+        ("kmeans_on_picture", "k-means of the picture"),
+        ("kmeans_on_encodings", "of encodings"),
+    ):
         for measure, word in EMBEDDING_WORDS.items():
             numbers = (f"{view[kind][measure]:.3f}" for view in views.values())
             table.add_row(f"{title}: {word}", *numbers, end_section=measure == "silhouette")

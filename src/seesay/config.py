@@ -199,6 +199,9 @@ class EncoderConfig:
     dropout: float = 0.1
     """Share of a block's (`report`, `transformer`) or the encoding's (`cnn`) entries set to zero in
     training."""
+    fusion_dropout: float = 0.0
+    """Share of its encoding's entries that a learned fusion does not see in training. Much of it for a
+    modality whose contents repeat: the fusion learns those by heart and trusts it more than it deserves."""
     kernel: int = 3
     """`report` only: height and width of the convolutions."""
     stride: int = 1
@@ -208,7 +211,7 @@ class EncoderConfig:
 
     def __post_init__(self) -> None:
         _check(self, "width", "layers", "kernel", "stride", least=1)
-        _check(self, "dropout", least=0, most=0.95)
+        _check(self, "dropout", "fusion_dropout", least=0, most=0.95)
 
 
 @dataclass(frozen=True)
@@ -346,7 +349,7 @@ class Config:
             kind = getattr(self.model, modality).kind
             if self.pretrain.epochs and kind != "report":
                 raise ConfigError(
-                    f"pretrain.epochs needs an encoder that has a mirror, and model.{modality}.kind is {kind}",
+                    f"only report encoders can be pretrained, and model.{modality}.kind is {kind}",
                     "Use kind report, or pretrain.epochs 0.",
                 )
 

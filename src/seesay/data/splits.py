@@ -169,7 +169,7 @@ def _choose(counts: np.ndarray, random: np.random.Generator, share: float) -> np
     taken = np.zeros(len(counts), bool)
     have, used = np.zeros_like(target), np.zeros_like(most)
 
-    def change(group: np.ndarray | np.integer) -> np.ndarray:
+    def change(group: np.ndarray | np.integer) -> np.ndarray | np.floating:
         """Of the squared distance from the target, in parts of the target, when the group is taken."""
         return (counts[group] * (counts[group] + 2 * (have - target)) / target**2).sum(-1)
 

@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
@@ -22,7 +21,7 @@ from seesay.data.splits import Splits
 from seesay.errors import InputError
 from seesay.learn.precision import uses_bfloat16
 from seesay.learn.train import Watch, augmented, moments, restore_moments, seed_of
-from seesay.model.autoencoder import Autoencoder, autoencoders
+from seesay.model.autoencoder import autoencoders
 from seesay.model.classifier import Classifier, features_of
 
 
@@ -120,18 +119,15 @@ def pretrain(
         place, before = divmod(pretraining.done, epochs)
         modality = model.modalities[place]
         rows = _rows_with(modality, data, splits, features)
-        began, losses = time.perf_counter(), []
+        began, seed = time.perf_counter(), seed_of(config.seed, place, before + 1)
+        generator = Generator(rows.device).manual_seed(seed)
+        batches = augmented(rows.shuffled(config.pretrain.batch, generator), config.augment, generator)
         with torch.random.fork_rng():  # dropout draws from torch's own generator
-            seed = seed_of(config.seed, place, before + 1)
             torch.manual_seed(seed)
-            generator = Generator(rows.device).manual_seed(seed)
-            for batch in watch(
-                augmented(rows.shuffled(config.pretrain.batch, generator), config.augment, generator)
-            ):
-                losses.append(pretraining.step(modality, batch.inputs[modality]))
+            losses = [pretraining.step(modality, batch.inputs[modality]) for batch in watch(batches)]
         whole = len(losses) == max(1, len(rows) // config.pretrain.batch)
         pretraining.done += whole
-        total, seconds = float(np.sum(losses)), time.perf_counter() - began
+        total, seconds = sum(losses), time.perf_counter() - began
         mean = total / len(losses) if losses else math.nan
         yield Reconstruction(modality, before + 1, epochs, total, mean, seconds, whole, pretraining)
         if not whole:

@@ -139,11 +139,10 @@ def fit(
     if resume is not None:
         training.restore(resume)
     while training.epochs < config.optim.epochs:
-        began, losses, number = time.perf_counter(), [], training.epochs + 1
+        began, number = time.perf_counter(), training.epochs + 1
         with torch.random.fork_rng():  # dropout draws from torch's own generator
             torch.manual_seed(seed_of(config.seed, number))
-            for batch in watch(epoch_batches(rows, data, config, number)):
-                losses.append(training.step(batch))
+            losses = [training.step(batch) for batch in watch(epoch_batches(rows, data, config, number))]
         if not losses:  # stopped before the first batch
             return
         whole = len(losses) == batches

@@ -123,7 +123,9 @@ def views(
             shown[name] = (*drawn, len(among))
     if not shown:
         raise InputError("there are no labelled rows to show", "Choose another --split, or other --data.")
-    used = np.unique(np.concatenate([part for first, second, _ in shown.values() for part in (first, second)]))
+    used = np.unique(
+        np.concatenate([part for first, second, _ in shown.values() for part in (first, second)])
+    )
     encodings = encode(model, data, used)
     return [_view(data, name, *parts, used, encodings) for name, parts in shown.items()]
 
@@ -226,7 +228,9 @@ def _arrays(each: Embedded) -> dict[str, np.ndarray]:
 
 def _title(each: Embedded) -> str:
     name = each.view.condition
-    what = {"image": "Image encodings", "audio": "Audio encodings"}.get(name, "Image and audio encodings fused")
+    what = {"image": "Image encodings", "audio": "Audio encodings"}.get(
+        name, "Image and audio encodings fused"
+    )
     return f"{what}: {NAMES[each.projection.method]} of {len(each.view.rows):,} {NOUNS[name]}"
 
 

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from seesay.config import Modality
 from seesay.model.classifier import Classifier
-from seesay.model.report_cnn import ReportCnn, Sides
+from seesay.model.report_cnn import ReportCnn
 
 
 class ReportDecoder(nn.Module):
@@ -20,34 +20,17 @@ class ReportDecoder(nn.Module):
 
     def __init__(self, encoder: ReportCnn) -> None:
         super().__init__()
-        self.shape, self.maps = encoder.shape, (encoder.downsample.out_channels, *encoder.places)
-        convolutions = [encoder.downsample, *(block[0] for block in reversed(encoder.blocks))]
+        first, *others = encoder.steps
+        self.shape, self.maps = encoder.shape, (others[-1].channels[1], *others[-1].sides_after)
         self.layers = nn.Sequential()
-        for convolution, sides in zip(convolutions[:-1], encoder.sides[:0:-1], strict=True):
-            activation = type(encoder.blocks[0][2])
-            back = mirrored(convolution, sides, bias=False)
-            self.layers.append(nn.Sequential(back, nn.BatchNorm2d(back.out_channels), activation()))
-        self.layers.append(mirrored(convolutions[-1], encoder.sides[0], bias=True))
+        for step in reversed(others):
+            normalise = nn.BatchNorm2d(step.channels[0])
+            self.layers.append(nn.Sequential(step.up(bias=False), normalise, encoder.activation()))
+        self.layers.append(first.up(bias=True))
 
     def forward(self, encodings: Float[Tensor, "b d"]) -> Float[Tensor, "b ..."]:
         logits = self.layers(encodings.reshape(-1, *self.maps)).float()
         return torch.sigmoid(logits).reshape(-1, *self.shape)
-
-
-def mirrored(convolution: nn.Conv2d, sides: Sides, bias: bool) -> nn.ConvTranspose2d:
-    """The transposed convolution that leads from what this convolution makes of maps of these sides back to
-    such maps."""
-    c = convolution
-    high, wide = ((side + 2 * c.padding[i] - c.kernel_size[i]) % c.stride[i] for i, side in enumerate(sides))
-    return nn.ConvTranspose2d(
-        c.out_channels,
-        c.in_channels,
-        c.kernel_size,
-        c.stride,
-        c.padding,
-        output_padding=(high, wide),
-        bias=bias,
-    )
 
 
 class Autoencoder(nn.Module):
@@ -66,14 +49,15 @@ class Autoencoder(nn.Module):
 
 
 def autoencoders(model: Classifier, seed: int = 0) -> dict[Modality, Autoencoder]:
-    """By modality the classifier's own encoder, which must be a `ReportCnn`, and a fresh decoder on its
-    device."""
+    """By modality the classifier's own encoder, which must be a `ReportCnn`, and a fresh decoder."""
+    found = {}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        decoders = {m: ReportDecoder(encoder) for m, encoder in model.encoders.items()}
-    return {
-        m: Autoencoder(model.encoders[m], decoders[m]).to(model.log_prior.device) for m in model.modalities
-    }
+        for modality in model.modalities:
+            encoder = model.encoders[modality]
+            assert isinstance(encoder, ReportCnn), f"{modality}: only report encoders have a mirror"
+            found[modality] = Autoencoder(encoder, ReportDecoder(encoder)).to(model.log_prior.device)
+    return found
 
 
 @torch.no_grad()

@@ -5,7 +5,7 @@ or its neighbours, and a row that has just one gets exactly what that one says a
 """
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from seesay.config import MODALITIES, Condition, Modality, ModelConfig, Spec, co
 from seesay.data.batches import Inputs, Present, Table
 from seesay.data.dataset import Dataset
 from seesay.model.encoders import encoder
-from seesay.model.fusion import FUSIONS, PosteriorSum, mlp
+from seesay.model.fusion import FUSIONS, Doubting, PosteriorSum, mlp
 from seesay.signal.features import front_end as audio_front_end
 from seesay.signal.image import Picture
 
@@ -139,7 +139,7 @@ def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed
             front_ends={m: front_end(spec, m) for m in spec.modalities},
             encoders={m: encoder(config, spec, m) for m in spec.modalities},
             heads={m: mlp(config.dim, config.hidden, classes, config.head_layers) for m in spec.modalities},
-            fusion=_fusion(config, len(spec.modalities), classes, log_prior),
+            fusion=_fusion(config, spec.modalities, classes, log_prior),
             log_prior=log_prior,
         )
 
@@ -149,10 +149,15 @@ def front_end(spec: Spec, modality: Modality) -> nn.Module:
     return Picture() if modality == "image" else audio_front_end(spec.audio)
 
 
-def _fusion(config: ModelConfig, modalities: int, classes: int, log_prior: Tensor) -> nn.Module:
+def _fusion(
+    config: ModelConfig, modalities: Sequence[Modality], classes: int, log_prior: Tensor
+) -> nn.Module:
     if config.fusion == "posterior-sum":
         return PosteriorSum(log_prior.clone())
-    return FUSIONS[config.fusion](modalities, config.dim, classes, config.hidden, config.fusion_layers)
+    kind = FUSIONS[config.fusion]
+    fusion = kind(len(modalities), config.dim, classes, config.hidden, config.fusion_layers)
+    shares = [getattr(config, m).fusion_dropout for m in modalities]
+    return Doubting(fusion, shares) if any(shares) else fusion
 
 
 @torch.no_grad()

@@ -4,6 +4,7 @@ Each takes the encodings `(b, m, d)`, what every modality says alone (logits, `(
 present `(b, m)`, and returns logits `(b, k)`. What stands in an absent place must not matter.
 """
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -121,6 +122,18 @@ class PosteriorSum(nn.Module):
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
         evidence = opinions.log_softmax(2) - self.log_prior
         return self.log_prior + torch.where(present[:, :, None], evidence, 0).sum(1)
+
+
+class Doubting(nn.Module):
+    """A fusion that is shown, in training, only part of each modality's encoding: dropout, by modality."""
+
+    def __init__(self, fusion: nn.Module, shares: Sequence[float]) -> None:
+        super().__init__()
+        self.fusion, self.dropouts = fusion, nn.ModuleList(nn.Dropout(share) for share in shares)
+
+    def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
+        shown = [dropout(encodings[:, i]) for i, dropout in enumerate(self.dropouts)]
+        return self.fusion(torch.stack(shown, 1), opinions, present)
 
 
 def masked_softmax(scores: Float[Tensor, "b m h"], present: Bool[Tensor, "b m 1"]) -> Float[Tensor, "b m h"]:

@@ -5,9 +5,9 @@ A recording is read as a picture of one channel, (1, frames, columns), and squas
 report's data were.
 """
 
+from dataclasses import dataclass
 from itertools import pairwise
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -30,14 +30,49 @@ class UnitRange(nn.Module):
         return ((features + REACH) / (2 * REACH)).clamp(0, 1)
 
 
+@dataclass(frozen=True)
+class Step:
+    """One convolution and the maps that it is given, so that its mirror can be made."""
+
+    channels: Sides
+    """Before and after."""
+    kernel: Sides
+    stride: Sides
+    padding: int
+    sides: Sides
+    """Height and width of the maps before it."""
+
+    @property
+    def sides_after(self) -> Sides:
+        """Height and width of the maps that it makes."""
+        high, wide = (
+            (side + 2 * self.padding - kernel) // stride + 1
+            for side, kernel, stride in zip(self.sides, self.kernel, self.stride, strict=True)
+        )
+        return high, wide
+
+    def down(self, bias: bool) -> nn.Conv2d:
+        """The convolution."""
+        return nn.Conv2d(*self.channels, self.kernel, self.stride, self.padding, bias=bias)
+
+    def up(self, bias: bool) -> nn.ConvTranspose2d:
+        """The transposed convolution that leads back, to maps of the same height and width."""
+        high, wide = (
+            (side + 2 * self.padding - kernel) % stride
+            for side, kernel, stride in zip(self.sides, self.kernel, self.stride, strict=True)
+        )
+        after, before = reversed(self.channels)
+        return nn.ConvTranspose2d(
+            after, before, self.kernel, self.stride, self.padding, output_padding=(high, wide), bias=bias
+        )
+
+
 class ReportCnn(nn.Module):
-    """Features `(b, *shape)` to encodings `(b, dim)`; `shape` is a picture's (c, h, w) or a recording's (t,
-    f).
+    """Features `(b, *shape)` to encodings `(b, dim)`; `shape` is a picture's (c, h, w), a recording's (t, f).
 
     Each block is a convolution, batch normalisation, activation and dropout; a block has twice the channels
     of the one before. The downsampling layer is one convolution whose windows lie evenly over the maps, 4 by
-    4 of them where `dim` and the maps allow, and whose few channels make the flattened maps `dim` numbers
-    long.
+    4 of them where `dim` and the maps allow, and whose few channels make the flattened maps `dim` long.
     """
 
     def __init__(
@@ -53,39 +88,32 @@ class ReportCnn(nn.Module):
     ) -> None:
         super().__init__()
         self.shape, self.picture = shape, shape if len(shape) == 3 else (1, *shape)
+        self.activation = ACTIVATIONS[activation]
         self.unit = nn.Identity() if len(shape) == 3 else UnitRange()
-        channels = [self.picture[0], *(width * 2**i for i in range(layers))]
-        convolutions = [
-            nn.Conv2d(before, after, kernel, stride, kernel // 2, bias=False)
-            for before, after in pairwise(channels)
-        ]
-        blocks = [
-            nn.Sequential(c, nn.BatchNorm2d(c.out_channels), ACTIVATIONS[activation](), nn.Dropout(dropout))
-            for c in convolutions
-        ]
-        self.blocks = nn.Sequential(*blocks)
-        self.sides = sides_through(convolutions, (self.picture[1], self.picture[2]))
-        self.places = places(self.sides[-1], dim)
-        (high, down), (wide, right) = map(windows, self.sides[-1], self.places)
-        self.downsample = nn.Conv2d(
-            channels[-1], dim // (self.places[0] * self.places[1]), (high, wide), stride=(down, right)
-        )
+        self.steps: list[Step] = []
+        self.blocks = nn.Sequential()
+        sides = (self.picture[1], self.picture[2])
+        for channels in pairwise([self.picture[0], *(width * 2**i for i in range(layers))]):
+            step = Step(channels, (kernel, kernel), (stride, stride), kernel // 2, sides)
+            normalise = nn.BatchNorm2d(channels[1])
+            self.blocks.append(
+                nn.Sequential(step.down(bias=False), normalise, self.activation(), nn.Dropout(dropout))
+            )
+            self.steps.append(step)
+            sides = step.sides_after
+        self.steps.append(last_step(self.steps[-1].channels[1], sides, dim))
+        self.downsample = self.steps[-1].down(bias=True)
 
     def forward(self, features: Float[Tensor, "b ..."]) -> Float[Tensor, "b d"]:
         pictures = self.unit(features).reshape(-1, *self.picture)
         return self.downsample(self.blocks(pictures)).flatten(1)
 
 
-def sides_through(convolutions: list[nn.Conv2d], sides: Sides) -> list[Sides]:
-    """Height and width of the maps before the first convolution and after each."""
-    found = [sides]
-    for c in convolutions:
-        high, wide = (
-            (side + 2 * c.padding[i] - c.kernel_size[i]) // c.stride[i] + 1
-            for i, side in enumerate(found[-1])
-        )
-        found.append((high, wide))
-    return found
+def last_step(channels: int, sides: Sides, dim: int) -> Step:
+    """The convolution that makes maps of `dim` numbers in all out of maps of these channels and sides."""
+    rows, columns = places(sides, dim)
+    (high, down), (wide, right) = windows(sides[0], rows), windows(sides[1], columns)
+    return Step((channels, dim // (rows * columns)), (high, wide), (down, right), 0, sides)
 
 
 def places(sides: Sides, dim: int) -> Sides:

@@ -1,7 +1,6 @@
 """A submission to the competition of the report: a label for each test row that has none."""
 
 import csv
-from os import PathLike
 from pathlib import Path
 
 import numpy as np
@@ -26,9 +25,7 @@ def unlabelled(dataset: Dataset) -> np.ndarray:
     return rows
 
 
-def write_submission(
-    predictor: Predictor, dataset: Dataset, out: str | PathLike[str], overwrite: bool = False
-) -> int:
+def write_submission(predictor: Predictor, dataset: Dataset, out: Path | str, overwrite: bool = False) -> int:
     """A CSV with the columns `row_id,label`, all or nothing: the class name of each unlabelled test row,
     numbered from 0 in the order of the test arrays. Returns how many there are.
 

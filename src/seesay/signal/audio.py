@@ -101,7 +101,7 @@ def clip_around_word(waveform: Float[np.ndarray, " n"], samples: int) -> Float[n
     return waveform[start : start + samples]
 
 
-def as_content(waveform: Float[np.ndarray, " samples"]) -> Int16[np.ndarray, " samples"]:
+def as_content(waveform: Float[np.ndarray, "*n samples"]) -> Int16[np.ndarray, "*n samples"]:
     """The waveform as it is kept on disk: `content / 32768` is the waveform, to half a step of 16 bits."""
     return np.clip(np.rint(waveform * 32_768), -32_768, 32_767).astype(np.int16)
 

@@ -51,6 +51,8 @@ def read_image(source: Source, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
     else:
         name = "the picture" if isinstance(source, bytes) else str(source)
         with _opened(source, name) as file:
+            if file.format == "EPS":
+                raise InputError(f"{name} is PostScript, a program and not a picture", "Save it as PNG.")
             _check_size(file.size, name)
             factor = _spare(file.size, spec)
             file.draft("L" if spec.reader == "ink" else None, (file.width // factor, file.height // factor))
@@ -149,8 +151,6 @@ def _opened(source: bytes | str | PathLike, name: str) -> Image.Image:
         raise InputError(f"{name} has too many pixels ({error})", "Scale it down.") from None
     except Exception as error:
         raise _broken(name, error) from error
-    if file.format == "EPS":
-        raise InputError(f"{name} is PostScript, a program and not a picture", "Save it as PNG.")
     return file
 
 
