@@ -258,7 +258,7 @@ def test_only_paper_of_one_value_is_even() -> None:
 def test_digits_of_8x8_look_like_mnist() -> None:
     """Scikit-learn's, with ink up to their borders; the figures of MNIST are 0.131 and 2 to 4 pixels."""
     pictures = np.stack(
-        [lay_out(picture.astype(np.float32) / 16, 28, 28) for picture in load_digits().images[:300]]
+        [lay_out(picture.astype(np.float32) / 16, 28, 28) for picture in load_digits().images[:150]]
     )
     fine = ndimage.zoom(pictures, (1, 4, 4), order=1)
     widths = np.array([stroke_width(picture > 0.5) / 4 for picture in fine])
@@ -277,10 +277,14 @@ def test_neighbours_in_mnist_name_the_digits_of_8x8(shared_data: Path) -> None:
     images = gzip.decompress((folder / "t10k-images-idx3-ubyte.gz").read_bytes())
     labels = gzip.decompress((folder / "t10k-labels-idx1-ubyte.gz").read_bytes())
     known = np.frombuffer(images, np.uint8, offset=16).reshape(-1, 784) / np.float32(255)
-    judge = KNeighborsClassifier(3).fit(known, np.frombuffer(labels, np.uint8, offset=8))
+    judge = KNeighborsClassifier(3).fit(known[:5000], np.frombuffer(labels, np.uint8, offset=8)[:5000])
     digits = load_digits()
-    read_as = np.stack([lay_out(picture.astype(np.float32) / 16, 28, 28) for picture in digits.images[:500]])
-    assert judge.score(read_as.reshape(500, 784), digits.target[:500]) > 0.8
+    read_as = np.stack([lay_out(picture.astype(np.float32) / 16, 28, 28) for picture in digits.images[:300]])
+    print(judge.score(read_as.reshape(300, 784), digits.target[:300]))
+    assert judge.score(read_as.reshape(300, 784), digits.target[:300]) > 0.8
+    larger = ndimage.zoom(digits.images[:300] / 16, (1, 3.5, 3.5), order=1)
+    print(judge.score(larger.reshape(300, 784), digits.target[:300]))
+    assert 0
 
 
 @pytest.mark.parametrize(("length", "width"), [(200, 10), (100, 20)])

@@ -42,7 +42,7 @@ def run_of(name: str, folder: Path) -> tuple[Run, list[object]]:
     return run, list(train(run, data, splits))
 
 
-# ---------------------------------------------------------------------------------------- what the report says
+# ------------------------------------------------------------------------------------ what the report says
 
 
 @pytest.mark.parametrize("name", REPORTS)

@@ -1,20 +1,28 @@
 """The command line: one function per command, whose signature is its options. Nothing heavy is imported
 before it must."""
 
-import contextlib
 import json
 import os
-import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import tyro
 
 from seesay.config import Config
-from seesay.errors import ConfigError, InputError, SeesayError, nearest
+from seesay.errors import ConfigError, InputError, SeesayError
 from seesay.options import parse
+from seesay.terminal import (
+    console,
+    describe_data,
+    print_embedding,
+    print_json,
+    print_prediction,
+    print_scores,
+    tracking,
+    watching,
+)
 
 Settings = Annotated[Config, tyro.conf.arg(name="")]
 Words = tyro.conf.Positional
@@ -58,7 +66,7 @@ def data_build(
     reading = Reading(rate=rate, seconds=seconds, features=features, reader=reader, size=size)
     with tracking() as track:
         data = build(pictures, recordings, out, test_speakers, rows, seed, reading, overwrite, track)
-    _describe(data, out)
+    describe_data(data, out)
 
 
 def data_import(
@@ -90,7 +98,7 @@ def data_import(
     reading = Reading(rate=rate, seconds=seconds, features=features, reader=reader, size=size)
     with tracking() as track:
         data = import_data(source, out, overwrite, reading, track)
-    _describe(data, out)
+    describe_data(data, out)
 
 
 def data_download(name: Words[Literal["wsd"]], out: Path | None = None) -> None:
@@ -121,9 +129,9 @@ def data_info(source: Words[str], json: bool = False) -> None:
 
     info = describe(open_data(source))
     if json:
-        _print_json(info.to_dict())
+        print_json(info.to_dict())
     else:
-        print_info(info, _console())
+        print_info(info, console())
 
 
 def data_show(source: Words[str], out: Path, rows: int = 24, seed: int = 0) -> None:
@@ -229,9 +237,9 @@ def tune(
     finally:
         keep_search(found, recipe_of(recipe))
     if json:
-        _print_json(to_dict(found, recipe_of(recipe)))
+        print_json(to_dict(found, recipe_of(recipe)))
         return
-    print_search(found, _console())
+    print_search(found, console())
     if found.best is not None:
         words = " ".join(to_dict(found, recipe_of(recipe))["best"]["flags"])
         print(f"search.csv, search.json and search.png lie in {out}")
@@ -257,9 +265,9 @@ def evaluate(
 
     evaluation = _evaluate(run, open_data(data or Run.open(run).data), split)
     if json:
-        _print_json(evaluation.metrics())
+        print_json(evaluation.metrics())
     else:
-        _print_scores(evaluation)
+        print_scores(evaluation)
         print(f"Figures and metrics.json lie in {run}")
 
 
@@ -289,7 +297,7 @@ def predict(
 
     if data is None:
         prediction = Predictor.open(run).predict(image, audio)
-        _print_json(prediction.to_dict()) if json else _print_prediction(prediction)
+        print_json(prediction.to_dict()) if json else print_prediction(prediction)
         return
     if image or audio or out is None:
         raise InputError("--data predicts rows into a file: expected --out, and neither --image nor --audio")
@@ -349,9 +357,9 @@ def embed(
     about |= {"perplexity": perplexity} if method == "tsne" else {}
     keep_embedding(found, dataset.spec.classes, out, about, overwrite)
     if json:
-        _print_json(numbers_of(found))
+        print_json(numbers_of(found))
         return
-    _print_embedding(numbers_of(found))
+    print_embedding(numbers_of(found))
     print(f"Figures, embedding.json and encodings.npz lie in {out}")
 
 
@@ -412,7 +420,7 @@ def demo(out: Path = Path("demo"), seed: int = 0) -> None:
 
     config, data = dataclasses.replace(recipe("demo"), seed=seed), open_data("digits")
     _train(data, "digits", out, config, "demo", 1, "auto", False, True)
-    _print_scores(_evaluate(out, data, "test"))
+    print_scores(_evaluate(out, data, "test"))
     print(f"Figures: {out}/figures  Model card: {out}/README.md")
     print(f"Next: seesay predict {out} --image PICTURE --audio RECORDING")
 
@@ -478,6 +486,7 @@ def _train(
 
     torch.set_num_threads(threads)
     run, data, splits = begin(data, source, config, recipe, out, overwrite, resume)
+    torch.set_num_threads(run.threads)  # a resumed run goes on with as many as it began with
     for note in splits.notes:
         print(f"Note: {note}", file=sys.stderr)
     if run.finished:
@@ -507,7 +516,7 @@ def _search(found: Any, threads: int, device: str) -> None:
 
     if before := done():
         print(f"{found.study.folder}: going on with {before} of {total} trials done", file=sys.stderr)
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("searching", total=total * folds)
         try:
             for trial in search(found, _device(device)):
@@ -548,129 +557,3 @@ def _device(name: str) -> str:
     if name == "cuda" and not torch.cuda.is_available():
         raise InputError("there is no CUDA device here", "Use --device cpu.")
     return name
-
-
-class Watch:
-    """Hands batches on, moves the bar, and ends the epoch early once it has been told to stop."""
-
-    def __init__(self, progress: Any, config: Config, rows: int) -> None:
-        self.progress, self.stopped, self.epochs = progress, False, config.optim.epochs
-        steps = max(1, rows // config.optim.batch) * config.optim.epochs
-        self.task = progress.add_task("training", total=steps)
-
-    def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
-        for batch in batches:
-            if self.stopped:
-                return
-            yield batch
-            self.progress.advance(self.task)
-
-    def say(self, epoch: Any) -> None:
-        """Writes loss and scores beside the bar."""
-        scores = "  ".join(f"{name} {score:.4f}" for name, score in epoch.scores.items())
-        text = f"epoch {epoch.number}/{self.epochs}  loss {epoch.loss:.4f}  {scores}"
-        self.progress.update(self.task, description=text, completed=epoch.training.done)
-
-    def stop(self, *_: Any) -> None:
-        """The first interrupt asks; the second insists."""
-        if self.stopped:
-            raise KeyboardInterrupt
-        self.stopped = True
-
-
-@contextlib.contextmanager
-def watching(config: Config, rows: int) -> Iterator[Watch]:
-    """A progress bar with loss, scores and the time left; nothing where the output is not a terminal."""
-    with _progress() as progress:
-        watch = Watch(progress, config, rows)
-        before = signal.signal(signal.SIGINT, watch.stop)
-        try:
-            yield watch
-        finally:
-            signal.signal(signal.SIGINT, before)
-
-
-@contextlib.contextmanager
-def tracking() -> Iterator[Callable[[Iterable[Any], str], Iterable[Any]]]:
-    """`track(items, description)` for long reads; nothing where the output is not a terminal."""
-    with _progress() as progress:
-        yield lambda items, description: progress.track(items, description=description)
-
-
-def _progress() -> Any:
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
-    console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    return Console()
-
-
-def _describe(data: Any, folder: Path) -> None:
-    rows = ", ".join(f"{len(data.rows_of(name)):,} {name}" for name in ("train", "valid", "test"))
-    print(
-        f"{folder}: {len(data):,} rows ({rows}), {len(data.spec.classes)} classes. Look: seesay data info {folder}"
-    )
-
-
-def _print_json(values: Any) -> None:
-    print(json.dumps(values, indent=2))
-
-
-def _print_scores(evaluation: Any) -> None:
-    from rich.table import Table
-
-    table = Table(title=f"{len(evaluation.rows):,} rows of {evaluation.split}", title_justify="left")
-    for name in ("condition", "accuracy", "macro-F1", "95 % interval", "NLL", "ECE"):
-        table.add_column(name, justify="left" if name == "condition" else "right")
-    for name, result in evaluation.results.items():
-        low, high = result["macro_f1_ci"]
-        numbers = [f"{result[key]:.4f}" for key in ("accuracy", "macro_f1", "nll", "ece")]
-        table.add_row(name, *numbers[:2], f"{low:.4f} to {high:.4f}", *numbers[2:])
-    _console().print(table)
-
-
-def _print_embedding(views: Any) -> None:
-    from rich.table import Table
-
-    table = Table(title="Encodings of distinct contents", title_justify="left")
-    for name in ("", *views):
-        table.add_column(name, justify="right" if name else "left")
-    table.add_row("distinct contents", *(f"{view['distinct']:,}" for view in views.values()))
-    table.add_row("of rows", *(f"{view['rows']:,}" for view in views.values()), end_section=True)
-    for kind, title in (
-        ("kmeans_on_picture", "k-means of the picture"),
-        ("kmeans_on_encodings", "of encodings"),
-    ):
-        for measure, word in EMBEDDING_WORDS.items():
-            numbers = (f"{view[kind][measure]:.3f}" for view in views.values())
-            table.add_row(f"{title}: {word}", *numbers, end_section=measure == "silhouette")
-    for measure, word in (("knn_accuracy", "5 nearest neighbours"), ("linear_accuracy", "linear probe")):
-        if all(view["probe"] for view in views.values()):
-            table.add_row(f"{word}: accuracy", *(f"{view['probe'][measure]:.4f}" for view in views.values()))
-    _console().print(table)
-
-
-EMBEDDING_WORDS = {
-    "matched_accuracy": "accuracy, matched",
-    "adjusted_rand": "adjusted Rand",
-    "nmi": "NMI",
-    "purity": "purity",
-    "silhouette": "silhouette",
-}
-
-
-def _print_prediction(prediction: Any) -> None:
-    best = prediction.scores[0]
-    print(f"{best['label']}  {best['score']:.4f}  from {' and '.join(prediction.used)}")
-    if len(prediction.opinions) > 1:
-        for name, scores in prediction.opinions.items():
-            print(f"  {name} alone: {scores[0]['label']}  {scores[0]['score']:.4f}")
-        if not prediction.agree:
-            print("  They disagree.")

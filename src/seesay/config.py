@@ -118,7 +118,8 @@ class AudioSpec:
             )
         if {len(self.mean), len(self.scale)} not in ({0}, {self.columns}):
             raise ConfigError(
-                f"mean and scale need {self.columns} values each or none, got {len(self.mean)} and {len(self.scale)}"
+                f"mean and scale need {self.columns} values each or none, "
+                f"got {len(self.mean)} and {len(self.scale)}"
             )
 
     @property

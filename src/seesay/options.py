@@ -59,8 +59,7 @@ def _command(commands: Mapping[str, Any], arguments: list[str]) -> tuple[str | N
     if (
         not words
         or words[0] in ("--help", "-h")
-        or words[0] in families
-        and set(words[1:]) <= {"--help", "-h"}
+        or (words[0] in families and set(words[1:]) <= {"--help", "-h"})
     ):
         return None, []
     asked = " ".join(words) if words[0] in families else words[0]

@@ -30,6 +30,33 @@ def audio_only() -> Config:
 
 
 def report() -> Config:
+    """The report, whole: two autoencoders, then a fusion classifier on their frozen encodings.
+
+    Where the report is not clear, we read it so:
+
+    - "The encoder's outputs and its inputs" are compared (2.3.1): an encoding is shorter than its input, so
+      what is compared is what a mirrored decoder makes of it; the decoder is of no use afterwards.
+    - The "downsampling layer" (2.2.1) is a strided convolution to 8 channels of 4 by 4 places, flattened to
+      128 numbers. Hidden channels (16, then 32) and epochs (2 of each autoencoder, 10 of the fusion) are not
+      told; ours take minutes on two cores.
+    - The best "combination of these hyperparameters" (2.4) is not told: 2 layers, ReLU, dropout 0.2 and 3 by
+      3 kernels are the cheapest of them.
+    - "All values scaled between 0 and 1" (2.1): pictures are. Recordings are normalised by column, and -4 to
+      4 standard deviations become 0 to 1. A recording is a picture of one channel, 39 by 13.
+    - Encoders stay as they are while the fusion is trained (2.2.2: "after training the encoders and encoding
+      all the images and audio samples"), and encode without dropout. Optimiser and batches of the fusion are
+      those of the encoders (2.3.2: "similar to").
+    - The epoch that is kept is the best on validation rows: the mean over image, audio and both.
+
+    One thing is added: in training the fusion is not shown 0.8 of an audio encoding and 0.1 of an image
+    encoding. The report's test rows repeat recordings that it trained on. With speakers apart, two linear
+    layers learn the 2,108 recordings by heart, trust them, and end below the picture alone: fused macro-F1
+    0.83 to 0.91, by epoch, against 0.98. The shares scored best on validation rows; both at 0 are the report
+    to the letter.
+
+    On open-wsd, speakers apart, one seed: image 0.983, audio 0.673, image+audio 0.982. A support vector
+    machine hears no more (0.68) in the raw 39 by 13 numbers.
+    """
     encoder = EncoderConfig(
         kind="report", width=16, layers=2, dropout=0.2, kernel=3, stride=1, activation="relu"
     )
@@ -50,11 +77,13 @@ def report() -> Config:
 
 
 def report_image() -> Config:
-    optim = dataclasses.replace(ADAM, epochs=3)
+    """The report's CNN for pictures (3.1.2): the encoder of `report` and two linear layers, with labels."""
+    optim = dataclasses.replace(ADAM, epochs=2)
     return dataclasses.replace(report(), modalities=("image",), optim=optim, pretrain=PretrainConfig())
 
 
 def report_audio() -> Config:
+    """The report's CNN for recordings, as `report_image`."""
     return dataclasses.replace(report_image(), modalities=("audio",))
 
 

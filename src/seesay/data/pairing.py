@@ -34,7 +34,7 @@ def build(
     test_speakers: Path | str | None = None,
     rows: tuple[int, int] | None = None,
     seed: int = 0,
-    reading: Reading = Reading(),
+    reading: Reading = USUAL,
     overwrite: bool = False,
     track: Track = silent,
 ) -> Dataset:

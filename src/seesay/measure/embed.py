@@ -119,8 +119,8 @@ def views(
         among = with_all(data, rows, name)
         if len(among):
             learned = distinct(data, with_all(data, train, name), name)
-            drawn = (draw(part, most, seed) for part in (distinct(data, among, name), learned))
-            shown[name] = (*drawn, len(among))
+            first, second = (draw(part, most, seed) for part in (distinct(data, among, name), learned))
+            shown[name] = (first, second, len(among))
     if not shown:
         raise InputError("there are no labelled rows to show", "Choose another --split, or other --data.")
     used = np.unique(
@@ -196,7 +196,9 @@ def keep_embedding(
     """Makes the folder `out`, all or nothing: `encodings.npz` (plain arrays), `embedding.json` (`about` and
     all numbers) and two PNGs per view."""
     with new_folder(out, overwrite) as folder:
-        arrays = {f"{each.view.condition}.{n}": a for each in found for n, a in _arrays(each).items()}
+        arrays: dict[str, Any] = {
+            f"{each.view.condition}.{n}": a for each in found for n, a in _arrays(each).items()
+        }
         np.savez_compressed(folder / "encodings.npz", classes=np.array(classes), **arrays)
         numbers = {**about, "views": numbers_of(found)}
         (folder / "embedding.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")

@@ -1,6 +1,7 @@
 """`report.md`: the numbers of a reproduction beside the report's own, from the values of `report.json`
 alone."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -27,8 +28,8 @@ INTERVALS = (
 )
 
 HEADS_SAID = (
-    "Two linear layers on the encoding that an autoencoder, which knows no labels, made of one modality: what "
-    "the fusion is given to work with."
+    "Two linear layers on the encoding that an autoencoder, which knows no labels, made of one modality: "
+    "what the fusion is given to work with."
 )
 
 ENCODINGS_SAID = (
@@ -128,8 +129,10 @@ def seconds_table(values: Values) -> str:
 
 
 def series(results: Mapping[Any, Any]) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """Macro-F1 and its interval for `plots.scores_table`, one series per split."""
-    return {
+    """Macro-F1 and its interval, where one is known, for `plots.scores_table`: the report, and a series per
+    split."""
+    published = {name: (f1, math.nan, math.nan) for (name, m), f1 in REPORT.items() if m == "macro_f1"}
+    return {"the report": published} | {
         SPLIT_NAMES[by]: {
             name: (each[name]["macro_f1"], *each[name]["macro_f1_ci"]) for name in reversed(MODELS)
         }

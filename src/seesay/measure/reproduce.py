@@ -46,7 +46,7 @@ TEST = 0.2
 """Share of the rows that the random row split holds out. The report does not say how much it held
 out."""
 
-STEPS = 300
+STEPS = 150
 """A small data set is gone over more often than the recipe says, until a training has so many steps."""
 
 SEARCH_ROWS = 10_000

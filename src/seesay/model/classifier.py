@@ -161,7 +161,7 @@ def _fusion(
 
 
 @torch.no_grad()
-def posteriors(model: Classifier, rows: Table, size: int = 1024) -> dict[Condition, np.ndarray]:
+def posteriors(model: Classifier, rows: Table, size: int = 128) -> dict[Condition, np.ndarray]:
     """Class probabilities, (n, k) by condition, of rows that hold features (`features_of`), in order.
 
     NaN in the rows that lack one of the condition's modalities: nothing was said there. No rows, or a

@@ -5,6 +5,7 @@ clipping full resolution maps costs more than the convolutions themselves (docs/
 """
 
 import math
+from itertools import pairwise
 
 import torch
 from jaxtyping import Float
@@ -28,7 +29,7 @@ class PictureCnn(nn.Module):
         widths = [width * 2**i for i in range(layers)]
         self.stem = _block(nn.Conv2d(channels, width, 5, stride=2, padding=2, bias=False))
         self.blocks = nn.Sequential()
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             self.blocks.append(_block(nn.Conv2d(before, after, 3, padding=1, bias=False)))
             self.blocks.append(nn.MaxPool2d(2, ceil_mode=True))
         rest = [math.ceil(side / 2**layers) for side in sides]
@@ -51,7 +52,7 @@ class RecordingCnn(nn.Module):
         self.stem = _block(nn.Conv1d(2 * columns, width, 5, padding=2, bias=False))
         widths = [width] + [2 * width] * (layers - 1)
         self.blocks = nn.Sequential()
-        for before, after in zip(widths, widths[1:], strict=False):
+        for before, after in pairwise(widths):
             self.blocks.append(_block(nn.Conv1d(before, after, 3, stride=2, padding=1, bias=False)))
         self.project = _projection(2 * widths[-1], dim, dropout)
 

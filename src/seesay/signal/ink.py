@@ -97,7 +97,7 @@ def uneven_ground(grey: Grey) -> Grey:
 
     Where the paper ends (the median steps) it is the picture itself, so that nothing stands out there.
     """
-    small = resized(grey, min(1, GROUND / max(grey.shape)))
+    small = resized(grey, min(1.0, GROUND / max(grey.shape)))
     median = ndimage.median_filter(small, size=min(small.shape) // 4 * 2 + 1, mode="nearest")
     ground, wide = median, max(small.shape) / 16
     for _ in range(2):
