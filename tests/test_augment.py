@@ -8,11 +8,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import STILL
 from torch import Generator, Tensor
 
 from seesay.config import AugmentConfig
 from seesay.signal.augment import augment, augment_pictures, augment_recordings
+from tiny import STILL
 
 STRONG = AugmentConfig(
     shift=0.3, rotate=40.0, zoom=0.4, delay=0.5, stretch=0.5, mask_frames=20, mask_columns=20, noise=1.0

@@ -5,13 +5,13 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import tiny_model, tiny_spec
 from torch import nn
 
 from seesay.config import EncoderConfig
 from seesay.model.autoencoder import Autoencoder, ReportDecoder, autoencoders, reconstruct
 from seesay.model.classifier import build
 from seesay.model.report_cnn import REACH, ReportCnn, UnitRange, places, windows
+from tiny import tiny_model, tiny_spec
 
 SHAPES = [(1, 28, 28), (39, 13), (1, 8, 8), (3, 5, 17), (9, 7), (1, 1, 1), (100, 1)]
 

@@ -7,12 +7,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import tiny_data
 from torch import Generator, Tensor
 
 from seesay.config import ImageSpec, Spec
 from seesay.data.batches import Table, table
 from seesay.data.dataset import Dataset
+from tiny import tiny_data
 
 MISSING = st.integers(-1, 5)
 

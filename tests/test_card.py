@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import CLASSES, IMAGE, tiny_config, tiny_data, tiny_run
 
 from seesay.data.dataset import Dataset
 from seesay.learn.run import Run
 from seesay.measure.card import card, keep, mistakes, row_features
 from seesay.measure.evaluate import Evaluation, evaluate
+from tiny import CLASSES, IMAGE, tiny_config, tiny_data, tiny_run
 
 CONDITIONS = ["image", "audio", "image+audio"]
 

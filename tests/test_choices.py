@@ -3,12 +3,12 @@
 from typing import Any, get_args, get_type_hints
 
 import pytest
-from tiny import AUDIO, tiny_model, tiny_spec
 
 from seesay.config import MODALITIES, AudioSpec, EncoderConfig, ModelConfig, Spec
 from seesay.model.classifier import build, front_end
 from seesay.model.encoders import encoder
 from seesay.model.fusion import FUSIONS
+from tiny import AUDIO, tiny_model, tiny_spec
 
 
 def choices(kind: type, field: str) -> tuple[Any, ...]:

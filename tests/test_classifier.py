@@ -12,7 +12,6 @@ import torch
 import torch.nn.functional as F
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import tiny_data, tiny_model, tiny_spec
 from torch import Tensor, nn
 
 from seesay.config import EncoderConfig, ModelConfig
@@ -21,6 +20,7 @@ from seesay.data.normaliser import normalised
 from seesay.learn.train import loss_of
 from seesay.model.classifier import Classifier, build, features_of, posteriors
 from seesay.model.fusion import Concat, PosteriorSum
+from tiny import tiny_data, tiny_model, tiny_spec
 
 FUSIONS = get_args(get_type_hints(ModelConfig)["fusion"])
 KINDS = get_args(get_type_hints(EncoderConfig)["kind"])

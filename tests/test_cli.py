@@ -19,13 +19,13 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
-from test_layers import HEAVY
-from tiny import AUDIO, CLASSES, STILL, tiny_config, tiny_data, tiny_run
 
 import seesay.files
 from seesay.cli import COMMANDS, main
 from seesay.learn.run import Run
 from seesay.recipes import RECIPES
+from test_layers import HEAVY
+from tiny import AUDIO, CLASSES, STILL, tiny_config, tiny_data, tiny_run
 
 SMALL = ["--model.dim", "8", "--model.image.width", "4", "--model.audio.width", "4", "--optim.batch", "8"]
 SMALL += ["--threads", "1", "--optim.precision", "float32"]

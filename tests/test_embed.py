@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from tiny import CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_run
 
 from seesay.cli import main
 from seesay.config import Spec
@@ -15,6 +14,7 @@ from seesay.data.dataset import Dataset
 from seesay.errors import ConfigError, InputError, OutputError
 from seesay.learn.run import Run
 from seesay.measure.embed import Embedded, Joined, distinct, embed, encode, keep_embedding, views, with_all
+from tiny import CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_run
 
 CONDITIONS = ["image", "audio", "image+audio"]
 LOW = 1.5  # a perplexity that the six recordings of the tiny test split allow

@@ -9,13 +9,13 @@ from typing import Any
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
-from tiny import tiny_config, tiny_data, tiny_run
 
 from seesay.data.dataset import Dataset
 from seesay.data.splits import split
 from seesay.errors import InputError
 from seesay.learn.run import Run
 from seesay.measure.evaluate import Evaluation, evaluate, resampling_units, rows_for
+from tiny import tiny_config, tiny_data, tiny_run
 
 CONDITIONS = ["image", "audio", "image+audio"]
 

@@ -7,7 +7,6 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tiny import tiny_data, tiny_model, tiny_spec
 from torch import Tensor, nn
 
 from seesay.config import EncoderConfig
@@ -24,6 +23,7 @@ from seesay.model.fusion import (
     PosteriorSum,
     mlp,
 )
+from tiny import tiny_data, tiny_model, tiny_spec
 
 MODALITIES, DIM, CLASSES, HIDDEN = 3, 8, 4, 7
 LEARNED = [name for name in FUSIONS if name != "posterior-sum"]

@@ -5,12 +5,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny import tiny_data
 
 from seesay.config import AudioSpec, Spec
 from seesay.data.dataset import Dataset
 from seesay.data.normaliser import normalised
 from seesay.signal.features import audio_features
+from tiny import tiny_data
 
 READY = AudioSpec(features="unknown", frames=4, columns=3)
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 import soundfile
 from PIL import Image
-from tiny import AUDIO, CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_model, tiny_run, tiny_spec
 
 from seesay.config import AudioSpec, ImageSpec, Spec
 from seesay.data.dataset import Dataset
@@ -19,6 +18,7 @@ from seesay.errors import InputError, OutputError
 from seesay.learn.run import Run
 from seesay.model.classifier import build
 from seesay.serve.predict import Predictor, check_fits, predict_rows, write_predictions
+from tiny import AUDIO, CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_model, tiny_run, tiny_spec
 
 DATA = tiny_data(missing=True)
 

@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny import STILL, tiny_config, tiny_data, tiny_model
 from torch import Tensor
 
 from seesay.config import Config, EncoderConfig, PretrainConfig
@@ -22,6 +21,7 @@ from seesay.learn.run import Run, begin, train
 from seesay.learn.train import Epoch, fit, validate
 from seesay.model.autoencoder import reconstruct
 from seesay.model.classifier import build, features_of
+from tiny import STILL, tiny_config, tiny_data, tiny_model
 
 ENCODER = EncoderConfig(kind="report", width=4, layers=2, dropout=0.2)
 MODEL = tiny_model(dim=16, image=ENCODER, audio=ENCODER, fusion="concat", head_layers=2)

@@ -4,7 +4,6 @@ import json
 
 import pytest
 import torch
-from tiny import tiny_data
 
 from seesay.config import Config, from_dict, to_json
 from seesay.data.batches import table
@@ -13,6 +12,7 @@ from seesay.errors import ConfigError
 from seesay.learn.train import Training
 from seesay.model.classifier import build, features_of
 from seesay.recipes import RECIPES, recipe
+from tiny import tiny_data
 
 recipes = pytest.mark.parametrize("name", list(RECIPES))
 

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import tiny_data, tiny_spec
 from torch import nn
 
 from seesay.config import Config, from_dict, to_json
@@ -19,6 +18,7 @@ from seesay.model.classifier import build
 from seesay.model.fusion import Concat, Doubting
 from seesay.model.report_cnn import ReportCnn
 from seesay.recipes import recipe
+from tiny import tiny_data, tiny_spec
 
 REPORTS = ["report", "report-image", "report-audio"]
 

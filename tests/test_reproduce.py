@@ -1,5 +1,5 @@
-"""The report in one command: two splits that differ as they say, numbers that add up, and work that is not done
-twice."""
+"""The report in one command: two splits that differ as they say, numbers that add up, and work that is not
+done twice."""
 
 import dataclasses
 import itertools
@@ -9,7 +9,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
-from tiny import CLASSES, STILL, tiny_config, tiny_data, tiny_model
 
 import seesay.measure.reproduce as module
 from seesay.cli import main
@@ -23,6 +22,7 @@ from seesay.measure.report_page import REPORT, page, scores_table, series
 from seesay.measure.reproduce import RECIPES, Plan, configs_for, divided, reproduce
 from seesay.measure.statistics import bootstrap_accuracy, bootstrap_macro_f1
 from seesay.recipes import recipe
+from tiny import CLASSES, STILL, tiny_config, tiny_data, tiny_model
 
 CONDITIONS = ("image+audio", "image", "audio")
 FIGURES = ("reconstructions_audio.png", "reconstructions_image.png", "scores.png")
@@ -229,7 +229,7 @@ def test_the_search_goes_into_the_page(whole: Path, tmp_path: Path, monkeypatch:
     assert not any(line.startswith("search") for line in reproduce(plan))  # done already
 
 
-# ------------------------------------------------------------------------------------------------- once, whole
+# ------------------------------------------------------------------------------------------------ once, whole
 
 
 def models(folder: Path) -> dict[Path, int]:
@@ -286,7 +286,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path):
     assert (tmp_path / "mine").read_text() == "precious"
 
 
-# ------------------------------------------------------------------------------------------------ command line
+# ----------------------------------------------------------------------------------------------- command line
 
 
 def saved(folder: Path, data: Dataset) -> str:

@@ -12,12 +12,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import tiny_config, tiny_data, tiny_model, tiny_run
 
 from seesay.data.batches import Batch
 from seesay.errors import InputError, OutputError, SeesayError
 from seesay.learn.run import Run, begin, check_same, digest, train
 from seesay.learn.train import Epoch
+from tiny import tiny_config, tiny_data, tiny_model, tiny_run
 
 CONFIG = tiny_config(epochs=3)
 

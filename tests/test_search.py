@@ -14,7 +14,6 @@ import pytest
 from matplotlib.image import imread
 from matplotlib.patches import Rectangle
 from rich.console import Console
-from tiny import tiny_config, tiny_data
 
 from seesay.cli import main
 from seesay.config import Config, from_dict
@@ -23,6 +22,7 @@ from seesay.learn.trial import Fold, Trial
 from seesay.learn.tune import Plan, Search
 from seesay.measure.search import conditions_of, keep_search, print_search, ranked, to_dict, write_csv
 from seesay.measure.search_figure import cells_figure, course_figure, short
+from tiny import tiny_config, tiny_data
 
 CELLS = "model.image.layers=2|3,optim.lr=1e-3|1e-2,model.image.kernel=3"
 VALUES = parse_space(CELLS).cells()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tiny import STILL, tiny_config, tiny_data, tiny_run
 
 from seesay.cli import main
 from seesay.data.layouts import open_data
 from seesay.errors import InputError
 from seesay.serve.submit import unlabelled
+from tiny import STILL, tiny_config, tiny_data, tiny_run
 
 CLASSES = ("0", "1", "2")
 TRAIN, TEST = 90, 31

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from tiny import STILL, tiny_config, tiny_data, tiny_model
 from torch import Tensor
 
 from seesay.config import Config
@@ -20,6 +19,7 @@ from seesay.errors import InputError
 from seesay.learn.precision import bfloat16_is_quick
 from seesay.learn.train import Epoch, Training, epoch_batches, fit, one_cycle, validate
 from seesay.model.classifier import Classifier, build, features_of
+from tiny import STILL, tiny_config, tiny_data, tiny_model
 
 BOTH = "image+audio"
 

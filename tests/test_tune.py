@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tiny import tiny_config, tiny_data
 
 from seesay.config import Config
 from seesay.data.dataset import Dataset
@@ -23,6 +22,7 @@ from seesay.learn.space import parse_space
 from seesay.learn.study import Study
 from seesay.learn.trial import Trial
 from seesay.learn.tune import Plan, begin, only_rows, search, stratified
+from tiny import tiny_config, tiny_data
 
 GRID = "model.image.width=2|4,model.dim=4|8"
 OPEN = "model.dim=2..16:log,optim.lr=1e-4..1e-1:log,model.image.dropout=0..0.5"

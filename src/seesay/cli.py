@@ -20,6 +20,7 @@ from seesay.terminal import (
     print_json,
     print_prediction,
     print_scores,
+    progress_bar,
     tracking,
     watching,
 )
@@ -354,7 +355,8 @@ def embed(
     with tracking() as track:
         found = list(track(embed(shown, len(dataset.spec.classes), method, perplexity, seed), "projecting"))
     about = {"run": str(run), "data": data or opened.data, "split": split, "method": method, "seed": seed}
-    about |= {"perplexity": perplexity} if method == "tsne" else {}
+    if method == "tsne":
+        about = about | {"perplexity": perplexity}
     keep_embedding(found, dataset.spec.classes, out, about, overwrite)
     if json:
         print_json(numbers_of(found))

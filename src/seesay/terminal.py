@@ -42,7 +42,7 @@ class Watch:
 @contextlib.contextmanager
 def watching(config: Config, rows: int) -> Generator[Watch]:
     """A progress bar with loss, scores and the time left; nothing where the output is not a terminal."""
-    with _progress() as progress:
+    with progress_bar() as progress:
         watch = Watch(progress, config, rows)
         before = signal.signal(signal.SIGINT, watch.stop)
         try:
@@ -54,11 +54,11 @@ def watching(config: Config, rows: int) -> Generator[Watch]:
 @contextlib.contextmanager
 def tracking() -> Generator[Callable[[Iterable[Any], str], Iterable[Any]]]:
     """`track(items, description)` for long reads; nothing where the output is not a terminal."""
-    with _progress() as progress:
+    with progress_bar() as progress:
         yield lambda items, description: progress.track(items, description=description)
 
 
-def _progress() -> Any:
+def progress_bar() -> Any:
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

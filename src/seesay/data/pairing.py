@@ -15,7 +15,7 @@ import numpy as np
 
 from seesay.data import manifest
 from seesay.data.columns import dataset_from, listed
-from seesay.data.contents import Reading, Track, audio_contents, silent
+from seesay.data.contents import USUAL, Reading, Track, audio_contents, silent
 from seesay.data.dataset import MISSING, SPLITS, Dataset, Group
 from seesay.data.manifest import WORDS, Recording
 from seesay.data.normaliser import normalised

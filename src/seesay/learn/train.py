@@ -61,7 +61,7 @@ class Training:
     done."""
 
     def __init__(self, model: Classifier, config: Config, steps: int) -> None:
-        self.model = model.to(memory_format=torch.channels_last)
+        self.model = channels_last(model)
         self.average = copy.deepcopy(self.model)
         self.optimizer = _optimizer(self.model, config)
         self.steps, self.epochs, self.done, self.best = steps, 0, 0, -1.0

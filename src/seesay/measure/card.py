@@ -117,8 +117,8 @@ Recognises {classes} from {reads}. Any of them may be missing.
 
 The interval is a bootstrap over contents, not rows: a repeated recording is one observation. {by}
 
-Trained on `{data}` with the recipe `{recipe}`, seed {seed}, {epochs} epochs; fusion `{fusion}`. Everything else stands
-in `config.json`; the loss and scores of every epoch in `epochs.jsonl`; pictures of what went wrong in
+Trained on `{data}` with the recipe `{recipe}`, seed {seed}, {epochs} epochs; fusion `{fusion}`.
+All else stands in `config.json`; the loss and scores of every epoch in `epochs.jsonl`; pictures of what went wrong in
 `figures/`.
 
 ```console
@@ -133,11 +133,12 @@ $ seesay predict . --image PICTURE --audio RECORDING
 
 
 def _reads(spec: Spec, modality: str) -> str:
+    part = spec[modality]
     if modality == "image":
-        return f"pictures ({spec.image.channels}x{spec.image.height}x{spec.image.width})"
-    if spec.audio.features == "unknown":
-        return f"ready-made recording features ({spec.audio.frames}x{spec.audio.columns})"
-    return f"recordings ({spec.audio.seconds:g} s at {spec.audio.rate} Hz)"
+        return f"pictures ({part.channels}x{part.height}x{part.width})"
+    if part.features == "unknown":
+        return f"ready-made recording features ({part.frames}x{part.columns})"
+    return f"recordings ({part.seconds:g} s at {part.rate} Hz)"
 
 
 def _score_line(name: Condition, result: Mapping[str, Any]) -> str:
