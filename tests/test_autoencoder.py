@@ -1,5 +1,7 @@
 """Autoencoders and the report's encoder: the mirror fits any size, and all that is compared is 0 to 1."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -9,17 +11,18 @@ from torch import nn
 
 from seesay.config import EncoderConfig
 from seesay.model.autoencoder import Autoencoder, ReportDecoder, autoencoders, reconstruct
-from seesay.model.classifier import build
+from seesay.model.classifier import Classifier, build
 from seesay.model.report_cnn import REACH, ReportCnn, UnitRange, places, windows
 from tiny import tiny_model, tiny_spec
 
 SHAPES = [(1, 28, 28), (39, 13), (1, 8, 8), (3, 5, 17), (9, 7), (1, 1, 1), (100, 1)]
 
 
-def autoencoder(shape: tuple[int, ...], dim: int = 16, **changes: object) -> Autoencoder:
+def autoencoder(shape: tuple[int, ...], dim: int = 16, **changes: Any) -> Autoencoder:
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        encoder = ReportCnn(shape, dim, **{"width": 4, "layers": 2, "dropout": 0.0, **changes})
+        sizes: dict[str, Any] = {"width": 4, "layers": 2, "dropout": 0.0, **changes}
+        encoder = ReportCnn(shape, dim, **sizes)
         return Autoencoder(encoder, ReportDecoder(encoder))
 
 
@@ -66,7 +69,7 @@ def test_maps_become_four_by_four_places_where_the_length_of_the_encoding_divide
 
 
 def test_a_block_is_a_convolution_normalisation_activation_and_dropout_at_full_resolution():
-    encode = ReportCnn((1, 28, 28), 64, width=8, layers=3, kernel=5, dropout=0.5, activation="sigmoid")
+    encode: Any = ReportCnn((1, 28, 28), 64, width=8, layers=3, kernel=5, dropout=0.5, activation="sigmoid")
     kinds = [nn.Conv2d, nn.BatchNorm2d, nn.Sigmoid, nn.Dropout]
     assert [[type(step) for step in block] for block in encode.blocks] == [kinds] * 3
     assert [block[0].out_channels for block in encode.blocks] == [8, 16, 32]
@@ -78,7 +81,7 @@ def test_a_block_is_a_convolution_normalisation_activation_and_dropout_at_full_r
 
 
 def test_the_decoder_is_the_encoder_in_reverse():
-    both = autoencoder((1, 28, 28), layers=3, kernel=5, stride=2)
+    both: Any = autoencoder((1, 28, 28), layers=3, kernel=5, stride=2)
     down = [*(block[0] for block in both.encoder.blocks), both.encoder.downsample]
     up = [m for m in both.decoder.modules() if isinstance(m, nn.ConvTranspose2d)]
     assert [m.weight.shape for m in reversed(up)] == [m.weight.shape for m in down]
@@ -137,7 +140,7 @@ def test_gradient_reaches_every_weight():
 # ------------------------------------------------------------------------------ those of a classifier
 
 
-def report_model(**changes: object) -> nn.Module:
+def report_model(**changes: Any) -> Classifier:
     encoder = EncoderConfig(kind="report", width=4, layers=2, dropout=0.5)
     return build(tiny_model(image=encoder, audio=encoder, **changes), tiny_spec())
 

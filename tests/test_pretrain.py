@@ -4,6 +4,7 @@ import copy
 import dataclasses
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,27 +13,28 @@ from torch import Tensor
 
 from seesay.config import Config, EncoderConfig, PretrainConfig
 from seesay.data.batches import Batch, table
+from seesay.data.dataset import Dataset
 from seesay.data.normaliser import normalised
-from seesay.data.splits import split
+from seesay.data.splits import Splits, split
 from seesay.errors import ConfigError, InputError
 from seesay.learn.frozen import encodings_of, with_encoders, without_encoders
 from seesay.learn.pretrain import Reconstruction, pretrain
 from seesay.learn.run import Run, begin, train
 from seesay.learn.train import Epoch, fit, validate
 from seesay.model.autoencoder import reconstruct
-from seesay.model.classifier import build, features_of
+from seesay.model.classifier import Classifier, build, features_of
 from tiny import STILL, tiny_config, tiny_data, tiny_model
 
 ENCODER = EncoderConfig(kind="report", width=4, layers=2, dropout=0.2)
 MODEL = tiny_model(dim=16, image=ENCODER, audio=ENCODER, fusion="concat", head_layers=2)
 
 
-def config(epochs: int = 2, freeze: bool = True, **changes: object) -> Config:
+def config(epochs: int = 2, freeze: bool = True, **changes: Any) -> Config:
     pretraining = PretrainConfig(epochs=epochs, batch=8, lr=5e-3, freeze=freeze)
     return tiny_config(3, model=MODEL, **{"augment": STILL, "pretrain": pretraining, **changes})
 
 
-def prepared(config: Config, **changes: object):
+def prepared(config: Config, **changes: Any) -> tuple[Classifier, Dataset, Splits]:
     data = tiny_data(**changes)
     splits = split(data, 0)
     data = normalised(data, splits.train)

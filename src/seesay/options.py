@@ -72,7 +72,8 @@ def _overview(commands: Mapping[str, Callable[..., None]], family: str) -> str:
     lines = ["seesay classifies what is seen and said: a picture, a recording, or both.", ""]
     for name, command in commands.items():
         if name.startswith(family):
-            lines.append(f"  seesay {name:<16}{inspect.getdoc(command).splitlines()[0]}")
+            sentence, _, _ = (inspect.getdoc(command) or "").partition("\n")
+            lines.append(f"  seesay {name:<16}{sentence}")
     return "\n".join([*lines, "", "seesay COMMAND --help shows a command's options."])
 
 
@@ -93,13 +94,11 @@ def _with_recipe(command: Callable[..., None], arguments: list[str]) -> Callable
 def _deferred(command: Callable[..., None]) -> Callable[..., Call]:
     """The same signature, but calling it gives the call."""
 
-    @functools.wraps(command)
     def defer(*positional: Any, **named: Any) -> Call:
         return functools.partial(command, *positional, **named)
 
-    function = command.func if isinstance(command, functools.partial) else command
-    defer.__wrapped__ = command
-    defer.__doc__, defer.__name__ = function.__doc__, function.__name__
+    functools.update_wrapper(defer, command.func if isinstance(command, functools.partial) else command)
+    vars(defer)["__wrapped__"] = command
     return defer
 
 
@@ -133,4 +132,4 @@ def _short(box: str, name: str, flags: list[str]) -> tuple[str, str]:
     unknown = re.search(r"Unrecognized options: (--[\w.-]+)", text)
     if unknown:
         return f"seesay {name} has no option {unknown[1]}", nearest(unknown[1], flags)
-    return text or title, f"See seesay {name} --help."
+    return (text or title).rstrip("."), f"See seesay {name} --help."

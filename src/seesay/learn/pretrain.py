@@ -19,7 +19,7 @@ from seesay.data.batches import Table, table
 from seesay.data.dataset import Dataset
 from seesay.data.splits import Splits
 from seesay.errors import InputError
-from seesay.learn.precision import uses_bfloat16
+from seesay.learn.precision import channels_last, uses_bfloat16
 from seesay.learn.train import Watch, augmented, moments, restore_moments, seed_of
 from seesay.model.autoencoder import autoencoders
 from seesay.model.classifier import Classifier, features_of
@@ -54,9 +54,7 @@ class Pretraining:
     of them."""
 
     def __init__(self, model: Classifier, config: Config) -> None:
-        self.autoencoders = {
-            m: a.to(memory_format=torch.channels_last) for m, a in autoencoders(model, config.seed).items()
-        }
+        self.autoencoders = {m: channels_last(a) for m, a in autoencoders(model, config.seed).items()}
         self.optimizers = {
             m: torch.optim.Adam(a.parameters(), lr=config.pretrain.lr, fused=True)
             for m, a in self.autoencoders.items()

@@ -22,7 +22,7 @@ from seesay.data.dataset import Dataset
 from seesay.data.splits import Splits
 from seesay.errors import InputError
 from seesay.learn.frozen import encodings_of, frozen, with_encoders, without_encoders
-from seesay.learn.precision import uses_bfloat16
+from seesay.learn.precision import channels_last, uses_bfloat16
 from seesay.model.calibration import calibrate
 from seesay.model.classifier import Classifier, features_of, posteriors
 from seesay.signal.augment import augment

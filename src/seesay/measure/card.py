@@ -118,8 +118,8 @@ Recognises {classes} from {reads}. Any of them may be missing.
 The interval is a bootstrap over contents, not rows: a repeated recording is one observation. {by}
 
 Trained on `{data}` with the recipe `{recipe}`, seed {seed}, {epochs} epochs; fusion `{fusion}`.
-All else stands in `config.json`; the loss and scores of every epoch in `epochs.jsonl`; pictures of what went wrong in
-`figures/`.
+All else stands in `config.json`; the loss and scores of every epoch in `epochs.jsonl`; pictures of what
+went wrong in `figures/`.
 
 ```console
 $ seesay predict . --image PICTURE --audio RECORDING

@@ -146,7 +146,7 @@ def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed
 
 def front_end(spec: Spec, modality: Modality) -> nn.Module:
     """The module from contents to features of this modality."""
-    return Picture() if modality == "image" else audio_front_end(spec.audio)
+    return Picture() if modality == "image" else audio_front_end(spec[modality])
 
 
 def _fusion(

@@ -7,7 +7,6 @@ stands in for it.
 import csv
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from os import PathLike
 from pathlib import Path
 from typing import Any
 
@@ -173,7 +172,7 @@ def write_predictions(
     predictor: Predictor,
     dataset: Dataset,
     rows: np.ndarray,
-    out: str | PathLike[str],
+    out: Path | str,
     overwrite: bool = False,
 ) -> None:
     """A CSV with a line for each of these rows. It exists and `overwrite` is false: OutputError."""

@@ -19,14 +19,16 @@ Mask = Bool[np.ndarray, "h w"]
 LONGEST = 1024  # pixels: side at which ink is looked for; a digit a fiftieth as wide still has 20 pixels
 BOX = 20 / 28  # of the shorter side: the box that the ink is scaled into, as in MNIST
 FINE = 8  # times finer than the box: the grid of clean strokes; MNIST was averaged down from bilevel scans
-SHARPEN = 1.5  # of what a source pixel blurs; it, EDGE and SOFT suit a MNIST network that reads 8x8 digits
+SHARPEN = (
+    1.5  # of what a source pixel blurs; with EDGE and SOFT chosen by a MNIST network's score on 8x8 digits
+)
 EDGE = 0.55  # of the local peak: where a stroke ends
 SOFT = 0.8  # of the local peak: the range around the edge in which ink is neither none nor full
-THINNEST = 2.0  # pixels in the box: thinner strokes are thickened to this, about the thinnest that MNIST has
+THINNEST = 2.0  # pixels in the box: thinner strokes are thickened to this, the lower quartile of MNIST (1.96)
 SMALL = 64  # pixels: a picture with a shorter side than this has no paper texture to speak of
 GROUND = 64  # pixels: longest side at which uneven paper is estimated; finer than most shadows
 STEP = 0.08  # of white, from pixel to pixel of the estimated ground: paper ends here, shadows are softer
-FAINTEST = 0.1  # of white: ink on uneven paper stands out by this much; shadows leave up to 0.08, pencil 0.2
+FAINTEST = 0.1  # of white: ink on uneven paper stands out by this much; simulated shadows left up to 0.08
 
 
 def lay_out(grey: Grey, height: int, width: int) -> Scaled:
