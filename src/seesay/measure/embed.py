@@ -196,10 +196,7 @@ def keep_embedding(
     """Makes the folder `out`, all or nothing: `encodings.npz` (plain arrays), `embedding.json` (`about` and
     all numbers) and two PNGs per view."""
     with new_folder(out, overwrite) as folder:
-        arrays: dict[str, Any] = {
-            f"{each.view.condition}.{n}": a for each in found for n, a in _arrays(each).items()
-        }
-        np.savez_compressed(folder / "encodings.npz", classes=np.array(classes), **arrays)
+        np.savez_compressed(folder / "encodings.npz", **_arrays(found, classes))
         numbers = {**about, "views": numbers_of(found)}
         (folder / "embedding.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
         for each in found:
@@ -216,16 +213,20 @@ def numbers_of(found: Sequence[Embedded]) -> dict[Condition, dict[str, Any]]:
     return {name: numbers[name] for name in NOUNS if name in numbers}
 
 
-def _arrays(each: Embedded) -> dict[str, np.ndarray]:
-    """What stands in `encodings.npz` of a view, an entry per distinct content."""
-    return {
-        "rows": each.view.rows,
-        "label": each.view.label,
-        "encodings": each.view.encodings,
-        "points": each.projection.points,
-        "cluster_on_picture": each.on_picture.assignment,
-        "cluster_on_encodings": each.on_encodings.assignment,
-    }
+def _arrays(found: Sequence[Embedded], classes: Sequence[str]) -> dict[str, Any]:
+    """What stands in `encodings.npz`: the class names, and of each view an entry per distinct content."""
+    arrays: dict[str, Any] = {"classes": np.array(classes)}
+    for each in found:
+        parts = {
+            "rows": each.view.rows,
+            "label": each.view.label,
+            "encodings": each.view.encodings,
+            "points": each.projection.points,
+            "cluster_on_picture": each.on_picture.assignment,
+            "cluster_on_encodings": each.on_encodings.assignment,
+        }
+        arrays |= {f"{each.view.condition}.{name}": array for name, array in parts.items()}
+    return arrays
 
 
 def _title(each: Embedded) -> str:

@@ -19,9 +19,7 @@ Mask = Bool[np.ndarray, "h w"]
 LONGEST = 1024  # pixels: side at which ink is looked for; a digit a fiftieth as wide still has 20 pixels
 BOX = 20 / 28  # of the shorter side: the box that the ink is scaled into, as in MNIST
 FINE = 8  # times finer than the box: the grid of clean strokes; MNIST was averaged down from bilevel scans
-SHARPEN = (
-    1.5  # of what a source pixel blurs; with EDGE and SOFT chosen by a MNIST network's score on 8x8 digits
-)
+SHARPEN = 1.5  # of a source pixel's blur; as EDGE and SOFT by a MNIST network's score on all 8x8 digits
 EDGE = 0.55  # of the local peak: where a stroke ends
 SOFT = 0.8  # of the local peak: the range around the edge in which ink is neither none nor full
 THINNEST = 2.0  # pixels in the box: thinner strokes are thickened to this, the lower quartile of MNIST (1.96)
