@@ -350,8 +350,8 @@ def embed(
     opened = Run.open(run)
     dataset = open_data(data or opened.data)
     check_fits(opened.spec, dataset)
-    parts = (rows_for(opened, dataset, name) for name in (split, "train"))
-    shown = views(opened.model(), dataset, *parts, rows, seed)
+    picked, train = (rows_for(opened, dataset, name) for name in (split, "train"))
+    shown = views(opened.model(), dataset, picked, train, rows, seed)
     with tracking() as track:
         found = list(track(embed(shown, len(dataset.spec.classes), method, perplexity, seed), "projecting"))
     about = {"run": str(run), "data": data or opened.data, "split": split, "method": method, "seed": seed}
@@ -493,11 +493,12 @@ def _train(
         print(f"Note: {note}", file=sys.stderr)
     if run.finished:
         print(f"{out} is finished already")
-    with watching(config, len(splits.train)) as watch:
+    with watching(config, len(splits.train), len(data.modalities)) as watch:
         for epoch in train(run, data, splits, watch, _device(device)):
             watch.say(epoch)
     if watch.stopped:
-        print(f"Stopped. {out} can be used as it is; go on with --resume", file=sys.stderr)
+        usable = f"{out} can be used as it is" if run.epochs() else f"{out} is not a model yet"
+        print(f"Stopped. {usable}; go on with --resume", file=sys.stderr)
         raise KeyboardInterrupt
 
 

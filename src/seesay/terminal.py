@@ -14,10 +14,11 @@ from seesay.config import Config
 class Watch:
     """Hands batches on, moves the bar, and ends the epoch early once it has been told to stop."""
 
-    def __init__(self, progress: Any, config: Config, rows: int) -> None:
+    def __init__(self, progress: Any, config: Config, rows: int, modalities: int) -> None:
         self.progress, self.stopped, self.epochs = progress, False, config.optim.epochs
         steps = max(1, rows // config.optim.batch) * config.optim.epochs
-        self.task = progress.add_task("training", total=steps)
+        before = max(1, rows // config.pretrain.batch) * config.pretrain.epochs * modalities
+        self.task = progress.add_task("training", total=steps + before)
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
         for batch in batches:
@@ -27,10 +28,15 @@ class Watch:
             self.progress.advance(self.task)
 
     def say(self, epoch: Any) -> None:
-        """Writes loss and scores beside the bar."""
+        """Writes loss and scores beside the bar; the losses of autoencoders stay above it."""
+        from seesay.learn.pretrain import Reconstruction
+
+        if isinstance(epoch, Reconstruction):
+            self.progress.console.print(str(epoch))
+            return
         scores = "  ".join(f"{name} {score:.4f}" for name, score in epoch.scores.items())
         text = f"epoch {epoch.number}/{self.epochs}  loss {epoch.loss:.4f}  {scores}"
-        self.progress.update(self.task, description=text, completed=epoch.training.done)
+        self.progress.update(self.task, description=text)
 
     def stop(self, *_: Any) -> None:
         """The first interrupt asks; the second insists."""
@@ -40,10 +46,10 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watching(config: Config, rows: int) -> Generator[Watch]:
+def watching(config: Config, rows: int, modalities: int) -> Generator[Watch]:
     """A progress bar with loss, scores and the time left; nothing where the output is not a terminal."""
     with progress_bar() as progress:
-        watch = Watch(progress, config, rows)
+        watch = Watch(progress, config, rows, modalities)
         before = signal.signal(signal.SIGINT, watch.stop)
         try:
             yield watch

@@ -194,7 +194,7 @@ def _some(
 
 
 def _check_heard(label: np.ndarray, heard: np.ndarray, classes: Sequence[str], name: str) -> None:
-    lacking = [classes[c] for c in np.setdiff1d(label, heard)]
+    lacking = [classes[int(c)] for c in np.setdiff1d(label, heard)]
     if lacking:
         raise InputError(
             f"no recordings to {SIDES[name]} are left of {len(lacking)} of {len(classes)} classes: "

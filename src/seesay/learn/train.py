@@ -89,7 +89,8 @@ class Training:
         steps = max(1.0, min(self.config.optim.average * self.steps, self.done / 9 + 1))
         decay = 1 - 1 / steps
         ours, theirs = ([t for t in _tensors(m) if t.is_floating_point()] for m in (self.average, self.model))
-        torch._foreach_lerp_(ours, theirs, 1 - decay)
+        for mean, now in zip(ours, theirs, strict=True):
+            mean.lerp_(now, 1 - decay)
 
     def state(self) -> dict[str, Tensor]:
         """Everything, by name, as tensors. `restore` takes it back."""

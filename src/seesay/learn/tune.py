@@ -139,6 +139,7 @@ def _work(search: Search, claimed: Claimed, device: str, watch: Watch) -> Iterat
         data, splits = search.fold(number)
         prior = np.bincount(data.label[splits.train], minlength=len(data.spec.classes)) / len(splits.train)
         model = build(config.model, data.spec, prior, config.seed).to(device)
+        learned = model
         for _ in pretrain(model, data, splits, config, watch=watch):
             pass
         for epoch in fit(model, data, splits, config, watch=watch):
@@ -147,7 +148,7 @@ def _work(search: Search, claimed: Claimed, device: str, watch: Watch) -> Iterat
                 claimed.prune()
                 yield
                 return
-        learned = epoch.training.average
+            learned = epoch.training.average
         scores = scores_of(with_encoders(model, learned) if frozen(config) else learned, data, splits.valid)
         claimed.keep(Fold(scores, time.perf_counter() - began))
         if number + 1 < len(search.pairs):

@@ -138,9 +138,7 @@ def short(names: Sequence[str]) -> dict[str, str]:
     told = {}
     for name in names:
         words = name.split(".")
-        for n in range(1, len(words) + 1):
-            tail = ".".join(words[-n:])
-            if sum(f".{other}".endswith(f".{tail}") for other in names) == 1:
-                break
-        told[name] = tail
+        tails = [".".join(words[-n:]) for n in range(1, len(words) + 1)]
+        alone = (t for t in tails if sum(f".{other}".endswith(f".{t}") for other in names) == 1)
+        told[name] = next(alone, name)
     return told

@@ -157,7 +157,7 @@ def predict_rows(
         score, label = (t.tolist() for t in together.max(1))
         said = {m: np.where(present[m], names[logits[m].argmax(1).numpy()], "") for m in inputs}
         yield [
-            _line(i, names[label[n]], score[n], {m: said[m][n] for m in said})
+            _line(i, str(names[label[n]]), score[n], {m: said[m][n] for m in said})
             for n, i in enumerate(part.tolist())
         ]
 
