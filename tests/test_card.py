@@ -77,7 +77,7 @@ def test_the_card_says_where_a_split_leaks(tmp_path: Path):
     for by, leaks in (("group", False), ("row", True)):
         run = tiny_run(tmp_path / by, config=tiny_config(epochs=1, split=SplitConfig(by=by)))
         evaluation = evaluate(run.model(), tiny_data(), tiny_data().rows_of("test"))
-        assert ("inflated" in card(run, evaluation)) == leaks
+        assert ("inflated" in card(run, evaluation, "tiny")) == leaks
 
 
 def test_class_names_may_hold_anything(half: Run):
@@ -85,7 +85,7 @@ def test_class_names_may_hold_anything(half: Run):
 
     spec = dataclasses.replace(half.spec, classes=("{label}", "a|b", "%s"))
     evaluation = evaluate(half.model(), tiny_data(), tiny_data().rows_of("test"))
-    assert "{label}" in card(dataclasses.replace(half, spec=spec), evaluation)
+    assert "{label}" in card(dataclasses.replace(half, spec=spec), evaluation, "tiny")
 
 
 # --------------------------------------------------------------------------------------------------- mistakes

@@ -199,20 +199,20 @@ class Everything(nn.Module):
     """A fusion that hands on what it is shown."""
 
     def forward(self, encodings: Tensor, opinions: Tensor, present: Tensor) -> Tensor:
-        return encodings
+        return encodings.flatten(1)
 
 
 def test_doubt_hides_part_of_an_encoding_in_training_only():
     """A share by modality, what is left is larger; in use everything is shown."""
-    encodings, opinions = torch.ones(400, MODALITIES, DIM), torch.zeros(400, MODALITIES, CLASSES)
+    encodings, opinions = torch.ones(400, MODALITIES, DIM), torch.zeros(400, MODALITIES, MODALITIES * DIM)
     everywhere = torch.ones(400, MODALITIES, dtype=torch.bool)
     doubting = Doubting(Everything(), (0.0, 0.5, 0.8))
-    shown = doubting.train()(encodings, opinions, everywhere)
+    shown = doubting.train()(encodings, opinions, everywhere).view_as(encodings)
     assert (shown[:, 0] == 1).all()
     assert (shown[:, 1] == 0).float().mean() == pytest.approx(0.5, abs=0.05)
     assert (shown[:, 2] == 0).float().mean() == pytest.approx(0.8, abs=0.05)
     assert shown[:, 2].max() == pytest.approx(5.0)
-    assert torch.equal(doubting.eval()(encodings, opinions, everywhere), encodings)
+    assert torch.equal(doubting.eval()(encodings, opinions, everywhere).view_as(encodings), encodings)
 
 
 def test_doubt_is_built_where_a_modality_asks_for_it():

@@ -18,7 +18,7 @@ from seesay.data.splits import leaks, stored
 from seesay.errors import OutputError
 from seesay.learn.space import parse_space
 from seesay.measure.leak import Outcome, leak, resampled, score
-from seesay.measure.report_page import REPORT, page, scores_table, series
+from seesay.measure.report_page import REPORT, filled, page, scores_table, series
 from seesay.measure.reproduce import RECIPES, Plan, configs_for, divided, reproduce
 from seesay.measure.statistics import bootstrap_accuracy, bootstrap_macro_f1
 from seesay.recipes import recipe
@@ -340,3 +340,24 @@ def test_what_cannot_be_reproduced_is_one_line_and_leaves_nothing(tmp_path: Path
 def test_the_classes_of_the_page_are_those_of_the_data(whole: Path):
     with np.load(whole / "embedding" / "encodings.npz", allow_pickle=False) as arrays:
         assert tuple(arrays["classes"]) == CLASSES
+
+
+# --------------------------------------------------------------------------------------------- docs/report.md
+
+
+def test_numbers_of_a_page_are_filled_in(whole: Path):
+    values = values_of(whole)
+    number, rows = "<!--results.row.image.accuracy-->0<!---->", "<!--splits.row.rows.test-->\n9\n<!---->"
+    text = f"a {number} b {rows}\n<!--scores-->\n<!---->"
+    done = filled(text, values)
+    assert done.startswith(
+        f"a <!--results.row.image.accuracy-->{values['results']['row']['image']['accuracy']:.4f}<"
+    )
+    assert "<!--splits.row.rows.test-->12<!---->" in done
+    assert scores_table(values) in done
+    assert filled(done, values) == done
+
+
+def test_every_number_of_the_page_about_the_report_can_be_filled_in(whole: Path):
+    page = (Path(__file__).parents[1] / "docs" / "report.md").read_text()
+    assert filled(page, values_of(whole)).count("<!---->") == page.count("<!---->") >= 20

@@ -18,6 +18,7 @@ from rich.console import Console
 from seesay.cli import main
 from seesay.config import Config, from_dict
 from seesay.learn.space import parse_space
+from seesay.learn.study import Study
 from seesay.learn.trial import Fold, Trial
 from seesay.learn.tune import Plan, Search
 from seesay.measure.search import conditions_of, keep_search, print_search, ranked, to_dict, write_csv
@@ -42,7 +43,7 @@ TRIALS = [
 ]
 
 
-class FakeStudy(SimpleNamespace):
+class FakeStudy(SimpleNamespace, Study):
     """The trials, in no file."""
 
     def trials(self) -> list[Trial]:
@@ -260,7 +261,10 @@ def test_the_reports_grid_is_searched_by_its_name(tiny, tmp_path, capsys):
         (["--space", "model.dim=8|16", "--folds", "99"], "99 folds need at least 99 groups"),
         (["--space", "model.dim=8|16", "--trials", "0"], "at least 1 trial"),
         (["--space", "model.dim=8|16", "--modality", "touch"], "touch"),
-        (["--space", "pretrain.epochs=1|2"], "none of the 2 trials could be trained: pretrain.epochs needs"),
+        (
+            ["--space", "pretrain.epochs=1|2"],
+            "none of the 2 trials could be trained: only report encoders can",
+        ),
     ],
 )
 def test_a_wrong_search_is_one_line_and_exit_code_2(tiny, tmp_path, capsys, words, says):

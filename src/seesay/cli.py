@@ -27,6 +27,7 @@ from seesay.terminal import (
 
 Settings = Annotated[Config, tyro.conf.arg(name="")]
 Words = tyro.conf.Positional
+Device = Literal["auto", "cpu", "cuda"]
 
 
 def data_build(
@@ -121,7 +122,7 @@ def data_info(source: Words[str], json: bool = False) -> None:
     """Say what a data set holds, and what to beware of.
 
     Args:
-        source: A data set folder, any layout that import reads, or digits.
+        source: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
         json: Print JSON.
     """
     from seesay.data.info import describe
@@ -139,7 +140,7 @@ def data_show(source: Words[str], out: Path, rows: int = 24, seed: int = 0) -> N
     """Draw rows as picture, features and label: a contact sheet.
 
     Args:
-        source: A data set folder, any layout that import reads, or digits.
+        source: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
         out: PNG file to write.
         rows: How many.
         seed: Which ones.
@@ -147,8 +148,8 @@ def data_show(source: Words[str], out: Path, rows: int = 24, seed: int = 0) -> N
     from seesay.data.layouts import open_data
     from seesay.data.sheet import draw_sheet
 
-    draw_sheet(open_data(source), out, rows, seed)
-    print(f"{out} shows {rows} rows of {source}")
+    shown = draw_sheet(open_data(source), out, rows, seed)
+    print(f"{out} shows {shown} rows of {source}")
 
 
 def train(
@@ -157,27 +158,29 @@ def train(
     config: Settings,
     recipe: str = "small",
     threads: int = 1,
-    device: str = "auto",
+    device: Device = "auto",
     resume: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Train a model: a run folder comes out. Any field of the config is a flag.
 
     Args:
-        data: A data set folder, any layout that import reads, or digits.
+        data: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
         out: Run folder to make.
         config: What the recipe says, field by field.
         recipe: Where the config starts from.
         threads: Processor threads. More than one pays only where as many cores are idle, and changes the last
         digits.
-        device: cpu, cuda or auto.
+        device: Where to compute; auto: on CUDA where there is one.
         resume: Go on with the run in the folder, if it was stopped.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.data.layouts import open_data
 
-    _train(open_data(data), data, out, config, recipe, threads, device, resume, overwrite)
-    print(f"The run lies in {out}. Next: seesay evaluate {out}")
+    dataset = open_data(data)
+    splits = _train(dataset, data, out, config, recipe, threads, device, resume, overwrite)
+    tested = (dataset.label[splits.test] >= 0).any()
+    print(f"The run lies in {out}. Next: seesay evaluate {out}{'' if tested else ' --split valid'}")
 
 
 def tune(
@@ -192,14 +195,14 @@ def tune(
     rows: int | None = None,
     condition: str | None = None,
     threads: int = 1,
-    device: str = "auto",
+    device: Device = "auto",
     json: bool = False,
 ) -> None:
     """Search for better fields of the config: a whole grid, or as many trials as asked. The same command goes
     on.
 
     Args:
-        data: A data set folder, any layout that import reads, or digits.
+        data: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
         out: Folder of the search; made, or gone on with. Several processes may share it.
         space: Fields and their values, as in model.dim=32..256:log,model.fusion=concat|gated; or report, a
         grid.
@@ -212,7 +215,7 @@ def tune(
         condition: Whose macro-F1 is to be high, as in image+audio; without it the mean over all conditions.
         threads: Processor threads. More than one pays only where as many cores are idle, and changes the last
         digits.
-        device: cpu, cuda or auto.
+        device: Where to compute; auto: on CUDA where there is one.
         json: Print JSON.
     """
     import dataclasses
@@ -297,18 +300,22 @@ def predict(
     from seesay.serve.predict import Predictor, write_predictions
 
     if data is None:
+        if out is not None:
+            raise InputError("--out is for rows of a data set: expected --data too", "Leave --out away.")
         prediction = Predictor.open(run).predict(image, audio)
         print_json(prediction.to_dict()) if json else print_prediction(prediction)
         return
     if image or audio or out is None:
         raise InputError("--data predicts rows into a file: expected --out, and neither --image nor --audio")
-    from seesay.data.layouts import open_data
-
-    dataset = open_data(data)
-    rows = range(len(dataset)) if split == "all" else dataset.rows_of(split)
     import numpy as np
 
-    write_predictions(Predictor.open(run), dataset, np.asarray(rows), out, overwrite)
+    from seesay.data.layouts import open_data
+    from seesay.learn.run import Run
+    from seesay.measure.evaluate import rows_for
+
+    opened, dataset = Run.open(run), open_data(data)
+    rows = np.arange(len(dataset)) if split == "all" else rows_for(opened, dataset, split)
+    write_predictions(Predictor.open(opened), dataset, rows, out, overwrite)
     print(f"{out} holds {len(rows)} predictions")
 
 
@@ -476,17 +483,18 @@ def _train(
     config: Config,
     recipe: str,
     threads: int,
-    device: str,
+    device: Device,
     resume: bool,
     overwrite: bool,
-) -> None:
-    """Trains a run, with a progress bar; one Ctrl-C ends it after the batch at hand and leaves a run that can
-    be used."""
+) -> Any:
+    """Trains a run, with a progress bar, and returns its splits; one Ctrl-C ends it after the batch at hand
+    and leaves a run that can be used."""
     import torch
 
     from seesay.learn.run import begin, train
 
-    torch.set_num_threads(threads)
+    place = _device(device)
+    _use(threads)
     run, data, splits = begin(data, source, config, recipe, out, overwrite, resume)
     torch.set_num_threads(run.threads)  # a resumed run goes on with as many as it began with
     for note in splits.notes:
@@ -494,23 +502,24 @@ def _train(
     if run.finished:
         print(f"{out} is finished already")
     with watching(config, len(splits.train), len(data.modalities)) as watch:
-        for epoch in train(run, data, splits, watch, _device(device)):
+        for epoch in train(run, data, splits, watch, place):
             watch.say(epoch)
     if watch.stopped:
         usable = f"{out} can be used as it is" if run.epochs() else f"{out} is not a model yet"
         print(f"Stopped. {usable}; go on with --resume", file=sys.stderr)
         raise KeyboardInterrupt
+    return splits
 
 
-def _search(found: Any, threads: int, device: str) -> None:
+def _search(found: Any, threads: int, device: Device) -> None:
     """Works at a search until no trial is left, with a progress bar. Ctrl-C loses no fold that is
     finished."""
     import optuna
-    import torch
 
     from seesay.learn.tune import search
 
-    torch.set_num_threads(threads)
+    place = _device(device)
+    _use(threads)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     total, folds = found.study.total, len(found.pairs)
 
@@ -522,7 +531,7 @@ def _search(found: Any, threads: int, device: str) -> None:
     with progress_bar() as progress:
         task = progress.add_task("searching", total=total * folds)
         try:
-            for trial in search(found, _device(device)):
+            for trial in search(found, place):
                 best = (
                     ""
                     if found.best is None
@@ -552,7 +561,15 @@ def _evaluate(folder: Path, data: Any, split: str) -> Any:
     return evaluation
 
 
-def _device(name: str) -> str:
+def _use(threads: int) -> None:
+    import torch
+
+    if threads < 1:
+        raise ConfigError(f"threads must be 1 or more, got {threads}")
+    torch.set_num_threads(threads)
+
+
+def _device(name: Device) -> str:
     import torch
 
     if name == "auto":

@@ -10,7 +10,8 @@ class SeesayError(Exception):
 
     def __init__(self, problem: str, remedy: str = "") -> None:
         """`problem` says what was expected and what came; `remedy` says what to do about it."""
-        super().__init__(" ".join(f"{problem}. {remedy}".split()) if remedy else " ".join(problem.split()))
+        whole = " ".join((f"{problem.removesuffix('.')}. {remedy}" if remedy else problem).split())
+        super().__init__("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in whole))
 
 
 class InputError(SeesayError):

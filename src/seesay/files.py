@@ -16,7 +16,7 @@ import numpy as np
 
 from seesay.errors import InputError, OutputError
 
-OURS = ("dataset.json", "config.json", "report.json", "encodings.npz")
+OURS = ("dataset.json", "epochs.jsonl", "report.json", "encodings.npz")
 """A folder that holds one of these was made by seesay, so `overwrite` may delete it."""
 
 MAGIC = b"\x93NUMPY"
@@ -116,10 +116,18 @@ def make_way(path: Path | str, overwrite: bool, delete: bool = True) -> None:
             raise OutputError(
                 f"{path} exists already", "Choose another name, or add --overwrite to replace it."
             )
-        if not any((path / name).exists() for name in OURS):
+        if not _is_ours(path):
             raise OutputError(f"{path} was not made by seesay, so it is not replaced", "Choose another name.")
     if delete:
         shutil.rmtree(path)
+
+
+def _is_ours(folder: Path) -> bool:
+    """Whether seesay made it. Many programs name a file `config.json`; a run's says that it is seesay's."""
+    config = folder / "config.json"
+    return any((folder / name).exists() for name in OURS) or (
+        config.is_file() and b'"seesay"' in config.read_bytes()
+    )
 
 
 def _put(temporary: Path, path: Path) -> None:

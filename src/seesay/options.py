@@ -10,6 +10,7 @@ import functools
 import inspect
 import io
 import re
+import textwrap
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -72,8 +73,9 @@ def _overview(commands: Mapping[str, Callable[..., None]], family: str) -> str:
     lines = ["seesay classifies what is seen and said: a picture, a recording, or both.", ""]
     for name, command in commands.items():
         if name.startswith(family):
-            sentence, _, _ = (inspect.getdoc(command) or "").partition("\n")
-            lines.append(f"  seesay {name:<16}{sentence}")
+            said = " ".join((inspect.getdoc(command) or "").partition("\n\n")[0].split())
+            first = f"  seesay {name:<16}{re.split(r'(?<=[.]) ', said)[0]}"
+            lines += textwrap.wrap(first, 100, subsequent_indent=" " * 25)
     return "\n".join([*lines, "", "seesay COMMAND --help shows a command's options."])
 
 

@@ -31,6 +31,9 @@ COLOUR = 0.1
 """Difference between the channels of a pixel, of 1, above which it has a colour. Grey saved as RGB JPEG has
 0."""
 
+WIDEST = 1_024
+"""Pixels: the largest side of a picture that is kept, of a megapixel then."""
+
 GROUND = 0.2
 """How far, of 1, the grey of a pixel may lie from the ground's and still be ground."""
 
@@ -57,8 +60,11 @@ class Reading:
     """Height and width of pictures in pixels."""
 
     def __post_init__(self) -> None:
-        if self.size < 1:
-            raise ConfigError(f"size must be 1 pixel or more, got {self.size}")
+        limits = {"size": (1, WIDEST), "rate": audio.RATES, "seconds": (0, audio.LONGEST)}
+        for name, (least, most) in limits.items():
+            value = getattr(self, name)
+            if value is not None and not least <= value <= most:
+                raise ConfigError(f"{name} must be {least:,} to {most:,}, got {value:g}")
 
 
 USUAL = Reading()
@@ -70,7 +76,8 @@ def image_contents(
 ) -> Table:
     """The picture of each row, None where it has none. Files that are not there or cannot be read:
     InputError."""
-    different = check_files(paths, where)
+    check_files([paths], where)
+    different = _different(paths)
     spec, why = image_spec(different, reading)
 
     def content(path: Path) -> np.ndarray:
@@ -84,7 +91,8 @@ def audio_contents(
 ) -> Table:
     """The recording of each row, None where it has none. Files that are not there or cannot be read:
     InputError."""
-    different = check_files(paths, where)
+    check_files([paths], where)
+    different = _different(paths)
     spec, why = audio_spec(different, reading)
 
     def content(path: Path) -> np.ndarray:
@@ -93,17 +101,21 @@ def audio_contents(
     return _table(spec, paths, different, content, where, track, f"recordings, {why}")
 
 
-def check_files(paths: Sequence[Path | None], where: str) -> list[Path]:
-    """The different files, in order of appearance. InputError that lists those that are not there."""
-    different = list(dict.fromkeys(path for path in paths if path is not None))
-    absent = [path for path in different if not _is_there(path)]
+def check_files(columns: Iterable[Sequence[Path | None]], where: str) -> None:
+    """InputError that lists the files of these columns (a path or None per row) that are not there."""
+    row = {path: i for paths in columns for i, path in reversed([*enumerate(paths, 1)]) if path is not None}
+    absent = sorted((i, path) for path, i in row.items() if not _is_there(path))
     if absent:
         raise InputError(
-            f"{where}: {len(absent)} of {len(different)} files are not there: "
-            + listed(f"{path} (row {paths.index(path) + 1})" for path in absent),
+            f"{where}: {len(absent)} of {len(row)} files are not there: "
+            + listed(f"{path} (row {i})" for i, path in absent),
             "Paths are relative to the manifest.",
         )
-    return different
+
+
+def _different(paths: Sequence[Path | None]) -> list[Path]:
+    """The different files, in order of appearance."""
+    return list(dict.fromkeys(path for path in paths if path is not None))
 
 
 def _is_there(path: Path) -> bool:
@@ -127,7 +139,7 @@ def _table(
         try:
             read.append(content(path))
         except SeesayError as error:
-            faults.append(f"row {paths.index(path) + 1}: {error}")
+            faults.append(f"row {paths.index(path) + 1}: {str(error).rstrip('.')}")
     if faults:
         raise InputError(
             f"{where}: {len(faults)} of {len(different)} files cannot be read: {listed(faults)}",

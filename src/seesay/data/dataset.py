@@ -55,7 +55,8 @@ class Dataset:
     label: np.ndarray
     split: np.ndarray
     groups: Mapping[Modality, Mapping[str, Group]] = field(default_factory=dict)
-    pairing: Pairing = "given"
+    pairing: str = "given"
+    """A `Pairing`."""
     name: str = "data"
     sources: tuple[str, ...] = ()
     """Where everything came from, a sentence each."""

@@ -17,7 +17,7 @@ import numpy as np
 from seesay.config import Modality
 from seesay.data.arrays import image_table
 from seesay.data.columns import Table, dataset_from, listed
-from seesay.data.contents import USUAL, Reading, Track, audio_contents, image_contents, silent
+from seesay.data.contents import USUAL, Reading, Track, audio_contents, check_files, image_contents, silent
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.idx import is_idx_folder, read_idx_folder
 from seesay.data.sheets import read_columns
@@ -71,6 +71,7 @@ def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -
             f"{path}: {len(neither)} rows have neither picture nor recording: {listed(neither)}",
             "Fill or delete them.",
         )
+    check_files(paths.values(), str(path))  # of both modalities at once
     return dataset_from(
         path.stem,
         {m: readers[m](files, reading, str(path), track) for m, files in paths.items()},

@@ -71,6 +71,8 @@ def read_speech(
 ) -> Dataset:
     """The recordings of these classes, a row per file, grouped by speaker. A class without any:
     InputError."""
+    if not folders:
+        raise InputError("expected one folder of recordings or more, got none", "Name them.")
     found = [(recording, class_named(recording.label, classes)) for recording in manifest.recordings(folders)]
     lacking = sorted(set(classes) - {label for _, label in found})
     where = ", ".join(Path(folder).name for folder in folders)

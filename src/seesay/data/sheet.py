@@ -56,20 +56,24 @@ class Panel:
     """What it is, for the header."""
 
 
-def draw_sheet(dataset: Dataset, out: Path | str, rows: int = 24, seed: int = 0) -> None:
-    """Writes a PNG of `rows` rows, drawn by `seed` evenly from the classes and shown in their order.
+def draw_sheet(dataset: Dataset, out: Path | str, rows: int = 24, seed: int = 0) -> int:
+    """Writes a PNG of `rows` rows, or of all where there are fewer, and returns how many these are.
 
-    A recording is shown as its log-mel spectrum, time to the right, and where a model eats MFCC as those too,
-    as deviations from silence (blue below, red above), each column on its own scale; ready-made features as
-    deviations from their mean over the rows shown. A missing picture or recording is an empty, hatched cell.
+    They are drawn by `seed` evenly from the classes and shown in their order. A recording is shown as its
+    log-mel spectrum, time to the right, and where a model eats MFCC as those too, as deviations from silence
+    (blue below, red above), each column on its own scale; ready-made features as deviations from their mean
+    over the rows shown. A missing picture or recording is an empty, hatched cell.
 
-    Less than one row or more than 400: ConfigError; a data set without rows: InputError; the disk is full:
-    OutputError.
+    Less than one row or more than 400, or a file that is not named as a PNG: ConfigError; a data set without
+    rows: InputError; the disk is full: OutputError.
     """
+    if Path(out).suffix.lower() != ".png":
+        raise ConfigError(f"a sheet is a PNG file, got the name {out}", "End it in .png.")
     chosen = choose(dataset, rows, seed)
     figure = _figure(dataset, chosen, list(_panels(dataset, chosen)))
     with new_file(out, "wb") as file:
         figure.savefig(file, format="png", dpi=RESOLUTION, metadata={"Software": None})
+    return len(chosen)
 
 
 def choose(dataset: Dataset, rows: int, seed: int) -> np.ndarray:

@@ -3,9 +3,10 @@ say."""
 
 import csv
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
-from seesay.errors import InputError, nearest
+from seesay.errors import InputError
 from seesay.files import check_file
 
 
@@ -18,7 +19,10 @@ def read_columns(path: Path, required: Sequence[str]) -> dict[str, list[str]]:
     columns = _parquet(path) if path.suffix == ".parquet" else _csv(path)
     for name in required:
         if name not in columns:
-            remedy = nearest(name, list(columns)) if columns else ""
+            like = get_close_matches(name, columns, n=1)
+            remedy = (
+                f"Did you mean {like[0]!r}?" if like else "The first line must name them, commas between."
+            )
             raise InputError(f"{path} has no column {name!r}, only {', '.join(columns)}", remedy)
     if not len(next(iter(columns.values()))):
         raise InputError(f"{path} has a heading and no rows", "Copy or download it again.")

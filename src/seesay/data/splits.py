@@ -81,6 +81,10 @@ def split(dataset: Dataset, seed: int = 0, by: By = "group", valid: float = 0.1,
             notes += said
     train, valid_rows, test_rows = (np.flatnonzero(side == i) for i in range(len(SPLITS)))
     parts = Splits(train, valid_rows, test_rows)
+    absent = np.setdiff1d(np.arange(len(dataset.spec.classes)), dataset.label[train])
+    if len(train) and len(absent):
+        names = listed(repr(dataset.spec.classes[i]) for i in absent)
+        notes.append(f"train has no rows of class {names}, which cannot be learned.")
     if by == "group":
         notes += [_says(leak) for leak in leaks(dataset, parts)]
     return replace(parts, notes=tuple(notes))

@@ -29,7 +29,7 @@ from seesay.data.splits import Splits, split
 from seesay.errors import InputError, OutputError
 from seesay.files import make_way, new_file, writing
 from seesay.learn.pretrain import Pretraining, Reconstruction, pretrain
-from seesay.learn.train import Epoch, Watch, fit
+from seesay.learn.train import Epoch, Watch, check_rows, fit
 from seesay.model.autoencoder import Autoencoder
 from seesay.model.classifier import Classifier, build
 
@@ -118,7 +118,10 @@ class Run:
 
     def _lines(self, name: str) -> list[dict[str, Any]]:
         path = self.folder / name
-        return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        try:
+            return [json.loads(line) for line in path.read_text().splitlines()] if path.is_file() else []
+        except ValueError as error:
+            raise InputError(f"{path} is not what seesay wrote ({error})", "Train again.") from None
 
     def pretraining(self) -> dict[str, Tensor] | None:
         """What killed autoencoders go on from, and where finished ones stay; None: no epoch was finished."""
@@ -221,9 +224,11 @@ def begin(
     splits.
 
     With `resume` the run in the folder, if there is one, after a check that it was begun with the same rows
-    and config. A model of one modality is given the same splits as one of all.
+    and config. A model of one modality is given the same splits as one of all. No rows to train on:
+    InputError, and no folder.
     """
     splits = split(data, config.split.seed, config.split.by, config.split.valid)
+    check_rows(splits)
     fingerprint = digest(data, splits.train)
     data = normalised(data.only(*config.modalities or data.modalities), splits.train)
     if resume and (folder / "config.json").is_file():

@@ -179,7 +179,7 @@ class Claimed:
         the others."""
         if epoch not in self._study._study.get_trials(deepcopy=False)[self._trial.number].intermediate_values:
             self._trial.report(score, epoch)
-        return self._trial.should_prune()
+        return bool(self._trial.should_prune())
 
     def keep(self, fold: Fold) -> None:
         """Adds a fold."""

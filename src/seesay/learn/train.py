@@ -115,6 +115,14 @@ class Training:
         )
 
 
+def check_rows(splits: Splits) -> None:
+    """InputError where there is nothing to train on."""
+    if not len(splits.train):
+        raise InputError(
+            "there are no rows to train on", "Look at seesay data info: is every row in test, or unlabelled?"
+        )
+
+
 def fit(
     model: Classifier,
     data: Dataset,
@@ -130,11 +138,8 @@ def fit(
     """
     learner = without_encoders(model) if frozen(config) else model
     features = encodings_of(model, data) if frozen(config) else features_of(model, data)
+    check_rows(splits)
     rows, valid = table(data, splits.train, features), table(data, splits.valid, features)
-    if not len(rows):
-        raise InputError(
-            "there are no rows to train on", "Look at seesay data info: is every row in test, or unlabelled?"
-        )
     batches = max(1, len(rows) // config.optim.batch)
     training = Training(learner, config, steps=batches * config.optim.epochs)
     if resume is not None:

@@ -33,7 +33,7 @@ def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> 
         plots.save(plots.confusion(matrix, data.spec.classes, condition), figures / f"confusion_{name}.png")
         cells = mistakes(model, data, evaluation, condition)
         plots.save(plots.mistakes(cells), figures / f"mistakes_{name}.png")
-    run.write("README.md", card(run, evaluation))
+    run.write("README.md", card(run, evaluation, data.name))
 
 
 def mistakes(
@@ -74,8 +74,9 @@ def row_features(model: Classifier, data: Dataset, row: int) -> dict[str, np.nda
     return features
 
 
-def card(run: Run, evaluation: Evaluation) -> str:
-    """The model card: what the model is, how well it does, what it was trained on and what to beware of.
+def card(run: Run, evaluation: Evaluation, measured: str) -> str:
+    """The model card: what the model is, how well it does on the data set `measured`, what it was trained on
+    and what to beware of.
 
     Its head is the metadata that model hubs read.
     """
@@ -86,6 +87,7 @@ def card(run: Run, evaluation: Evaluation) -> str:
         "scores": "\n".join(_score_line(name, result) for name, result in evaluation.results.items()),
         "split": evaluation.split,
         "rows": f"{len(evaluation.rows):,}",
+        "measured": measured,
         "data": run.data,
         "recipe": run.recipe,
         "seed": config.seed,
@@ -111,7 +113,7 @@ tags: [multimodal, image-classification, audio-classification]
 
 Recognises {classes} from {reads}. Any of them may be missing.
 
-| {split}, {rows} rows | accuracy | macro-F1 | 95 % interval | NLL | ECE |
+| {split} of {measured}, {rows} rows | accuracy | macro-F1 | 95 % interval | NLL | ECE |
 |---|---|---|---|---|---|
 {scores}
 

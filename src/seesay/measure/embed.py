@@ -28,7 +28,7 @@ NOUNS = {"image": "pictures", "audio": "recordings", "image+audio": "pairs"}
 
 NAMES = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
 
-Rows = Integer[np.ndarray, "n"]
+Rows = Integer[np.ndarray, " _"]
 Encodings = Mapping[Modality, Float[np.ndarray, "n d"]]
 """By modality an encoding for each row; of a row that lacks the modality, anything."""
 

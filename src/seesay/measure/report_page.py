@@ -2,6 +2,7 @@
 alone."""
 
 import math
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -126,6 +127,33 @@ def seconds_table(values: Values) -> str:
         [n, f"{s['cpu_seconds']:.0f}", f"{s['seconds']:.0f}"] for n, s in {**stages, "all": total}.items()
     ]
     return _table(["stage", "processor", "wall"], lines)
+
+
+def filled(text: str, values: Values) -> str:
+    """A page with its numbers replaced: between `<!--NAME-->` and `<!---->` comes a table (`TABLES`) or the
+    number at a dotted path of `report.json`."""
+
+    def current(place: re.Match[str]) -> str:
+        name = place["name"]
+        if name in TABLES:
+            return f"<!--{name}-->\n\n{TABLES[name](values)}\n\n<!---->"
+        number = _at(values, name)
+        return (
+            f"<!--{name}-->{number:,}<!---->"
+            if isinstance(number, int)
+            else f"<!--{name}-->{number:.4f}<!---->"
+        )
+
+    return re.sub(r"<!--(?P<name>[^>]+?)-->.*?<!---->", current, text, flags=re.S)
+
+
+TABLES = {
+    "scores": scores_table,
+    "heads": heads_table,
+    "encodings": encodings_table,
+    "seconds": seconds_table,
+}
+"""What `filled` knows by name."""
 
 
 def series(results: Mapping[Any, Any]) -> dict[str, dict[str, tuple[float, float, float]]]:

@@ -92,7 +92,11 @@ class Predictor:
         if isinstance(spec, AudioSpec):
             clip = read_audio(source, spec)
             return clip if spec.features == "unknown" else audio_content(clip)
-        return image_content(read_image(source, spec))
+        content = image_content(read_image(source, spec))
+        if spec.reader == "ink" and not content.any():
+            name = str(source) if isinstance(source, str | Path) else "the picture"
+            raise InputError(f"{name} is blank: no ink is found in it", "Give another one, or leave it out.")
+        return content
 
     def _ranked(self, probabilities: np.ndarray) -> list[Score]:
         order = np.argsort(-probabilities, kind="stable")
@@ -179,6 +183,8 @@ def write_predictions(
     if Path(out).exists() and not overwrite:
         raise OutputError(f"{out} exists already", "Choose another name, or add --overwrite.")
     check_fits(predictor.spec, dataset, labelled=False)
+    if not len(rows):
+        raise InputError(f"{dataset.name} has none of the rows asked for", "Look at seesay data info.")
     with new_file(out, newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["row_id", "label", "score", "used", "agree", *shared(predictor.spec, dataset)])
