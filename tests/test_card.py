@@ -80,6 +80,11 @@ def test_the_card_says_where_a_split_leaks(tmp_path: Path):
         assert ("inflated" in card(run, evaluation, "tiny")) == leaks
 
 
+def test_the_card_names_the_data_that_were_measured(half: Run):
+    evaluation = evaluate(half.model(), tiny_data(), tiny_data().rows_of("test"))
+    assert "| test of elsewhere, " in card(half, evaluation, "elsewhere")
+
+
 def test_class_names_may_hold_anything(half: Run):
     import dataclasses
 

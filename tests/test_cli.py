@@ -1,6 +1,7 @@
 """The command line: commands do what they say; what is wrong with their input is one line and exit code 2."""
 
 import csv
+import dataclasses
 import errno
 import inspect
 import json
@@ -22,7 +23,9 @@ from PIL import Image
 
 import seesay.files
 from seesay.cli import COMMANDS, main
+from seesay.config import ImageSpec
 from seesay.learn.run import Run
+from seesay.measure.evaluate import rows_for
 from seesay.recipes import RECIPES
 from test_layers import HEAVY
 from tiny import AUDIO, CLASSES, STILL, tiny_config, tiny_data, tiny_run
@@ -104,6 +107,15 @@ def test_every_command_explains_itself_and_each_option(capsys: Captured, name: s
 )
 def test_what_does_not_exist_is_refused_with_the_nearest(capsys: Captured, words: list[str], nearest: str):
     assert f"Did you mean {nearest}?" in refused(capsys, *words)
+
+
+def test_the_overview_says_a_whole_sentence_of_each_command(capsys: Captured):
+    said = done(capsys, "--help")
+    assert said.count("\n  seesay ") == len(COMMANDS)
+    assert max(map(len, said.splitlines())) <= 100
+    for command in COMMANDS.values():
+        first = " ".join((inspect.getdoc(command) or "").split()).split(". ")[0]
+        assert first.rstrip(".") in " ".join(said.split())
 
 
 def test_from_outside_it_is_a_status_and_a_line(tmp_path: Path):
@@ -318,6 +330,43 @@ def test_a_prediction_needs_something(capsys: Captured, folder: Path):
     )
 
 
+def test_a_rows_file_needs_a_data_set(capsys: Captured, folder: Path, tmp_path: Path):
+    words = ["predict", folder / "run", "--image", folder / "picture.png", "--out", tmp_path / "a.csv"]
+    assert "expected --data" in refused(capsys, *words)
+
+
+def test_a_blank_page_is_no_prediction(capsys: Captured, tmp_path: Path):
+    data = tiny_data()
+    ink = dataclasses.replace(data.spec.image or ImageSpec(), reader="ink")
+    data = data.replace(spec=dataclasses.replace(data.spec, image=ink))
+    tiny_run(tmp_path / "run", data, tiny_config(epochs=1))
+    Image.new("L", (40, 30), 255).save(tmp_path / "blank.png")
+    said = refused(capsys, "predict", tmp_path / "run", "--image", tmp_path / "blank.png")
+    assert "blank.png is blank" in said
+
+
+def test_the_rows_that_validate_are_those_of_the_run(capsys: Captured, tmp_path: Path):
+    """Where the data set names no splits the run has drawn them."""
+    data = tiny_data()
+    data = data.replace(split=np.full_like(data.split, -1))
+    data.save(tmp_path / "data")
+    run = tiny_run(tmp_path / "run", data, tiny_config(epochs=1))
+    out = tmp_path / "p.csv"
+    done(capsys, "predict", run.folder, "--data", tmp_path / "data", "--split", "valid", "--out", out)
+    with out.open() as file:
+        rows = [int(line["row_id"]) for line in csv.DictReader(file)]
+    assert rows == rows_for(run, data, "valid").tolist()
+    assert 0 < len(rows) < len(data) / 2
+
+
+def test_no_rows_are_no_predictions(capsys: Captured, folder: Path, tmp_path: Path):
+    data = tiny_data()
+    data.replace(split=np.zeros_like(data.split), label=np.full_like(data.label, -1)).save(tmp_path / "data")
+    words = ["predict", folder / "run", "--data", tmp_path / "data", "--split", "test"]
+    assert "none of the rows" in refused(capsys, *words, "--out", tmp_path / "p.csv")
+    assert not (tmp_path / "p.csv").exists()
+
+
 @pytest.mark.parametrize("more", [[], ["--out", "a.csv", "--image", "a.png"]])
 def test_rows_are_predicted_into_a_file(capsys: Captured, folder: Path, more: list[str]):
     assert "expected --out" in refused(capsys, "predict", folder / "run", "--data", folder / "data", *more)
@@ -333,7 +382,10 @@ def test_data_are_described(capsys: Captured, folder: Path):
 
 
 def test_data_are_shown(capsys: Captured, folder: Path, tmp_path: Path):
-    done(capsys, "data", "show", folder / "data", "--out", tmp_path / "sheet.png", "--rows", "4")
+    show = ["data", "show", folder / "data", "--out"]
+    assert "shows 72 rows" in done(capsys, *show, tmp_path / "all.png", "--rows", "100")
+    assert "End it in .png" in refused(capsys, *show, tmp_path / "sheet.txt")
+    done(capsys, *show, tmp_path / "sheet.png", "--rows", "4")
     with Image.open(tmp_path / "sheet.png") as sheet:
         assert sheet.width > 100
 
@@ -543,6 +595,42 @@ def test_a_field_that_cannot_be_is_one_line(capsys: Captured, folder: Path, tmp_
     assert "width" in refused(capsys, *words, "--model.image.width", "0")
     assert "fusion" in refused(capsys, *words, "--model.fusion", "sum")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("flag", "value", "said"),
+    [("--device", "gpu", "gpu"), ("--threads", "0", "threads must be 1 or more, got 0")],
+)
+def test_where_it_cannot_compute_there_is_no_run(
+    capsys: Captured, folder: Path, tmp_path: Path, flag: str, value: str, said: str
+):
+    words = ["train", "--data", folder / "data", "--out", tmp_path / "run", flag, value]
+    assert said in refused(capsys, *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_without_rows_to_train_on_there_is_no_run(capsys: Captured, tmp_path: Path):
+    data = tiny_data()
+    data.replace(split=np.full_like(data.split, 2)).save(tmp_path / "data")
+    words = ["train", "--data", tmp_path / "data", "--out", tmp_path / "run", *SMALL]
+    assert "no rows to train on" in refused(capsys, *words)
+    assert not (tmp_path / "run").exists()
+
+
+def test_where_no_test_row_has_a_label_the_next_step_is_one_that_works(capsys: Captured, tmp_path: Path):
+    data = tiny_data()
+    label = np.where(data.split == 2, -1, data.label)
+    data.replace(label=label).save(tmp_path / "data")
+    run = tmp_path / "run"
+    said = done(capsys, "train", "--data", tmp_path / "data", "--out", run, *SMALL, "--optim.epochs", "1")
+    assert f"Next: seesay evaluate {run} --split valid" in said
+    done(capsys, "evaluate", run, "--split", "valid")
+
+
+def test_a_spoiled_log_is_one_line(capsys: Captured, folder: Path, tmp_path: Path):
+    run = shutil.copytree(folder / "run", tmp_path / "run")
+    (run / "epochs.jsonl").write_text('{"a')
+    assert "epochs.jsonl is not what seesay wrote" in refused(capsys, "evaluate", run)
 
 
 @pytest.mark.parametrize("command", ["train", "data import"])

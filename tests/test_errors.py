@@ -24,6 +24,15 @@ def test_a_message_is_one_line_whatever_a_library_said():
     assert str(error) == "x.wav cannot be read (Error in file: bad header ). Save it again."
 
 
+def test_a_problem_that_ends_in_a_full_stop_has_one():
+    assert str(InputError("it broke.", "Mend it.")) == "it broke. Mend it."
+
+
+@pytest.mark.parametrize("name", ["\0", "\x1b[31mred", "\udcff"])
+def test_a_name_cannot_command_the_terminal(name: str):
+    assert str(InputError(f"{name}.png is empty")).isprintable()
+
+
 @pytest.mark.parametrize("kind", KINDS)
 def test_all_of_them_are_caught_as_one(kind: type[SeesayError]):
     with pytest.raises(SeesayError):

@@ -241,6 +241,16 @@ def test_what_seesay_did_not_make_is_not_replaced(tmp_path: Path):
     assert names(tmp_path / "thesis") == ["chapter"]
 
 
+def test_a_config_of_another_program_does_not_make_a_folder_ours(tmp_path: Path):
+    (tmp_path / "bert").mkdir()
+    (tmp_path / "bert" / "config.json").write_text('{"model_type": "bert"}')
+    with pytest.raises(OutputError, match="not made by seesay"):
+        make_way(tmp_path / "bert", overwrite=True)
+    (tmp_path / "bert" / "config.json").write_text('{"seesay": "0.1.0"}')
+    make_way(tmp_path / "bert", overwrite=True)
+    assert not (tmp_path / "bert").exists()
+
+
 def test_a_file_and_a_link_are_not_replaced_by_a_folder(tmp_path: Path):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(ours(tmp_path / "real"))

@@ -258,9 +258,13 @@ def test_how_files_were_read_is_said(tmp_path: Path):
     assert "audio: 3 recordings, the lowest rate 8000 Hz, kept at 8000 Hz as clips of 1 s; 3 distinct" in said
 
 
-def test_a_size_is_positive():
-    with pytest.raises(ConfigError, match="1 pixel or more, got 0"):
-        Reading(size=0)
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [("size", 0), ("size", 100_000), ("rate", 0), ("rate", -5), ("seconds", float("nan")), ("seconds", 1e9)],
+)
+def test_how_files_are_read_has_limits(field: str, value: float):
+    with pytest.raises(ConfigError, match=f"{field} must be .* to .*, got"):
+        Reading(**{field: value})
 
 
 # ---------------------------------------------------------------------------------------------------- folders
@@ -358,11 +362,19 @@ def refused(source: Path) -> str:
 def test_all_files_that_are_not_there_are_counted_and_ten_are_shown(tmp_path: Path):
     rows = pairs(tmp_path) + [{"image": f"{i}.png", "audio": "", "label": "cat"} for i in range(12)]
     said = refused(manifest(tmp_path / "a.csv", rows))
-    assert "12 of 15 files are not there" in said
+    assert "12 of 18 files are not there" in said
     assert f"{tmp_path / '0.png'} (row 7)" in said
     assert f"{tmp_path / '9.png'} (row 16)" in said
     assert "10.png" not in said
     assert "and 2 more" in said
+
+
+def test_pictures_and_recordings_that_are_not_there_are_counted_together(tmp_path: Path):
+    rows = [*pairs(tmp_path), {"image": "no.png", "audio": "no.wav", "label": "cat"}]
+    said = refused(manifest(tmp_path / "a.csv", rows))
+    assert "2 of 8 files are not there" in said
+    assert "no.png (row 7)" in said
+    assert "no.wav (row 7)" in said
 
 
 def test_a_quote_that_is_never_closed_makes_a_name_that_is_not_there(tmp_path: Path):
@@ -373,7 +385,7 @@ def test_a_quote_that_is_never_closed_makes_a_name_that_is_not_there(tmp_path: P
 
 def test_a_folder_is_no_file(tmp_path: Path):
     rows = pairs(tmp_path)
-    assert "1 of 4 files are not there" in refused(
+    assert "1 of 7 files are not there" in refused(
         manifest(tmp_path / "a.csv", [*rows, rows[0] | {"image": "pictures"}])
     )
 
