@@ -384,6 +384,7 @@ def test_data_are_described(capsys: Captured, folder: Path):
 def test_data_are_shown(capsys: Captured, folder: Path, tmp_path: Path):
     show = ["data", "show", folder / "data", "--out"]
     assert "shows 72 rows" in done(capsys, *show, tmp_path / "all.png", "--rows", "100")
+    assert "seed must be 0 or more" in refused(capsys, *show, tmp_path / "a.png", "--seed", "-1")
     assert "End it in .png" in refused(capsys, *show, tmp_path / "sheet.txt")
     done(capsys, *show, tmp_path / "sheet.png", "--rows", "4")
     with Image.open(tmp_path / "sheet.png") as sheet:
@@ -594,6 +595,9 @@ def test_a_field_that_cannot_be_is_one_line(capsys: Captured, folder: Path, tmp_
     assert "epochs" in refused(capsys, *words, "--optim.epochs", "0")
     assert "width" in refused(capsys, *words, "--model.image.width", "0")
     assert "fusion" in refused(capsys, *words, "--model.fusion", "sum")
+    assert "seed must be 0 to" in refused(capsys, *words, "--seed", "-1")
+    assert "seed must be 0 to" in refused(capsys, *words, "--split.seed", str(2**80))
+    assert "weight_decay must be" in refused(capsys, *words, "--optim.weight-decay", "inf")
     assert not (tmp_path / "run").exists()
 
 
@@ -625,6 +629,28 @@ def test_where_no_test_row_has_a_label_the_next_step_is_one_that_works(capsys: C
     said = done(capsys, "train", "--data", tmp_path / "data", "--out", run, *SMALL, "--optim.epochs", "1")
     assert f"Next: seesay evaluate {run} --split valid" in said
     done(capsys, "evaluate", run, "--split", "valid")
+
+
+def test_a_run_never_replaces_the_data_it_trains_on(capsys: Captured, tmp_path: Path):
+    data = tmp_path / "data"
+    tiny_data().save(data)
+    before = names(data)
+    words = ["train", "--data", data, "--out", data, "--overwrite", *SMALL]
+    assert "holds the data to train on" in refused(capsys, *words)
+    assert names(data) == before
+
+
+def test_a_run_whose_data_have_moved_says_what_to_do(capsys: Captured, folder: Path, tmp_path: Path):
+    tiny_run(tmp_path / "run", config=tiny_config(epochs=1), source="elsewhere/data")
+    said = refused(capsys, "evaluate", tmp_path / "run")
+    assert "was trained on elsewhere/data, which is not there. Say where it is with --data." in said
+    done(capsys, "evaluate", tmp_path / "run", "--data", folder / "data")
+
+
+def test_a_name_that_no_disk_can_hold_is_one_line(capsys: Captured, folder: Path):
+    for flag in ("--image", "--audio"):
+        assert "cannot be used" in refused(capsys, "predict", folder / "run", flag, "a" * 5000)
+    assert "cannot be used" in refused(capsys, "data", "info", "a" * 5000)
 
 
 def test_a_spoiled_log_is_one_line(capsys: Captured, folder: Path, tmp_path: Path):

@@ -178,6 +178,8 @@ def train(
     from seesay.data.layouts import open_data
 
     dataset = open_data(data)
+    if Path(data).resolve().is_relative_to(out.resolve()):
+        raise InputError(f"--out {out} holds the data to train on", "Choose another folder for the run.")
     splits = _train(dataset, data, out, config, recipe, threads, device, resume, overwrite)
     tested = (dataset.label[splits.test] >= 0).any()
     print(f"The run lies in {out}. Next: seesay evaluate {out}{'' if tested else ' --split valid'}")
@@ -267,7 +269,7 @@ def evaluate(
     from seesay.data.layouts import open_data
     from seesay.learn.run import Run
 
-    evaluation = _evaluate(run, open_data(data or Run.open(run).data), split)
+    evaluation = _evaluate(run, open_data(data or _trained_on(Run.open(run))), split)
     if json:
         print_json(evaluation.metrics())
     else:
@@ -355,7 +357,7 @@ def embed(
 
     make_way(out, overwrite, delete=False)  # said before the work, not after it
     opened = Run.open(run)
-    dataset = open_data(data or opened.data)
+    dataset = open_data(data or _trained_on(opened))
     check_fits(opened.spec, dataset)
     picked, train = (rows_for(opened, dataset, name) for name in (split, "train"))
     shown = views(opened.model(), dataset, picked, train, rows, seed)
@@ -470,6 +472,12 @@ def main(arguments: list[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a pipe, such as head, has gone
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # a file that may not be read, a name too long for any disk
+        if error.filename is None:
+            raise
+        said = InputError(f"{error.filename} cannot be used: {error.strerror}", "Check the path.")
+        print(f"seesay: {said}", file=sys.stderr)
+        return 2
     return 0
 
 
@@ -559,6 +567,18 @@ def _evaluate(folder: Path, data: Any, split: str) -> Any:
     evaluation = evaluate(model, data, rows_for(run, data, split), split)
     keep(run, model, data, evaluation)
     return evaluation
+
+
+def _trained_on(run: Any) -> str:
+    """The data set of the run. InputError where it has moved, or its path was a relative one from
+    elsewhere."""
+    from seesay.data.layouts import NAMES
+
+    if run.data not in NAMES and not Path(run.data).exists():
+        raise InputError(
+            f"{run.folder} was trained on {run.data}, which is not there", "Say where it is with --data."
+        )
+    return run.data
 
 
 def _use(threads: int) -> None:

@@ -161,12 +161,17 @@ class Spec:
 # ---------------------------------------------------------------------------------------------------- configs
 
 
+LAST_SEED = 2**32 - 1
+"""The highest that numpy's, scikit-learn's and torch's generators all take."""
+
+
 def _check(config: Any, *names: str, least: int | float, most: int | float = math.inf) -> None:
-    """ConfigError where one of these fields is not between the two."""
+    """ConfigError where one of these fields is not between the two, or not finite."""
     for name in names:
-        if not least <= getattr(config, name) <= most:
+        value = getattr(config, name)
+        if not (least <= value <= most and math.isfinite(value)):
             limits = f"{least:g} or more" if most == math.inf else f"{least:g} to {most:g}"
-            raise ConfigError(f"{name} must be {limits}, got {getattr(config, name):g}")
+            raise ConfigError(f"{name} must be {limits}, got {value:g}")
 
 
 @dataclass(frozen=True)
@@ -183,6 +188,7 @@ class SplitConfig:
 
     def __post_init__(self) -> None:
         _check(self, "valid", least=0, most=0.9)
+        _check(self, "seed", least=0, most=LAST_SEED)
 
 
 @dataclass(frozen=True)
@@ -343,6 +349,7 @@ class Config:
     """What comes before."""
 
     def __post_init__(self) -> None:
+        _check(self, "seed", least=0, most=LAST_SEED)
         for modality in self.modalities:
             if modality not in MODALITIES:
                 raise ConfigError(f"{modality!r} is no modality", nearest(modality, list(MODALITIES)))

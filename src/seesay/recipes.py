@@ -9,12 +9,19 @@ from seesay.errors import ConfigError, nearest
 
 
 def small() -> Config:
-    """The everyday model."""
+    """The everyday model: 140,676 parameters, 1.5 minutes on one core.
+
+    On open-wsd's test rows, macro-F1 over 5 seeds: image 0.9939 ± 0.0006, audio 0.9768 ± 0.0039, image+audio
+    0.9998 ± 0.0001; 92 ± 4 s of CPU time on a shared AMD EPYC with AVX-512 (docs/log.md).
+    """
     return Config()
 
 
 def demo() -> Config:
-    """`small` for a data set of a few hundred rows: smaller batches and more passes."""
+    """`small` for a data set of some thousand rows: smaller batches and more passes.
+
+    On the embedded digits, seed 0: image 0.995, audio 0.961, image+audio 0.997; half a minute on one core.
+    """
     config = small()
     return dataclasses.replace(config, optim=dataclasses.replace(config.optim, epochs=24, batch=64))
 

@@ -83,7 +83,7 @@ def import_data(
 
 
 def _meant(path: Path) -> str:
-    beside = [str(other) for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    beside = [str(other) for other in path.parent.iterdir() if other != path] if path.parent.is_dir() else []
     close = get_close_matches(str(path), [*NAMES, *beside], n=1, cutoff=0.6)
     return f"Did you mean {close[0]!r}?" if close else f"Expected {UNDERSTOOD}."
 

@@ -20,7 +20,7 @@ from seesay.data.dataset import MISSING, SPLITS, Dataset, Group
 from seesay.data.manifest import WORDS, Recording
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, split, stored
-from seesay.errors import InputError, nearest
+from seesay.errors import ConfigError, InputError, nearest
 from seesay.files import check_file, make_way
 
 SIDES = {"train": "train on", "test": "test on"}
@@ -49,9 +49,11 @@ def build(
     clip is used once before any is repeated. The same seed gives the same bytes.
 
     Classes without recordings, names in `test_speakers` that nobody has, no speaker left on one side, more
-    rows than pictures, the same recording under two names: InputError. `out` exists, the disk is full:
-    OutputError.
+    rows than pictures, the same recording under two names: InputError. A seed below 0: ConfigError. `out`
+    exists, the disk is full: OutputError.
     """
+    if seed < 0:
+        raise ConfigError(f"seed must be 0 or more, got {seed}")
     make_way(out, overwrite, delete=False)
     seen = manifest.read_pictures(Path(pictures), reading, track)
     heard = read_speech(recordings, seen.spec.classes, reading, track)

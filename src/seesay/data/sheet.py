@@ -80,6 +80,8 @@ def choose(dataset: Dataset, rows: int, seed: int) -> np.ndarray:
     """(rows,) indices in the order of the classes, as many of each as there are, unlabelled rows last."""
     if not 1 <= rows <= MOST:
         raise ConfigError(f"a sheet shows 1 to {MOST} rows, got {rows}")
+    if seed < 0:
+        raise ConfigError(f"seed must be 0 or more, got {seed}")
     if not len(dataset):
         raise InputError(f"{dataset.name} has no rows to show")
     order = np.random.default_rng(seed).permutation(len(dataset))
