@@ -245,8 +245,18 @@ def test_a_real_word_is_found_again_in_a_long_silence(shared_data: Path) -> None
 # ----------------------------------------------------------------------------------- lying and broken headers
 
 
-@pytest.mark.parametrize("length", [len(PCM) + 2, 2**31 - 2, 2**32 - 1])
-def test_a_wav_that_says_more_than_there_is_is_read_as_far_as_it_goes(length: int) -> None:
+@pytest.mark.parametrize("length", [len(PCM) + 2, 2 * len(PCM), 2**30])
+def test_a_wav_that_says_more_than_there_is_is_refused(tmp_path: Path, length: int) -> None:
+    """From bytes and from a file; other chunks before the sound do not matter."""
+    lie = wav(PCM, data_length=length)
+    (tmp_path / "lie.wav").write_bytes(lie)
+    for source in (lie, tmp_path / "lie.wav", str(tmp_path / "lie.wav")):
+        with pytest.raises(InputError, match=rf"says {length:,} bytes of sound, and {len(PCM):,} follow"):
+            read_waveform(source, RATE)
+
+
+@pytest.mark.parametrize("length", [2**31 - 2, 2**32 - 1])
+def test_a_wav_of_unknown_length_is_read_as_far_as_it_goes(length: int) -> None:
     tracemalloc.start()
     waveform = read_waveform(wav(PCM, data_length=length, riff_length=min(length + 36, 2**32 - 1)), RATE)
     assert tracemalloc.get_traced_memory()[1] < 4e6
@@ -259,8 +269,9 @@ def test_a_wav_that_says_less_than_there_is_is_believed() -> None:
     assert len(read_waveform(wav(PCM, data_length=8_000), RATE)) == 4_000
 
 
-def test_a_wav_cut_off_in_the_middle_is_read_as_far_as_it_goes() -> None:
-    assert len(read_waveform(wav(PCM)[:16_045], RATE)) == 8_000
+def test_a_wav_cut_off_in_the_middle_is_refused() -> None:
+    with pytest.raises(InputError, match="was cut short"):
+        read_waveform(wav(PCM)[:16_045], RATE)
 
 
 LIES: dict[str, list[Source]] = {

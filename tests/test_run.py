@@ -301,6 +301,8 @@ def test_the_fingerprint_is_of_rows_pointers_and_labels():
     label[rows[0]] += 1
     pointers[rows[0], 1] += 1
     assert digest(data.replace(label=label), rows) != same
+    rolled = {m: np.roll(contents, 1, axis=0) for m, contents in data.contents.items()}
+    assert digest(data.replace(contents=rolled), rows) != same
     assert digest(data.replace(rows=pointers), rows) != same
     test = data.rows_of("test")
     pointers = data.rows.copy()

@@ -173,10 +173,10 @@ class Run:
 
 
 def digest(dataset: Dataset, rows: np.ndarray) -> str:
-    """A fingerprint of these rows: where they point, and their labels."""
+    """A fingerprint of these rows: what they point at, and their labels."""
     whole = hashlib.sha256()
-    for array in (dataset.rows[rows], dataset.label[rows], rows):
-        whole.update(np.ascontiguousarray(array).tobytes())
+    for array in (dataset.rows[rows], dataset.label[rows], rows, *dataset.contents.values()):
+        whole.update(np.ascontiguousarray(array).data)
     return whole.hexdigest()[:16]
 
 

@@ -5,6 +5,7 @@ a header is believed only where that is cheap, decoding goes block by block, and
 refused in one line.
 """
 
+import struct
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
 from io import SEEK_CUR, SEEK_END, SEEK_SET, BytesIO
@@ -34,6 +35,7 @@ MOST_CHANNELS = 32  # more is a lying header, or an array that lies on its side
 LOUDEST = 8.0  # times full scale (18 dB): floats may go above 1; beyond this they are no fractions of it
 SILENCE = 2.0**-11
 """Peak, of full scale: sixteen steps of 16 bits, -66 dB. The softest of 3,338 real clips peaks at -54 dB."""
+PIPED = 2**31 - 4096  # bytes: lengths from here on are what programs write into a pipe, not knowing it yet
 BLOCK = 65_536  # samples of each channel that are decoded at a time, whatever length a header claims
 PLATEAU = 0.01  # of the most energy: windows that hold all but this much are equally good
 
@@ -65,10 +67,10 @@ def read_waveform(source: Source, rate: int) -> Float[np.ndarray, " samples"]:
 
     Channels are averaged, the constant offset of the sound card is subtracted (it differs between microphones
     and would tell them apart), the rate is converted by soxr (quality HQ), and what then peaks above 1 is
-    turned down to 1. A WAV whose data end before its header says so is read as far as it goes.
+    turned down to 1. A WAV of unknown length, as programs write into a pipe, is read as far as it goes.
 
-    Raises InputError, naming the file, for what is missing, empty, no recording, damaged, longer than ten
-    minutes, silent, not a number, or has an impossible rate or number of channels.
+    Raises InputError, naming the file, for what is missing, empty, no recording, damaged, cut short, longer
+    than ten minutes, silent, not a number, or has an impossible rate or number of channels.
     """
     name = _name(source)
     try:
@@ -135,10 +137,29 @@ def _read_file(source: bytes | str | PathLike[str], rate: int, name: str) -> Flo
         raise InputError(f"{name} is empty (0 bytes)", "Record it again, or leave the recording out.")
     if not (head.startswith(MAGIC) or _is_mpeg(head)):
         raise InputError(f"{name} is not a recording that can be read", f"Convert it to {FORMATS}.")
+    if head == b"RIFF":
+        _check_whole(source, name)
     file = _Bytes(source) if isinstance(source, bytes) else str(source)
     with _quiet() if _is_mpeg(head) else nullcontext(), soundfile.SoundFile(file) as sound:
         _check_size(sound.frames, sound.samplerate, sound.channels, name)
         return _joined(_blocks(sound, name), sound.samplerate, rate, name)
+
+
+def _check_whole(source: bytes | str | PathLike[str], name: str) -> None:
+    """InputError where a WAV's header says more bytes of sound than follow it."""
+    with BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
+        end = file.seek(0, SEEK_END)
+        place = 12  # behind RIFF, the length of the file, WAVE
+        while place + 8 <= end:
+            file.seek(place)
+            kind, said = struct.unpack("<4sI", file.read(8))
+            there = end - place - 8
+            if kind == b"data" and 0 < there < said < PIPED:
+                problem = f"the header of {name} says {said:,} bytes of sound, and {there:,} follow"
+                raise InputError(problem, "It was cut short, or its header is wrong: copy or save it again.")
+            if kind == b"data":
+                return
+            place += 8 + said + said % 2
 
 
 class _Bytes(BytesIO):

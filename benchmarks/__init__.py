@@ -1,0 +1,1 @@
+"""How quick seesay is on this machine: `make bench` writes benchmarks/results.md."""
