@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 
 from seesay.measure.metrics import Label, Prediction
-from seesay.measure.statistics import Group, _by_group, _counts, _interval, _macro_f1, _resample
+from seesay.measure.statistics import Group, by_group, counts_of, interval, macro_f1_of, resample
 
 MEASURES = ("accuracy", "macro_f1")
 
@@ -37,7 +37,7 @@ def score(outcome: Outcome, seed: int = 0) -> dict[str, Any]:
     drawn = resampled(outcome, seed)
     scores: dict[str, Any] = {"rows": len(outcome.label), "units": len(np.unique(outcome.unit))}
     for i, name in enumerate(MEASURES):
-        scores |= {name: float(whole[i]), f"{name}_ci": list(_interval(drawn[:, i], 0.95))}
+        scores |= {name: float(whole[i]), f"{name}_ci": list(interval(drawn[:, i], 0.95))}
     return {**scores, "seeds": each}
 
 
@@ -53,21 +53,21 @@ def leak(rows: Outcome, groups: Outcome) -> dict[str, Mapping[str, Any]]:
     there = [_measured(_sums(outcome), outcome)[0] for outcome in (rows, groups)]
     drawn = resampled(rows, seed=1) - resampled(groups, seed=2)
     return {
-        name: {"difference": float(there[0][i] - there[1][i]), "ci": list(_interval(drawn[:, i], 0.95))}
+        name: {"difference": float(there[0][i] - there[1][i]), "ci": list(interval(drawn[:, i], 0.95))}
         for i, name in enumerate(MEASURES)
     }
 
 
 def resampled(outcome: Outcome, seed: int) -> Float[np.ndarray, "r 2"]:
     """Both measures, the mean over the models, of resamples of the units that all models share."""
-    return _resample(
-        _by_group(_table(outcome), outcome.unit), RESAMPLES, seed, lambda sums: _measured(sums, outcome)
+    return resample(
+        by_group(_table(outcome), outcome.unit), RESAMPLES, seed, lambda sums: _measured(sums, outcome)
     )
 
 
 def _table(outcome: Outcome) -> np.ndarray:
     """(n, 3 classes x models): what each row adds to the sums."""
-    return np.concatenate([_counts(p, outcome.label, outcome.classes) for p in outcome.predicted], axis=1)
+    return np.concatenate([counts_of(p, outcome.label, outcome.classes) for p in outcome.predicted], axis=1)
 
 
 def _sums(outcome: Outcome) -> np.ndarray:
@@ -79,5 +79,5 @@ def _measured(sums: np.ndarray, outcome: Outcome) -> Float[np.ndarray, "r 2"]:
     parts = np.split(sums, len(outcome.predicted), axis=1)
     accuracy = [part[:, :k].sum(axis=1) / part[:, k : 2 * k].sum(axis=1) for part in parts]
     return np.stack(
-        [np.mean(accuracy, axis=0), np.mean([_macro_f1(part, k) for part in parts], axis=0)], axis=1
+        [np.mean(accuracy, axis=0), np.mean([macro_f1_of(part, k) for part in parts], axis=0)], axis=1
     )

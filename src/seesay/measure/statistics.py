@@ -53,8 +53,8 @@ def bootstrap_macro_f1(
     level: float = 0.95,
 ) -> tuple[float, float]:
     """The percentile interval of macro-F1 over `n` resamples of the groups; without one error, (1, 1)."""
-    counts = _by_group(_counts(predicted(prediction), label, classes), group)
-    return _interval(_resample(counts, n, seed, lambda sums: _macro_f1(sums, classes)), level)
+    counts = by_group(counts_of(predicted(prediction), label, classes), group)
+    return interval(resample(counts, n, seed, lambda sums: macro_f1_of(sums, classes)), level)
 
 
 def bootstrap_accuracy(
@@ -67,8 +67,8 @@ def bootstrap_accuracy(
 ) -> tuple[float, float]:
     """The same for accuracy."""
     right = predicted(prediction) == label
-    counts = _by_group(np.stack([right, np.ones_like(right)], axis=1), group)
-    return _interval(_resample(counts, n, seed, lambda sums: sums[:, 0] / sums[:, 1]), level)
+    counts = by_group(np.stack([right, np.ones_like(right)], axis=1), group)
+    return interval(resample(counts, n, seed, lambda sums: sums[:, 0] / sums[:, 1]), level)
 
 
 def paired_bootstrap(
@@ -86,17 +86,17 @@ def paired_bootstrap(
     """
     a, b = predicted(prediction_a), predicted(prediction_b)
     classes = int(max(a.max(), b.max(), label.max())) + 1
-    counts = np.concatenate([_counts(a, label, classes), _counts(b, label, classes)], axis=1)
+    counts = np.concatenate([counts_of(a, label, classes), counts_of(b, label, classes)], axis=1)
 
     def difference(sums: np.ndarray) -> np.ndarray:
         half = 3 * classes
-        return _macro_f1(sums[:, :half], classes) - _macro_f1(sums[:, half:], classes)
+        return macro_f1_of(sums[:, :half], classes) - macro_f1_of(sums[:, half:], classes)
 
-    drawn = _resample(_by_group(counts, group), n, seed, difference)
+    drawn = resample(by_group(counts, group), n, seed, difference)
     tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
     return Comparison(
         float(difference(counts.sum(axis=0, keepdims=True))[0]),
-        *_interval(drawn, level),
+        *interval(drawn, level),
         min(1.0, 2 * (float(tail) + 1) / (n + 1)),
     )
 
@@ -114,17 +114,17 @@ def mcnemar(
     return McNemar(only_a, only_b, float(p))
 
 
-def _counts(prediction: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
+def counts_of(prediction: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
     """(n, 3 classes): each row's contribution to `macro_f1_of_counts`: right, labelled, called, per class."""
     labelled, called = (np.eye(classes)[which] for which in (label, prediction))
     return np.concatenate([labelled * called, labelled, called], axis=1)
 
 
-def _macro_f1(sums: np.ndarray, classes: int) -> np.ndarray:
+def macro_f1_of(sums: np.ndarray, classes: int) -> np.ndarray:
     return macro_f1_of_counts(*(sums[:, i * classes : (i + 1) * classes] for i in range(3)))
 
 
-def _by_group(counts: np.ndarray, group: np.ndarray) -> np.ndarray:
+def by_group(counts: np.ndarray, group: np.ndarray) -> np.ndarray:
     """(groups, c): the rows' counts summed within each group."""
     names, which = np.unique(group, return_inverse=True)
     order = np.argsort(which, kind="stable")
@@ -132,9 +132,9 @@ def _by_group(counts: np.ndarray, group: np.ndarray) -> np.ndarray:
     return np.add.reduceat(counts[order].astype(np.float64), starts, axis=0)
 
 
-def _resample(
+def resample(
     counts: np.ndarray, n: int, seed: int, score: Callable[[np.ndarray], np.ndarray]
-) -> Float[np.ndarray, "resamples"]:
+) -> Float[np.ndarray, "resamples ..."]:
     """`score` of the summed counts of as many groups as there are, drawn with replacement, `n` times.
 
     Groups with the same counts are one kind, and a resample is a multinomial draw of kinds: ten thousand
@@ -148,6 +148,6 @@ def _resample(
     return np.concatenate([score(generator.multinomial(sizes.sum(), shares, d) @ kinds) for d in draws])
 
 
-def _interval(drawn: np.ndarray, level: float) -> tuple[float, float]:
+def interval(drawn: np.ndarray, level: float) -> tuple[float, float]:
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)
