@@ -176,6 +176,7 @@ def test_other_data_without_a_split_are_scored_whole(run: Run):
     label[4] = -1
     other = other.replace(split=np.full_like(other.split, -1), label=label)
     assert rows_for(run, other, "test").tolist() == [i for i in range(len(other)) if i != 4]
+    assert not len(rows_for(run, other, "valid")), "rows that nobody set aside are not called so"
 
 
 def test_the_seconds_are_counted(run: Run):

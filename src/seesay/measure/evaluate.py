@@ -95,10 +95,10 @@ def resampling_units(dataset: Dataset, rows: np.ndarray, name: Condition) -> np.
 
 def rows_for(run: Run, dataset: Dataset, name: str) -> np.ndarray:
     """The rows of a split. In the data that the run was trained on, the run's own split; in other data its
-    stored one, or all labelled rows where nothing is stored under that name."""
+    stored one. Other data that store no test rows are tested whole, where they have labels."""
     config = run.config.split
     splits = split(dataset, config.seed, config.by, config.valid)
     if digest(dataset, splits.train) == run.digest:
         return splits[name]
     stored = dataset.rows_of(name)
-    return stored if len(stored) else np.flatnonzero(dataset.label >= 0)
+    return stored if len(stored) or name != "test" else np.flatnonzero(dataset.label >= 0)
