@@ -1,105 +1,156 @@
-"""Times the parts that a user waits for, on the embedded digits, and writes `results.md` beside this file.
+"""Times what a user waits for and writes `results.md` beside this file: `make bench`, or
+`python -m benchmarks --data open-wsd --run RUN`.
 
-Each figure is CPU time (user + system) of the whole process, the best of several runs in one process and one
-thread: on a shared machine wall time alone lies. The plain loop is the same network trained as most people
-would write it.
+All figures are CPU time (user + system) of one process and one thread unless they say otherwise: on a shared
+machine wall time alone lies. What is compared is measured in the same run.
 """
 
+import argparse
 import dataclasses
+import json
+import math
 import os
-import time
-from collections.abc import Callable, Iterator
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch.utils.data import DataLoader, TensorDataset
 
-from seesay.data.batches import table
+from benchmarks import baselines, prediction, training
+from benchmarks.machine import machine, matrix_peak
 from seesay.data.dataset import Dataset
-from seesay.data.digits import digits_dataset
+from seesay.data.layouts import open_data
 from seesay.data.splits import split
-from seesay.learn.run import environment
-from seesay.learn.train import fit
-from seesay.model.classifier import build, features_of, posteriors
+from seesay.files import new_file
 from seesay.recipes import recipe
-from seesay.signal.features import front_end
 
-RUNS = 5
-EPOCHS = 4
+Row = tuple[str, ...]
 
 
-def best(call: Callable[[], object], runs: int = RUNS) -> float:
-    """The fewest CPU seconds of several runs."""
-    seconds = []
-    for _ in range(runs):
-        began = time.process_time()
-        call()
-        seconds.append(time.process_time() - began)
-    return min(seconds)
+def the_machine() -> Iterator[Row]:
+    """Its name and its peaks."""
+    yield from machine().items()
+    for name, dtype in (("float32", torch.float32), ("bfloat16", torch.bfloat16)):
+        yield f"matrix peak, {name}, one thread", f"{matrix_peak(dtype) / 1e9:,.0f} GFLOP/s"
 
 
-def ours(data: Dataset) -> None:
-    """Some epochs of the recipe `small`."""
-    config = recipe("small")
-    config = dataclasses.replace(config, optim=dataclasses.replace(config.optim, epochs=EPOCHS))
-    for _ in fit(build(config.model, data.spec), data, split(data), config):
-        pass
+def time_to_score(data: Dataset, target: float, seeds: int) -> Iterator[Row]:
+    """By loop: mean and standard deviation over seeds, and how many times as long as ours it takes."""
+    usual, ours = recipe("small"), math.nan
+    quick = dataclasses.replace(usual, optim=dataclasses.replace(usual.optim, epochs=1, batch=64))
+    for loop in training.LOOPS:
+        configs = [dataclasses.replace(quick, seed=seed) for seed in range(seeds)]
+        reached = [training.time_to_score(data, config, loop, target) for config in configs]
+        seconds, rows = (np.array([getattr(r, name) for r in reached]) for name in ("seconds", "rows"))
+        ours = float(seconds.mean()) if math.isnan(ours) else ours
+        yield (
+            loop,
+            f"{seconds.mean():.1f} ± {seconds.std():.1f} s",
+            f"{rows.mean():,.0f}",
+            f"{seconds.mean() / ours:.1f}",
+        )
 
 
-def plain(data: Dataset) -> None:
-    """As many epochs of the same network: DataLoader, batches of 64, float32, Adam, features made batch by
-    batch."""
-    model = build(recipe("small").model, data.spec)
-    rows = split(data).train
-    pointers = {m: data.pointers(m)[rows] for m in data.modalities}
-    tensors = [torch.from_numpy(np.asarray(data.contents[m])[pointers[m]]) for m in data.modalities]
-    loader = DataLoader(
-        TensorDataset(*tensors, torch.from_numpy(data.label[rows])), batch_size=64, shuffle=True
+def speeds(data: Dataset) -> Iterator[Row]:
+    """Of training, by recipe."""
+    for name in ("small", "best"):
+        speed, operations, share = training.throughput(data, recipe(name))
+        yield (name, f"{speed:,.0f}", f"{operations / 1e6:.1f}", f"{100 * share:.0f} %")
+
+
+def whole_runs(source: str, recipes: Iterable[str]) -> Iterator[Row]:
+    """`seesay train` and `seesay evaluate` from the command line: scores, CPU seconds and peak memory of a
+    run."""
+    with tempfile.TemporaryDirectory() as folder:
+        for name in recipes:
+            out = Path(folder) / name
+            seconds, memory = _command("train", "--data", source, "--recipe", name, "--out", str(out))
+            _command("evaluate", str(out))
+            results = json.loads((out / "metrics.json").read_text())["results"]
+            scores = [f"{result['macro_f1']:.4f}" for result in results.values()]
+            yield (name, *scores, f"{seconds:.0f} s", f"{memory:.2f} GB")
+
+
+def _command(*words: str) -> tuple[float, float]:
+    """CPU seconds and peak memory in GB of one call of seesay."""
+    seesay = Path(sys.executable).with_name("seesay")
+    process = subprocess.Popen([seesay, *words], stdout=subprocess.DEVNULL)
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"seesay {' '.join(words)} failed")
+    unit = 1 if sys.platform == "darwin" else 1024  # of ru_maxrss, in bytes
+    return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 1e9
+
+
+def machines(data: Dataset, rows: int, tested: int) -> Iterator[Row]:
+    """scikit-learn on a part of the same arrays."""
+    for name, score, seconds in baselines.support_vector_machines(data, split(data), rows, tested):
+        yield (name, f"{score:.4f}", f"{seconds:.0f} s")
+
+
+def predictions(run: Path, data: Path, rows: int) -> Iterator[Row]:
+    """Latency, throughput, rows on disk."""
+    for line in prediction.measure(run, data, rows):
+        yield (line.what, f"{line.figure:,.4g} {line.unit}", f"{line.cpu_seconds:.3g} s", str(line.threads))
+
+
+def section(title: str, columns: Row, rows: Iterable[Row]) -> Iterator[str]:
+    """A table in Markdown, line by line as it becomes known."""
+    yield from ("", f"## {title}", "", f"| {' | '.join(columns)} |", "|" + "---|" * len(columns))
+    for row in rows:
+        yield f"| {' | '.join(row)} |"
+
+
+def page(given: argparse.Namespace) -> Iterator[str]:
+    """All that is asked for."""
+    data, target = open_data(given.data), given.target
+    yield "# Benchmarks"
+    yield ""
+    yield f"Made by `make bench` on `{data.name}`. CPU time is user + system, of one thread if not said."
+    yield from section("Machine", ("what", "is"), the_machine())
+    yield from section(
+        f"CPU time to {target:g} macro-F1 of image+audio on validation rows, split by recordings; "
+        f"network of `small`, {given.seeds} seeds",
+        ("loop", "CPU time", "rows trained on", "times ours"),
+        time_to_score(data, target, given.seeds),
     )
-    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
-    for _ in range(EPOCHS):
-        model.train()
-        for *contents, label in loader:
-            said = model(dict(zip(data.modalities, contents, strict=True)))
-            loss = sum(F.cross_entropy(logits, label) for logits in said.values())
-            optimizer.zero_grad()
-            torch.as_tensor(loss).backward()
-            optimizer.step()
-
-
-def figures(data: Dataset) -> Iterator[tuple[str, str]]:
-    """What is measured, and how much it is."""
-    model = build(recipe("small").model, data.spec).eval()
-    clips = torch.from_numpy(np.asarray(data.contents["audio"])[:512])
-    features = front_end(data.spec["audio"])
-    with torch.no_grad():
-        seconds = best(lambda: features(clips))
-        yield "MFCC of 512 clips of 1 s at 16 kHz", f"{512 / seconds:,.0f} clips/s"
-        rows = table(data, np.arange(len(data)), features_of(model, data))
-        seconds = best(lambda: posteriors(model, rows))
-        yield "prediction, features in memory", f"{len(data) / seconds:,.0f} pairs/s"
-        one = {m: torch.from_numpy(np.asarray(data.contents[m])[:1]) for m in data.modalities}
-        seconds = best(lambda: [model(one) for _ in range(100)]) / 100
-        yield "one pair, from picture and waveform to probabilities", f"{1e3 * seconds:.2f} ms"
-    quick, slow = best(lambda: ours(data), 3), best(lambda: plain(data), 3)
-    yield f"{EPOCHS} epochs of `small` on {len(split(data).train):,} rows", f"{quick:.2f} s"
-    yield "the same network in a plain loop (DataLoader, batch 64, float32, Adam)", f"{slow:.2f} s"
-    yield "plain loop / `small`", f"{slow / quick:.1f}"
+    columns = ("recipe", "rows a CPU second", "million operations a row", "share of the matrix peak")
+    yield from section("Training", columns, speeds(data))
+    columns = ("recipe", *("image", "audio", "image+audio"), "CPU time", "peak memory")
+    yield from section("Whole runs, macro-F1 on test rows", columns, whole_runs(given.data, given.recipes))
+    columns = ("support vector machine on", "macro-F1 on test rows", "CPU time")
+    yield from section(
+        f"scikit-learn, {given.part:,} rows to train on, {given.tested:,} to test on",
+        columns,
+        machines(data, given.part, given.tested),
+    )
+    if given.run:
+        columns = ("prediction", "figure", "CPU time", "threads")
+        yield from section("Prediction", columns, predictions(given.run, Path(given.data), given.rows))
 
 
 def main() -> None:
-    """Prints each figure when it is known, and writes the page when all are."""
+    """Prints each line when it is known, and writes the page when all are."""
+    parser = argparse.ArgumentParser(description="How quick seesay is on this machine.")
+    parser.add_argument("--data", default="digits", help="data set, as seesay train takes it")
+    parser.add_argument("--run", type=Path, help="trained run to predict with; the data has to be a folder")
+    parser.add_argument("--target", type=float, default=0.998)
+    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--recipes", nargs="*", default=["small"], help="recipes to train whole")
+    parser.add_argument("--part", type=int, default=6_000)
+    parser.add_argument("--tested", type=int, default=2_000)
+    parser.add_argument("--rows", type=int, default=1_000_000)
+    given = parser.parse_args()
     torch.set_num_threads(1)
-    head = ["# Benchmarks", "", "Made by `make bench`; CPU time, one thread, best of several runs.", ""]
-    head += [f"- {name}: {value}" for name, value in environment().items()]
-    lines = [*head, f"- cores: {os.cpu_count()}", "", "| what | how much |", "|---|---|"]
-    print("\n".join(lines))
-    for what, much in figures(digits_dataset()):
-        lines.append(f"| {what} | {much} |")
-        print(lines[-1], flush=True)
-    (Path(__file__).parent / "results.md").write_text("\n".join(lines) + "\n")
+    lines = []
+    for line in page(given):
+        print(line, flush=True)
+        lines.append(line)
+    with new_file(Path(__file__).parent / "results.md", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

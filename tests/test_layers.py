@@ -69,9 +69,10 @@ def test_what_is_imported_is_declared():
     project = PROJECT["project"]
     extras = [name for extra in project["optional-dependencies"].values() for name in extra]
     declared = {re.split(r"[<>=\[]", name)[0].lower() for name in [*project["dependencies"], *extras]}
+    distributions = packages_distributions()  # reads the file lists of all that is installed
     for source in (ROOT / "src").rglob("*.py"):
         for package in imported(source):
-            brought = {name.lower() for name in packages_distributions().get(package, [])}
+            brought = {name.lower() for name in distributions.get(package, [])}
             absent_extra = not brought and any(name.split("-")[0] == package for name in declared)
             assert brought & declared or absent_extra, (
                 f"{source.name} imports {package}, which pyproject.toml does not name"

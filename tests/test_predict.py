@@ -17,7 +17,8 @@ from seesay.data.dataset import Dataset
 from seesay.errors import InputError, OutputError
 from seesay.learn.run import Run
 from seesay.model.classifier import build
-from seesay.serve.predict import Predictor, check_fits, predict_rows, write_predictions
+from seesay.serve import encodings
+from seesay.serve.predict import Predictor, check_fits, predict_rows, side_by_side, write_predictions
 from tiny import AUDIO, CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_model, tiny_run, tiny_spec
 
 DATA = tiny_data(missing=True)
@@ -200,6 +201,52 @@ def test_parts_are_as_good_as_the_whole(predictor: Predictor, tmp_path: Path):
     np.testing.assert_allclose(
         [float(line[2]) for line in joined], [float(line[2]) for line in whole], atol=1e-5
     )
+
+
+@pytest.mark.parametrize("kept", [True, False], ids=["kept", "made anew"])
+def test_threads_and_what_is_kept_change_nothing(
+    predictor: Predictor, kept: bool, monkeypatch: pytest.MonkeyPatch
+):
+    rows = np.tile(np.arange(len(DATA)), 3)
+    expected = [line for part in predict_rows(predictor, DATA, rows) for line in part]
+    monkeypatch.setattr(encodings, "KEPT", 10**6 if kept else 0)
+    found = [line for part in predict_rows(predictor, DATA, rows, size=10, threads=2) for line in part]
+    assert [line[:2] + line[3:] for line in found] == [line[:2] + line[3:] for line in expected]
+    np.testing.assert_allclose(
+        [float(line[2]) for line in found], [float(line[2]) for line in expected], atol=1e-5
+    )
+
+
+def test_rows_are_asked_for_as_they_are_needed():
+    """With two threads, three parts ahead of the one at hand at most: memory does not fill with results."""
+    begun: list[int] = []
+    results = side_by_side(lambda i: begun.append(i) or i * i, range(100), threads=2)
+    assert [next(results) for _ in range(4)] == [0, 1, 4, 9]
+    assert len(begun) <= 4 + 3
+    assert list(results) == [i * i for i in range(4, 100)]
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_goes_wrong_in_a_thread_is_said(threads: int):
+    def call(part: int) -> int:
+        if part == 3:
+            raise InputError("the third part is broken")
+        return part
+
+    with pytest.raises(InputError, match="third part"):
+        list(side_by_side(call, range(10), threads))
+
+
+def test_a_modality_that_no_row_has_is_left_out(predictor: Predictor, tmp_path: Path):
+    """Also where its table is empty."""
+    rows = DATA.rows.copy()
+    rows[:, 1] = -1
+    empty = DATA.replace(
+        rows=rows, contents={**DATA.contents, "audio": DATA.contents["audio"][:0]}, groups={}
+    )
+    found = lines(predictor, empty, tmp_path / "predictions.csv")
+    assert {line["used"] for line in found} == {"image", ""}
+    assert {line["audio"] for line in found} == {""}
 
 
 def test_data_without_labels_are_predicted(predictor: Predictor, tmp_path: Path):

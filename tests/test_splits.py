@@ -67,7 +67,7 @@ def parts(splits: Splits) -> list[np.ndarray]:
 
 
 @settings(max_examples=40)
-@given(datasets(), st.integers(0, 2**32), st.sampled_from(["group", "row"]))
+@given(datasets(), st.integers(0, 2**32), st.sampled_from(["group", "content", "row"]))
 def test_every_labelled_row_is_in_exactly_one_part_and_given_parts_stay(dataset, seed, by):
     splits = split(dataset, seed, by)
     everything = np.concatenate([splits.train, splits.valid, splits.test])
@@ -155,6 +155,15 @@ def test_parts_are_stratified_and_of_the_size_asked_for(by):
         got = np.bincount(dataset.label[part]) / np.bincount(dataset.label)
         assert np.abs(got - share).max() < (0.02 if by == "group" else 0.005)
     assert len(splits.notes) == (by == "row")
+
+
+def test_a_split_by_contents_keeps_recordings_apart_and_says_that_voices_are_not():
+    audio = np.repeat(np.arange(80), 2)
+    dataset = paired(audio, audio % 2, speaker=np.arange(80) // 2 % 4)
+    splits = split(dataset, by="content")
+    assert {leak.what for leak in leaks(dataset, splits)} == {"audio speaker"}
+    assert len(splits.valid)
+    assert "voices" in splits.notes[0]
 
 
 def test_a_split_by_rows_leaks_and_says_so():
@@ -266,7 +275,7 @@ def test_hardly_any_rows_are_no_reason_to_fail(rows):
 
 
 @settings(max_examples=40)
-@given(st.integers(2, 6), st.integers(0, 2**32), st.sampled_from(["group", "row"]))
+@given(st.integers(2, 6), st.integers(0, 2**32), st.sampled_from(["group", "content", "row"]))
 def test_each_row_is_valid_once_and_no_group_crosses(k, seed, by):
     dataset = repeated(clips_of_a_class=6, classes=3, rows=90)
     rows = np.flatnonzero(np.arange(90) % 7 > 0)

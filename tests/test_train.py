@@ -1,5 +1,6 @@
 """Training: it learns, a seed decides every bit of it, and one can leave and come back."""
 
+import collections
 import dataclasses
 from collections.abc import Iterable, Iterator
 from itertools import islice
@@ -10,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from seesay.config import Config
+from seesay.config import AudioSpec, Config, WaveformConfig
 from seesay.data.batches import Batch, table
 from seesay.data.dataset import Dataset
 from seesay.data.normaliser import normalised
@@ -232,8 +233,9 @@ def test_batches_go_through_the_watch_and_what_it_holds_back_ends_the_run():
 
 def rows_of(config: Config, number: int, data: Dataset = DATA, **changes: Any) -> list[Batch]:
     whole = SPLITS.train[: 4 * config.optim.batch]  # none is left out
-    rows = table(data, whole, features_of(build(config.model, data.spec), data))
-    return list(epoch_batches(rows, data.replace(**changes), config, number))
+    model = build(config.model, data.spec)
+    rows = table(data, whole, features_of(model, data))
+    return list(epoch_batches(rows, data.replace(**changes), config, number, model))
 
 
 def pairs(batches: list[Batch]) -> dict[int, tuple[bytes, ...]]:
@@ -263,6 +265,39 @@ def test_partners_that_belong_together_stay_together():
 def test_partners_stay_where_that_is_asked_for():
     first, second = (pairs(rows_of(tiny_config(augment=STILL), number)) for number in (1, 2))
     assert first == second
+
+
+def test_recordings_are_changed_before_their_features_are_made_anew_at_every_epoch():
+    louder = WaveformConfig(views=3, gain=20.0)
+    config = tiny_config(augment=STILL, waveform=louder)
+    still, first, again, second = (
+        pairs(rows_of(c, n))
+        for c, n in ((tiny_config(augment=STILL), 1), (config, 1), (config, 1), (config, 2))
+    )
+    assert first == again
+    assert all(first[row][0] == still[row][0] for row in first)
+    assert all(first[row][1] not in (still[row][1], second[row][1]) for row in first)
+    contents = DATA.pointers("audio")
+    heard = collections.defaultdict(set)
+    for row, pair in first.items():
+        heard[contents[row]].add(pair[1])
+    assert 1 < max(map(len, heard.values())) <= 3
+
+
+def test_rows_without_a_recording_stay_without_when_others_are_changed():
+    data = tiny_data(missing=True)
+    config = tiny_config(augment=STILL, waveform=WaveformConfig(views=2, gain=20.0))
+    for batch in rows_of(config, 1, data):
+        assert (batch.present["audio"].numpy() == (data.pointers("audio")[batch.rows] >= 0)).all()
+
+
+def test_ready_made_features_have_no_waveform_to_change():
+    features = features_of(build(tiny_model(), DATA.spec), DATA)["audio"].numpy()
+    spec = AudioSpec(features="unknown", frames=features.shape[1], columns=features.shape[2])
+    contents = {**DATA.contents, "audio": features}
+    data = DATA.replace(spec=dataclasses.replace(DATA.spec, audio=spec), contents=contents)
+    config = tiny_config(augment=STILL, waveform=WaveformConfig(views=2, gain=20.0))
+    assert pairs(rows_of(config, 1, data)) == pairs(rows_of(tiny_config(augment=STILL), 1, data))
 
 
 def test_every_epoch_has_its_own_order_and_its_own_changes():

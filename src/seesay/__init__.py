@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # the names of `_HOME` once more, for editors and type checke
     from seesay.model.classifier import build as build
     from seesay.recipes import recipe as recipe
     from seesay.serve.predict import Predictor as Predictor
+    from seesay.serve.predict import load as load
 
     __version__: str
 
@@ -41,6 +42,7 @@ __all__ = [
     "evaluate",
     "fit",
     "import_data",
+    "load",
     "open_data",
     "recipe",
     "split",
@@ -60,6 +62,7 @@ _HOME: dict[str, str] = {
     "evaluate": "measure.evaluate",
     "fit": "learn.train",
     "import_data": "data.layouts",
+    "load": "serve.predict",
     "open_data": "data.layouts",
     "recipe": "recipes",
     "split": "data.splits",

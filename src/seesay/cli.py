@@ -278,24 +278,26 @@ def evaluate(
 
 
 def predict(
-    run: Words[Path],
+    run: Words[Path | None] = None,
     image: Path | None = None,
     audio: Path | None = None,
     data: str | None = None,
     split: Literal["train", "valid", "test", "all"] = "all",
     out: Path | None = None,
+    threads: int = 1,
     json: bool = False,
     overwrite: bool = False,
 ) -> None:
     """Classify a picture, a recording, or both; or all rows of a data set into a CSV.
 
     Args:
-        run: Run folder.
+        run: Run folder; without it the trained model of digits that comes with seesay.
         image: Picture file.
         audio: Recording file.
         data: Data set to predict row by row, into --out.
         split: Which rows of the data set.
         out: CSV file to write.
+        threads: Processor threads, for rows of a data set.
         json: Print JSON.
         overwrite: Replace the CSV file.
     """
@@ -309,16 +311,32 @@ def predict(
         return
     if image or audio or out is None:
         raise InputError("--data predicts rows into a file: expected --out, and neither --image nor --audio")
-    import numpy as np
-
     from seesay.data.layouts import open_data
-    from seesay.learn.run import Run
+    from seesay.learn.run import PACKAGED, Run
     from seesay.measure.evaluate import rows_for
 
-    opened, dataset = Run.open(run), open_data(data)
-    rows = np.arange(len(dataset)) if split == "all" else rows_for(opened, dataset, split)
-    write_predictions(Predictor.open(opened), dataset, rows, out, overwrite)
+    opened, dataset = Run.open(run or PACKAGED), open_data(data)
+    rows = range(len(dataset)) if split == "all" else rows_for(opened, dataset, split)
+    _use(1)  # each thread works at rows of its own
+    write_predictions(Predictor.open(opened), dataset, rows, out, overwrite, _at_least_one(threads))
     print(f"{out} holds {len(rows)} predictions")
+
+
+def export(
+    run: Words[Path], out: Path, inputs: Literal["contents", "features"] = "contents", overwrite: bool = False
+) -> None:
+    """Write a run's model as one ONNX file, checked against what it says here.
+
+    Args:
+        run: Run folder.
+        out: ONNX file to write.
+        inputs: What it will be given: uint8 pictures and int16 waveforms, or features made of them.
+        overwrite: Replace the file.
+    """
+    from seesay.serve.export import export
+
+    export(run, out, inputs, overwrite)
+    print(f"{out} takes {inputs}, for any number of rows")
 
 
 def embed(
@@ -447,6 +465,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "tune": tune,
     "evaluate": evaluate,
     "predict": predict,
+    "export": export,
     "embed": embed,
     "submit": submit,
     "reproduce": reproduce,
@@ -584,9 +603,13 @@ def _trained_on(run: Any) -> str:
 def _use(threads: int) -> None:
     import torch
 
+    torch.set_num_threads(_at_least_one(threads))
+
+
+def _at_least_one(threads: int) -> int:
     if threads < 1:
         raise ConfigError(f"threads must be 1 or more, got {threads}")
-    torch.set_num_threads(threads)
+    return threads
 
 
 def _device(name: Device) -> str:

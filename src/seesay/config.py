@@ -178,9 +178,9 @@ def _check(config: Any, *names: str, least: int | float, most: int | float = mat
 class SplitConfig:
     """Which rows train and which choose the best epoch. Test rows are the data set's own."""
 
-    by: Literal["group", "row"] = "group"
-    """`group`: rows that share a picture, a recording or a speaker stay together; `row`: the naive split,
-    which leaks."""
+    by: Literal["group", "content", "row"] = "group"
+    """`group`: rows that share a picture, a recording or a speaker stay together; `content`: those that share
+    a picture or a recording do; `row`: the naive split, which leaks."""
     valid: float = 0.1
     """Share of the training rows that validate, as far as groups allow; unless the data set names its own."""
     seed: int = 0
@@ -195,12 +195,14 @@ class SplitConfig:
 class EncoderConfig:
     """One modality's network from features to an encoding."""
 
-    kind: Literal["cnn", "report", "transformer"] = "cnn"
+    kind: Literal["cnn", "deep", "report", "transformer"] = "cnn"
     """`cnn`: convolutions over height and width of a picture, over time of a recording (its columns are
-    channels); `report`: the report's blocks at full resolution and a downsampling layer; `transformer`:
-    attention over patches of a picture, frames of a recording."""
+    channels); `deep`: two convolutions a block for a picture, residual blocks over time for a recording,
+    behind 2-D convolutions if its columns are log-mel; `report`: the report's blocks at full resolution and a
+    downsampling layer; `transformer`: attention over patches of a picture, frames of a recording."""
     width: int = 16
-    """Channels of the first block (every later one has twice as many), or of a transformer's tokens."""
+    """Channels of the first block (later ones of `cnn` have twice as many each, the third of a `deep` picture
+    three times as many), or of a transformer's tokens."""
     layers: int = 3
     """Blocks."""
     dropout: float = 0.1
@@ -256,6 +258,8 @@ class AugmentConfig:
     """Pictures: degrees to either side."""
     zoom: float = 0.1
     """Pictures: larger or smaller, and stretched, by at most this share."""
+    widen: float = 0.0
+    """Pictures: wider or narrower by at most this share, the height as it was: other hands."""
     delay: float = 0.12
     """Recordings: earlier or later by at most this share of the clip."""
     stretch: float = 0.15
@@ -273,8 +277,41 @@ class AugmentConfig:
     """New partners within the class at every epoch, where the data set says that pairs were drawn so."""
 
     def __post_init__(self) -> None:
-        _check(self, "shift", "zoom", "delay", "stretch", least=0, most=0.9)
+        _check(self, "shift", "zoom", "widen", "delay", "stretch", least=0, most=0.9)
         _check(self, "rotate", "mask_frames", "mask_columns", "tilt", "noise", least=0)
+
+
+@dataclass(frozen=True)
+class WaveformConfig:
+    """Random changes to the training rows' recordings, before features are made (signal/waveforms.py). A
+    share is one of the clips; 0 turns a change off."""
+
+    views: int = 0
+    """Changed copies of every training recording, made anew at each epoch, of which rows draw theirs. 0:
+    recordings stay as they are, and their features are made once."""
+    speed: float = 0.0
+    """Played quicker or slower by at most this share, so that pitch and formants move as well: other
+    speakers."""
+    colour: float = 0.0
+    """Standard deviation, in dB, of a smooth curve over frequency: other microphones."""
+    band: float = 0.0
+    """Share that loses the low and the high end of its band, as on a telephone."""
+    echo: float = 0.0
+    """Share that sounds in a room."""
+    babble: float = 0.0
+    """Share with another clip 6 to 30 dB beneath it."""
+    noise: float = 0.0
+    """Share with noise between white and brown, 0 to 40 dB beneath it."""
+    gain: float = 0.0
+    """Louder or softer by at most so many dB."""
+    overdrive: float = 0.0
+    """Share whose peaks are cut off."""
+    trim: float = 0.0
+    """Share cut out at the edges of the word, with digital silence around it, as many corpora are."""
+
+    def __post_init__(self) -> None:
+        _check(self, "views", "colour", "gain", least=0)
+        _check(self, "speed", "band", "echo", "babble", "noise", "overdrive", "trim", least=0, most=1)
 
 
 @dataclass(frozen=True)
@@ -342,7 +379,9 @@ class Config:
     model: ModelConfig = ModelConfig()
     """The network."""
     augment: AugmentConfig = AugmentConfig()
-    """Changes to the training rows."""
+    """Changes to the training rows' features."""
+    waveform: WaveformConfig = WaveformConfig()
+    """Changes to their recordings before that."""
     optim: OptimConfig = OptimConfig()
     """How weights move."""
     pretrain: PretrainConfig = PretrainConfig()

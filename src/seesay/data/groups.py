@@ -14,12 +14,13 @@ from scipy.sparse.csgraph import connected_components
 from seesay.data.dataset import MISSING, Dataset
 
 
-def ties(dataset: Dataset) -> Iterator[tuple[str, np.ndarray]]:
-    """What must not cross a split: a name (`audio speaker`) and an id per row, -1 where there is none."""
+def ties(dataset: Dataset, groups: bool = True) -> Iterator[tuple[str, np.ndarray]]:
+    """What must not cross a split: a name (`audio speaker`) and an id per row, -1 where there is none.
+    Without `groups` the contents alone."""
     for modality in dataset.modalities:
         pointers = dataset.pointers(modality)
         yield f"{modality} content", pointers
-        for name, group in dataset.groups.get(modality, {}).items():
+        for name, group in (dataset.groups.get(modality, {}) if groups else {}).items():
             yield f"{modality} {name}", of_content(group.ids, pointers)
 
 
@@ -30,13 +31,14 @@ def of_content(ids: np.ndarray, pointers: np.ndarray) -> np.ndarray:
     return np.where(pointers == MISSING, MISSING, ids[pointers])
 
 
-def components(dataset: Dataset, rows: np.ndarray | None = None) -> np.ndarray:
-    """(n,) int64: rows of one number share a content or a group, directly or through others of `rows`."""
+def components(dataset: Dataset, rows: np.ndarray | None = None, groups: bool = True) -> np.ndarray:
+    """(n,) int64: rows of one number share a content or a group, directly or through others of `rows`.
+    Without `groups` contents alone tie them."""
     rows = np.arange(len(dataset)) if rows is None else rows
     ones: list[np.ndarray] = []
     others: list[np.ndarray] = []
     nodes = len(rows)  # a node per row, then one per content and per group
-    for _, ids in ties(dataset):
+    for _, ids in ties(dataset, groups):
         own = ids[rows]
         known = np.flatnonzero(own != MISSING)
         ones.append(known)

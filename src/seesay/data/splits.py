@@ -20,13 +20,19 @@ from seesay.errors import ConfigError, InputError
 
 TRAIN = SPLITS.index("train")
 
-By = Literal["group", "row"]
-"""`group`: what belongs together stays together; `row`: rows are drawn one by one, repeated contents leak."""
+By = Literal["group", "content", "row"]
+"""`group`: what belongs together stays together; `content`: rows of one picture or recording do, those of one
+speaker need not; `row`: rows are drawn one by one, repeated contents leak."""
 
 ROW_NOTE = (
     "Drawn row by row: a picture, recording or speaker of several rows can stand on both sides, "
     "so scores are inflated."
 )
+CONTENT_NOTE = (
+    "Drawn by picture and recording: a speaker can stand on both sides, "
+    "so scores say nothing about voices that were never heard."
+)
+NOTES: dict[By, list[str]] = {"group": [], "content": [CONTENT_NOTE], "row": [ROW_NOTE]}
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +78,7 @@ def split(dataset: Dataset, seed: int = 0, by: By = "group", valid: float = 0.1,
     """
     side = _given(dataset, by)
     random = np.random.default_rng(seed)
-    notes = [ROW_NOTE] if by == "row" else []
+    notes = list(NOTES[by])
     for name, share in (("test", test), ("valid", valid)):
         if share and SPLITS.index(name) not in side:
             pool = np.flatnonzero(side == TRAIN)
@@ -106,8 +112,8 @@ def _given(dataset: Dataset, by: By) -> np.ndarray:
     """(rows,) int8: the split of each row. Those in none follow what they belong to, or train; -1: unused."""
     side = np.array(dataset.split, np.int8)
     loose = side == MISSING
-    if by == "group" and loose.any() and not loose.all():
-        group = components(dataset)
+    if by != "row" and loose.any() and not loose.all():
+        group = components(dataset, groups=by == "group")
         for name in ("test", "valid"):
             belongs = np.isin(group, group[dataset.split == SPLITS.index(name)])
             side[loose & belongs & (side == MISSING)] = SPLITS.index(name)
@@ -144,12 +150,17 @@ def _draw(
     """(rows,) bool: those of a part that is about `share` of `rows`, and what the groups did not allow."""
     if not 0 < share < 1:
         raise ConfigError(f"the share of {name} must lie between 0 and 1, got {share:g}")
-    group = np.arange(len(rows)) if by == "row" else components(dataset, rows)
+    group = _tied(dataset, rows, by)
     classes, label = np.unique(dataset.label[rows], return_inverse=True)
     counts = _counts(group, label, len(classes))
     drawn = _choose(counts, random, share)[group]
     names = [dataset.spec.classes[c] for c in classes]
     return drawn, _notes(counts, names, drawn, np.bincount(label[drawn], minlength=len(classes)), share, name)
+
+
+def _tied(dataset: Dataset, rows: np.ndarray, by: By) -> np.ndarray:
+    """(n,) int: rows of one number stay together."""
+    return np.arange(len(rows)) if by == "row" else components(dataset, rows, groups=by == "group")
 
 
 def _counts(group: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
@@ -237,7 +248,7 @@ def folds(
     StratifiedGroupKFold, in one product per group). More folds than a class has groups: InputError.
     """
     rows = rows[dataset.label[rows] >= 0]
-    group = np.arange(len(rows)) if by == "row" else components(dataset, rows)
+    group = _tied(dataset, rows, by)
     classes, label = np.unique(dataset.label[rows], return_inverse=True)
     counts = _counts(group, label, len(classes))
     _check_folds(counts, [dataset.spec.classes[c] for c in classes], k, by)

@@ -37,6 +37,10 @@ MODEL = "model.safetensors"
 STATE = "state.safetensors"
 PRETRAINING = "pretraining.safetensors"
 
+PACKAGED = Path(__file__).parents[1] / "packaged"
+"""The run that comes with seesay: recipe `best`, trained on digits of many hands and voices (its
+MODEL_CARD.md)."""
+
 
 @dataclass(frozen=True)
 class Run:

@@ -23,6 +23,7 @@ from seesay.data.splits import Splits
 from seesay.errors import InputError
 from seesay.learn.frozen import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.precision import channels_last, uses_bfloat16
+from seesay.learn.views import has_waveforms, heard_anew
 from seesay.model.calibration import calibrate
 from seesay.model.classifier import Classifier, features_of, posteriors
 from seesay.signal.augment import augment
@@ -148,7 +149,8 @@ def fit(
         began, number = time.perf_counter(), training.epochs + 1
         with torch.random.fork_rng():  # dropout draws from torch's own generator
             torch.manual_seed(seed_of(config.seed, number))
-            losses = [training.step(batch) for batch in watch(epoch_batches(rows, data, config, number))]
+            batches_of_it = epoch_batches(rows, data, config, number, model)
+            losses = [training.step(batch) for batch in watch(batches_of_it)]
         if not losses:  # stopped before the first batch
             return
         whole = len(losses) == batches
@@ -166,11 +168,16 @@ def fit(
             return
 
 
-def epoch_batches(rows: Table, data: Dataset, config: Config, number: int) -> Iterator[Batch]:
-    """The augmented batches of one epoch, with new partners where the data set allows it."""
+def epoch_batches(
+    rows: Table, data: Dataset, config: Config, number: int, model: Classifier
+) -> Iterator[Batch]:
+    """The augmented batches of one epoch, with new partners where the data set allows it, and recordings that
+    were changed before features were made of them, by the model's front end."""
     generator = Generator(rows.device).manual_seed(seed_of(config.seed, number))
     if config.augment.repair and data.pairing == "drawn within class":
         rows = rows.paired_anew(generator)
+    if config.waveform.views and "audio" in rows.features and has_waveforms(data.spec) and not frozen(config):
+        rows = heard_anew(rows, data, model.front_ends["audio"], config.waveform, generator)
     batches = rows.shuffled(config.optim.batch, generator)
     yield from batches if frozen(config) else augmented(batches, config.augment, generator)
 

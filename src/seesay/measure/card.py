@@ -101,6 +101,8 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
 
 SPLIT_SENTENCES = {
     "group": "Rows that share a picture, a recording or a speaker stand on one side of every split.",
+    "content": "Rows that share a picture or a recording stand on one side of every split, those "
+    "of one speaker may not: validation scores say nothing about new voices.",
     "row": "**The split was drawn row by row: repeated contents leak, and validation scores are inflated.**",
 }
 

@@ -177,11 +177,13 @@ def posteriors(model: Classifier, rows: Table, size: int = 128) -> dict[Conditio
 
 
 @torch.no_grad()
-def features_of(model: Classifier, dataset: Dataset, size: int = 1024) -> dict[Modality, Tensor]:
+def features_of(model: Classifier, dataset: Dataset, size: int = 16) -> dict[Modality, Tensor]:
     """The features of all contents of a data set, on the model's device, each made once; of modalities that
     both know.
 
-    Pictures of whole bytes stay bytes, which is exact and a quarter of the memory; see `Table`.
+    Pictures of whole bytes stay bytes, which is exact and a quarter of the memory; see `Table`. `size`:
+    contents at once; frames and spectra of more than 16 waveforms leave the cache, and take three times as
+    long (docs/log.md).
     """
     device = model.log_prior.device
     features = {}

@@ -5,6 +5,7 @@ clipping full resolution maps costs more than the convolutions themselves (docs/
 """
 
 import math
+from collections.abc import Sequence
 from itertools import pairwise
 
 import torch
@@ -12,27 +13,30 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seesay.config import EncoderConfig, Modality, ModelConfig, Spec
+from seesay.model.recording_cnn import ResidualRecordingCnn, SpectralRecordingCnn, with_slopes
 from seesay.model.report_cnn import ReportCnn
 from seesay.model.transformer import Transformer
 
 
 class PictureCnn(nn.Module):
-    """Convolutions over height and width: a 5x5 of stride 2, then 3x3 ones, each followed by 2x2 maximum
+    """Convolutions over height and width: a 5x5 of stride 2, then 3x3 ones, `depth` before each 2x2 maximum
     pooling, and the maxima of the last maps' four quarters projected to `dim`."""
 
     def __init__(
-        self, shape: tuple[int, int, int], dim: int, width: int, layers: int, dropout: float
+        self, shape: tuple[int, int, int], dim: int, widths: Sequence[int], depth: int, dropout: float
     ) -> None:
-        """`shape`: (channels, height, width) of the features."""
+        """`shape`: (channels, height, width) of the features; `widths`: channels by block, the first is the
+        stem."""
         super().__init__()
         channels, *sides = shape
-        widths = [width * 2**i for i in range(layers)]
-        self.stem = _block(nn.Conv2d(channels, width, 5, stride=2, padding=2, bias=False))
+        self.stem = _block(nn.Conv2d(channels, widths[0], 5, stride=2, padding=2, bias=False))
         self.blocks = nn.Sequential()
         for before, after in pairwise(widths):
-            self.blocks.append(_block(nn.Conv2d(before, after, 3, padding=1, bias=False)))
+            for i in range(depth):
+                kernels = nn.Conv2d(after if i else before, after, 3, padding=1, bias=False)
+                self.blocks.append(_block(kernels))
             self.blocks.append(nn.MaxPool2d(2, ceil_mode=True))
-        rest = [math.ceil(side / 2**layers) for side in sides]
+        rest = [math.ceil(side / 2 ** len(widths)) for side in sides]
         quarter = [math.ceil(side / 2) for side in rest]
         self.pool = nn.MaxPool2d((quarter[0], quarter[1]), ceil_mode=True)
         places = math.ceil(rest[0] / quarter[0]) * math.ceil(rest[1] / quarter[1])
@@ -57,12 +61,7 @@ class RecordingCnn(nn.Module):
         self.project = _projection(2 * widths[-1], dim, dropout)
 
     def forward(self, features: Float[Tensor, "b t f"]) -> Float[Tensor, "b d"]:
-        columns = features.transpose(1, 2)
-        slopes = nn.functional.pad(columns, (1, 1), mode="replicate")
-        slopes = (
-            slopes[:, :, 2:] - slopes[:, :, :-2]
-        ) / 2**0.5  # as large as the columns where frames are independent
-        maps = self.blocks(self.stem(torch.cat([columns, slopes], 1)))
+        maps = self.blocks(self.stem(with_slopes(features)))
         return self.project(torch.cat([maps.mean(2), maps.amax(2)], 1))
 
 
@@ -88,4 +87,10 @@ def encoder(config: ModelConfig, spec: Spec, modality: Modality) -> nn.Module:
         )
     if chosen.kind == "transformer":
         return Transformer(shape, **sizes)
-    return PictureCnn(shape, **sizes) if modality == "image" else RecordingCnn(shape[1], **sizes)
+    deep = chosen.kind == "deep"
+    if modality == "audio":
+        neighbours = spec[modality].features == "log-mel"
+        residual = SpectralRecordingCnn if neighbours else ResidualRecordingCnn
+        return (residual if deep else RecordingCnn)(shape[1], **sizes)
+    widths = [chosen.width * (i + 1 if deep else 2**i) for i in range(chosen.layers)]
+    return PictureCnn(shape, config.dim, widths, depth=2 if deep else 1, dropout=chosen.dropout)

@@ -5,27 +5,38 @@ stands in for it.
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+import itertools
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from seesay.config import AudioSpec, Modality, Spec, condition
 from seesay.data.dataset import Dataset
 from seesay.errors import InputError, OutputError
 from seesay.files import new_file
-from seesay.learn.run import Run
+from seesay.learn.run import PACKAGED, Run
 from seesay.model.classifier import Classifier
+from seesay.model.folding import folded
+from seesay.serve.encodings import Encodings, release
 from seesay.signal.audio import as_content as audio_content
 from seesay.signal.audio import read_audio
 from seesay.signal.image import as_content as image_content
 from seesay.signal.image import read_image
 
+T = TypeVar("T")
+
 Score = dict[str, Any]
 """`{"label": "7", "score": 0.98}`"""
+
+Rows = np.ndarray | range
+"""Which rows of a data set."""
 
 
 @dataclass(frozen=True)
@@ -51,15 +62,15 @@ class Prediction:
 
 
 class Predictor:
-    """A trained model with the doors of its modalities."""
+    """A trained model with the doors of its modalities. `model` is folded: quicker, and not to be trained."""
 
     def __init__(self, model: Classifier, spec: Spec) -> None:
-        self.model, self.spec = model.eval(), spec
+        self.model, self.spec = folded(model), spec
 
     @staticmethod
-    def open(run: Run | Path | str) -> "Predictor":
-        """The predictor of a run, or of the run in a folder."""
-        run = run if isinstance(run, Run) else Run.open(run)
+    def open(run: Run | Path | str | None = None) -> "Predictor":
+        """The predictor of a run, of the run in a folder, or of the one that comes with seesay."""
+        run = run if isinstance(run, Run) else Run.open(run or PACKAGED)
         return Predictor(run.model(), run.spec)
 
     def predict(self, image: Any = None, audio: Any = None) -> Prediction:
@@ -74,7 +85,7 @@ class Predictor:
             raise InputError(
                 "expected a picture, a recording or both, got neither", "Give --image or --audio."
             )
-        with torch.no_grad():
+        with torch.inference_mode():
             logits = self.model(contents)
         ranked = {name: self._ranked(said[0].softmax(0).numpy()) for name, said in logits.items()}
         opinions = {name: ranked[name] for name in self.spec.modalities if name in ranked}
@@ -101,6 +112,14 @@ class Predictor:
     def _ranked(self, probabilities: np.ndarray) -> list[Score]:
         order = np.argsort(-probabilities, kind="stable")
         return [{"label": self.spec.classes[i], "score": round(float(probabilities[i]), 6)} for i in order]
+
+
+def load(run: Path | str | None = None) -> Predictor:
+    """A trained model, ready to predict: `seesay.load().predict("seven.png", "seven.wav").label`.
+
+    `run`: folder of a run; none: the model of digits that comes with seesay. It is no run: InputError.
+    """
+    return Predictor.open(run)
 
 
 def check_fits(spec: Spec, dataset: Dataset, labelled: bool = True) -> None:
@@ -142,42 +161,81 @@ def _list(names: Iterable[str]) -> str:
 
 
 def predict_rows(
-    predictor: Predictor, dataset: Dataset, rows: np.ndarray, size: int = 1024
+    predictor: Predictor, dataset: Dataset, rows: Rows, size: int = 4096, threads: int = 1
 ) -> Iterator[list[list[Any]]]:
     """For these rows, in order and in parts of `size`, `[row_id, label, score, used, agree, opinion of each
     modality]`.
 
-    Contents are read from the memory-mapped tables part by part: memory does not grow with the rows.
+    Contents are read from the memory-mapped tables part by part and encoded once where rows share them:
+    memory does not grow with the rows. `threads`: parts that are worked at side by side.
     """
-    names = np.array(predictor.spec.classes)
-    for start in range(0, len(rows), size):
-        part = rows[start : start + size]
-        pointers = {m: np.asarray(dataset.pointers(m)[part]) for m in shared(predictor.spec, dataset)}
-        inputs = {m: torch.from_numpy(dataset.contents[m][np.maximum(p, 0)]) for m, p in pointers.items()}
+    model = predictor.model
+    encodings = {m: Encodings(model, m, dataset.contents[m]) for m in shared(predictor.spec, dataset)}
+    for array in (dataset.label, dataset.split):
+        release(array)
+
+    @torch.inference_mode()
+    def lines(start: int) -> list[list[Any]]:
+        part = np.asarray(rows[start : start + size])
+        pointers = {m: np.asarray(dataset.pointers(m)[part]) for m in encodings}
+        release(dataset.rows)
         present = {m: torch.from_numpy(p >= 0) for m, p in pointers.items()}
-        with torch.no_grad():
-            logits = predictor.model(inputs, present)
-        together = logits[condition(tuple(inputs))].softmax(1)
-        score, label = (t.tolist() for t in together.max(1))
-        said = {m: np.where(present[m], names[logits[m].argmax(1).numpy()], "") for m in inputs}
-        yield [
-            _line(i, str(names[label[n]]), score[n], {m: said[m][n] for m in said})
-            for n, i in enumerate(part.tolist())
-        ]
+        logits = model.decide({m: encodings[m](p) for m, p in pointers.items()}, present)
+        return _lines(part, logits, present, np.array(predictor.spec.classes))
+
+    yield from side_by_side(lines, range(0, len(rows), size), threads)
 
 
-def _line(row: int, label: str, score: float, said: dict[Modality, str]) -> list[Any]:
-    there = {m: name for m, name in said.items() if name}
-    agree = "yes" if len(set(there.values())) == 1 else "no"
-    return [int(row), label, f"{score:.6f}", condition(tuple(there)), agree, *said.values()]
+def _lines(
+    rows: np.ndarray, logits: Mapping[str, Tensor], present: Mapping[Modality, Tensor], names: np.ndarray
+) -> list[list[Any]]:
+    """A line of the CSV for each of these rows, made column by column."""
+    score, label = logits[condition(tuple(present))].softmax(1).max(1)
+    there = np.stack([mask.numpy() for mask in present.values()])
+    said = np.stack([logits[m].argmax(1).numpy() for m in present])
+    last, first = np.where(there, said, -1).max(0), np.where(there, said, len(names)).min(0)
+    columns = [
+        rows.tolist(),
+        names[label.numpy()].tolist(),
+        [f"{each:.6f}" for each in score.tolist()],
+        _used(list(present), there),
+        np.where(first == last, "yes", "no").tolist(),
+        *np.where(there, names[said], "").tolist(),
+    ]
+    return [list(line) for line in zip(*columns, strict=True)]
+
+
+def _used(modalities: list[Modality], there: np.ndarray) -> list[str]:
+    """By row, the names of the modalities that are there, `(modalities, rows)`."""
+    masks = list(itertools.product([False, True], repeat=len(modalities)))
+    words = [condition(tuple(itertools.compress(modalities, mask))) for mask in masks]
+    places = 2 ** np.arange(len(modalities))[::-1] @ there
+    return np.array(words)[places].tolist()
+
+
+def side_by_side(call: Callable[[int], T], parts: Iterable[int], threads: int) -> Iterator[T]:
+    """What `call` makes of each part, in order, by so many threads of one processor each. Few results are
+    made before they are asked for."""
+    if threads == 1:
+        yield from map(call, parts)
+        return
+    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        waiting: deque[Future[T]] = deque()
+        for part in parts:
+            waiting.append(pool.submit(call, part))
+            if len(waiting) > threads:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
 
 
 def write_predictions(
     predictor: Predictor,
     dataset: Dataset,
-    rows: np.ndarray,
+    rows: Rows,
     out: Path | str,
     overwrite: bool = False,
+    threads: int = 1,
 ) -> None:
     """A CSV with a line for each of these rows. It exists and `overwrite` is false: OutputError."""
     if Path(out).exists() and not overwrite:
@@ -188,5 +246,5 @@ def write_predictions(
     with new_file(out, newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(["row_id", "label", "score", "used", "agree", *shared(predictor.spec, dataset)])
-        for part in predict_rows(predictor, dataset, rows):
+        for part in predict_rows(predictor, dataset, rows, threads=threads):
             writer.writerows(part)

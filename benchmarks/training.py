@@ -1,0 +1,160 @@
+"""How many CPU seconds training takes to reach a score, next to the loop that most people would write.
+
+Both train the same network from the same first weights on the same rows, and are scored on the same rows
+after every few steps; scoring is not counted. The plain loop is a DataLoader, batches of 64, float32, Adam.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+from torch.utils.data import Dataset as Items
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.machine import matrix_peak
+from seesay.config import Config
+from seesay.data.batches import Batch, Table, table
+from seesay.data.dataset import Dataset
+from seesay.data.splits import split
+from seesay.learn.train import Training, epoch_batches, loss_of, validate
+from seesay.model.classifier import Classifier, build, features_of
+
+EVERY = 2_560
+"""Rows between two looks at the score, about."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """When a training got there."""
+
+    seconds: float
+    """CPU time, features included; infinite if it did not."""
+    rows: int
+    """Trained on until then, repeats counted."""
+    score: float
+
+
+def time_to_score(data: Dataset, config: Config, loop: str, target: float, limit: float = 300.0) -> Reached:
+    """`loop`: a name of LOOPS. The first of two looks in a row that see `target` or more, so that luck is not
+    counted; given up after `limit` CPU seconds. The rows that are looked at share no picture or recording
+    with the others."""
+    splits = split(data, by="content", seed=config.split.seed)
+    used, seen, began = 0.0, None, time.process_time()
+    valid: Table | None = None
+    for model, rows in LOOPS[loop](data, splits.train, config):
+        used += time.process_time() - began
+        valid = valid or table(data, splits.valid, features_of(model, data))
+        score = list(validate(model, valid).values())[-1]
+        if score < target:
+            seen = None
+        elif seen is None:
+            seen = Reached(used, rows, score)
+        else:
+            return seen
+        if used > limit:
+            break
+        began = time.process_time()
+    return Reached(float("inf"), 0, float("nan"))
+
+
+def seesay_loop(data: Dataset, rows: np.ndarray, config: Config) -> Iterator[tuple[Classifier, int]]:
+    """The steps of `seesay.fit`: features once, whole tensors, averaged weights."""
+    model = build(config.model, data.spec, seed=config.seed)
+    training_rows = table(data, rows, features_of(model, data))
+    steps = len(rows) // config.optim.batch * config.optim.epochs
+    training = Training(model, config, steps)
+    every = max(1, EVERY // config.optim.batch)
+    for epoch in range(1, config.optim.epochs + 1):
+        for batch in epoch_batches(training_rows, data, config, epoch, model):
+            training.step(batch)
+            if training.done % every == 0:
+                yield training.average, training.done * config.optim.batch
+
+
+class Pairs(Items):
+    """Pairs as most people hand them to a DataLoader, one at a time: ready-made features, or the picture's
+    bytes and the waveform, from which `transform` makes the features at every access."""
+
+    def __init__(self, data: Dataset, rows: np.ndarray, model: Classifier, made: bool) -> None:
+        self.pointers = {m: data.pointers(m)[rows] for m in data.modalities}
+        self.tables = features_of(model, data) if made else dict(data.contents)
+        self.label, self.model, self.made = data.label[rows], model, made
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    @torch.no_grad()
+    def __getitem__(self, i: int) -> tuple[dict[str, torch.Tensor], int]:
+        row = {m: torch.as_tensor(np.asarray(self.tables[m][self.pointers[m][i]])) for m in self.tables}
+        if not self.made:
+            row = {m: self.model.front_ends[m](x[None])[0] for m, x in row.items()}
+        features = {m: x.float() / 255 if x.dtype == torch.uint8 else x for m, x in row.items()}
+        return features, int(self.label[i])
+
+
+def plain_loop(
+    data: Dataset, rows: np.ndarray, config: Config, made: bool = True
+) -> Iterator[tuple[Classifier, int]]:
+    """What most people would write; `made`: features are made before, once."""
+    model = build(config.model, data.spec, seed=config.seed)
+    torch.manual_seed(config.seed)
+    loader = DataLoader(Pairs(data, rows, model, made), batch_size=64, shuffle=True, drop_last=True)
+    optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
+    done = 0
+    while True:
+        for inputs, label in loader:
+            model.train()
+            present = {m: torch.ones(len(label), dtype=torch.bool) for m in inputs}
+            loss = loss_of(model.classify(inputs), Batch(inputs, present, label, label), smoothing=0.0)
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            done += 1
+            if done % (EVERY // 64) == 0:
+                yield model, done * 64
+
+
+def plain_loop_from_files(
+    data: Dataset, rows: np.ndarray, config: Config
+) -> Iterator[tuple[Classifier, int]]:
+    """The same with features made item by item, at every access, as a `transform` does."""
+    return plain_loop(data, rows, config, made=False)
+
+
+LOOPS = {
+    "seesay": seesay_loop,
+    "plain loop, features ready-made": plain_loop,
+    "plain loop, features made item by item": plain_loop_from_files,
+}
+
+
+def throughput(data: Dataset, config: Config, steps: int = 40) -> tuple[float, float, float]:
+    """Training of this config, batches ready-made: rows a CPU second; operations a row, forward and backward;
+    and the share of the matrix peak in the number format that it trains in."""
+    model = build(config.model, data.spec, seed=config.seed)
+    rows = table(data, split(data).train, features_of(model, data))
+    training = Training(model, config, steps=10 * steps)
+    batches = list(_first(epoch_batches(rows, data, config, 1, model), steps))
+    with FlopCounterMode(display=False) as counter:
+        training.step(batches[0])
+    operations = counter.get_total_flops() / len(batches[0].label)
+    began = time.process_time()
+    for _ in range(3):
+        for batch in batches:
+            training.step(batch)
+    speed = 3 * sum(len(b.label) for b in batches) / (time.process_time() - began)
+    dtype = torch.bfloat16 if training.bfloat16 else torch.float32
+    return speed, operations, speed * operations / matrix_peak(dtype)
+
+
+def _first(batches: Iterator[Batch], steps: int) -> Iterator[Batch]:
+    return (batch for batch, _ in zip(batches, range(steps), strict=False))
+
+
+def with_epochs(config: Config, epochs: int) -> Config:
+    """The same config, trained for so many epochs."""
+    return dataclasses.replace(config, optim=dataclasses.replace(config.optim, epochs=epochs))

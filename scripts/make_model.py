@@ -1,0 +1,378 @@
+"""Trains the model that comes with seesay, measures it on corpora that it was not trained on, and writes
+its card.
+
+    make model DATA=folder                                  # what follows, and the voices before it
+    python scripts/make_model.py folder voices              # train, measure, write the card
+    python scripts/make_model.py folder voices --without fsdd --seed 0    # one fold of leave-one-corpus-out
+
+`folder` holds `mnist` (the four files of the database), `fsdd` (its recordings) and `speech_commands` (a
+folder per word); `voices` is what make_voices.py wrote. Every picture of MNIST's training part is paired
+with a recording of its class, each corpus of recordings as often as SHARES says, new partners at every
+epoch. Which speakers validate is drawn from all corpora.
+"""
+
+from __future__ import annotations
+
+import argparse
+import dataclasses
+import json
+import shutil
+import sys
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from sklearn.datasets import load_digits
+from sklearn.metrics import f1_score
+
+sys.path.insert(0, str(Path(__file__).parents[1]))  # for the drawings, which are no part of the package
+
+from benchmarks import canvas
+
+from seesay.config import AudioSpec, Config, Spec, WaveformConfig
+from seesay.data import manifest
+from seesay.data.contents import Reading
+from seesay.data.dataset import SPLITS, Dataset
+from seesay.data.pairing import read_speech
+from seesay.errors import SeesayError
+from seesay.learn.run import PACKAGED, Run, begin, environment, train
+from seesay.measure.evaluate import evaluate
+from seesay.recipes import recipe
+from seesay.serve.predict import Predictor
+
+DIGITS = tuple("0123456789")
+CORPORA = ("fsdd", "speech_commands", "voices")
+SHARES = {"fsdd": 0.2, "speech_commands": 0.2, "voices": 0.6}
+"""Of the training rows: a corpus of few clips is repeated, so that its speakers count. What a missing
+corpus had goes to the real one that is left."""
+
+SPEECH = AudioSpec(features="log-mel", rate=8_000, window=0.032, shift=0.0125, filters=40, low=60.0)
+"""Finer in time and frequency than the report's cepstra, and no higher than the 4 kHz that all corpora
+reach."""
+
+READING = Reading(rate=8_000, features="log-mel", reader="ink")
+
+
+def config(seed: int) -> Config:
+    """Recipe `best` with what strangers' voices, rooms and hands ask for: more of every change to
+    recordings and none to their features but time and masks, and pictures made wider and narrower."""
+    usual = recipe("best")
+    audio = dataclasses.replace(usual.model.audio, kind="deep", width=96, dropout=0.2)
+    return dataclasses.replace(
+        usual,
+        seed=seed,
+        model=dataclasses.replace(usual.model, audio=audio),
+        augment=dataclasses.replace(
+            usual.augment,
+            widen=0.3,
+            delay=0.2,
+            stretch=0.25,
+            mask_frames=15,
+            mask_columns=6,
+            tilt=0.0,
+            noise=0.0,
+        ),
+        waveform=WaveformConfig(
+            views=2,
+            speed=0.25,
+            colour=5.0,
+            band=0.3,
+            echo=0.4,
+            babble=0.2,
+            noise=0.7,
+            gain=12.0,
+            overdrive=0.1,
+            trim=0.6,
+        ),
+        optim=dataclasses.replace(usual.optim, epochs=8, label_smoothing=0.1),
+    )
+
+
+# ------------------------------------------------------------------------------------------------------- data
+
+
+def speech(folders: Mapping[str, Path]) -> tuple[Dataset, np.ndarray]:
+    """All recordings, a row each, and (rows,) which of CORPORA each is from."""
+    heard = read_speech(list(folders.values()), DIGITS, READING)
+    heard = heard.replace(spec=dataclasses.replace(heard.spec, audio=SPEECH))
+    origin = np.concatenate(
+        [np.full(len(manifest.recordings([folder])), CORPORA.index(name)) for name, folder in folders.items()]
+    )
+    return heard, origin
+
+
+def partners(heard: Dataset, origin: np.ndarray, label: np.ndarray, without: str, seed: int) -> np.ndarray:
+    """(rows,) a recording of each label's class, the corpora but one as often as SHARES says."""
+    random = np.random.default_rng(seed)
+    shares = dict(SHARES)
+    lost = shares.pop(without, 0.0)
+    other = next(name for name in CORPORA if name in shares)
+    shares[other] += lost
+    content, drawn = heard.pointers("audio"), np.empty(len(label), np.int32)
+    corpus = random.choice([CORPORA.index(name) for name in shares], len(label), p=list(shares.values()))
+    for digit in range(len(DIGITS)):
+        for number in np.unique(corpus):
+            rows = np.flatnonzero((label == digit) & (corpus == number))
+            drawn[rows] = random.choice(content[(heard.label == digit) & (origin == number)], len(rows))
+    return drawn
+
+
+def paired(folders: Mapping[str, Path], pictures: Path, seed: int = 0) -> Dataset:
+    """What the packaged model is trained on: MNIST's training pictures with recordings of all corpora."""
+    seen = manifest.read_pictures(pictures, READING)
+    seen = seen.select(seen.rows_of("train"))
+    heard, origin = speech(folders)
+    rows = np.stack([seen.pointers("image"), partners(heard, origin, seen.label, "", seed)], 1)
+    return Dataset(
+        spec=Spec(DIGITS, seen.spec.image, SPEECH),
+        contents={"image": np.asarray(seen.contents["image"]), "audio": heard.contents["audio"]},
+        rows=rows.astype(np.int32),
+        label=seen.label,
+        split=np.full(len(rows), SPLITS.index("train"), np.int8),
+        groups=heard.groups,
+        pairing="drawn within class",
+        name="mnist, " + ", ".join(folders),
+        sources=(*seen.sources, *heard.sources),
+    )
+
+
+def but_one(folders: Mapping[str, Path], without: str, rows: int, seed: int) -> Dataset:
+    """Recordings alone: `rows` to train on from the other corpora, every clip of the one left out to test."""
+    heard, origin = speech(folders)
+    label = np.arange(rows) % len(DIGITS)
+    tested = np.flatnonzero(origin == CORPORA.index(without))
+    pointers = np.concatenate(
+        [partners(heard, origin, label, without, seed), heard.pointers("audio")[tested]]
+    )
+    side = np.repeat([SPLITS.index("train"), SPLITS.index("test")], [rows, len(tested)])
+    return heard.replace(
+        rows=pointers[:, None].astype(np.int32),
+        label=np.concatenate([label, heard.label[tested]]),
+        split=side.astype(np.int8),
+        pairing="drawn within class",
+        name=f"without {without}",
+    )
+
+
+# ----------------------------------------------------------------------------------------------------
+# training
+
+
+def trained(data: Dataset, config: Config, out: Path) -> tuple[Run, Dataset]:
+    """The run in `out`, trained; an epoch a line on the way."""
+    run, data, splits = begin(data, data.name, config, "best", out, overwrite=True)
+    for epoch in train(run, data, splits):
+        said = ", ".join(f"{name} {score:.4f}" for name, score in getattr(epoch, "scores", {}).items())
+        print(f"{data.name}, epoch {epoch.number}: {said}", flush=True)
+    return run, data
+
+
+def score_without(folders: Mapping[str, Path], without: str, rows: int, seed: int, out: Path) -> dict:
+    """Macro-F1 on a corpus that the model never heard, and by speaker."""
+    began = time.process_time()
+    data = but_one(folders, without, rows, seed)
+    chosen = dataclasses.replace(config(seed), modalities=("audio",))
+    run, data = trained(data, chosen, out / f"without-{without}-{seed}")
+    found = evaluate(run.model(), data, data.rows_of("test"))
+    right = found.probabilities["audio"].argmax(1) == found.label
+    group = data.groups["audio"]["speaker"]
+    speaker = group.ids[data.pointers("audio")[found.rows]]
+    by_speaker = {group.names[i]: float(right[speaker == i].mean()) for i in np.unique(speaker)}
+    return {
+        "without": without,
+        "seed": seed,
+        "macro_f1": f1_score(found.label, found.probabilities["audio"].argmax(1), average="macro"),
+        "by_speaker": by_speaker if len(by_speaker) < 10 else {},
+        "cpu_seconds": time.process_time() - began,
+    }
+
+
+# --------------------------------------------------------------------------------------------------- pictures
+
+
+def score_pictures(run: Path) -> dict[str, float]:
+    """Macro-F1, image only, on pictures of other origin than MNIST, read as a user's would be."""
+    predictor = Predictor.open(run)
+    bunch = load_digits()
+    scans = [
+        (int(digit), (255 / 16 * picture).astype(np.uint8))
+        for digit, picture in zip(bunch.target, bunch.images, strict=True)
+    ]
+    sets = {
+        "scikit-learn's 1,797 digits, 8 by 8": scans,
+        "200 canvas drawings": [(d.digit, d.picture) for d in canvas.drawings(200, seed=1)],
+        "200 simulated photos of paper": [(d.digit, d.picture) for d in canvas.photos(200, seed=1)],
+    }
+    return {name: _image_score(predictor, pictures) for name, pictures in sets.items()}
+
+
+def _image_score(predictor: Predictor, pictures: Sequence[tuple[int, Any]]) -> float:
+    said = [int(predictor.predict(image=picture).label) for _, picture in pictures]
+    return float(f1_score([digit for digit, _ in pictures], said, average="macro"))
+
+
+# ------------------------------------------------------------------------------------------------------- card
+
+CARD = """---
+library_name: seesay
+license: apache-2.0
+tags: [multimodal, image-classification, audio-classification]
+---
+
+# The model of digits that comes with seesay
+
+Recognises 0 to 9 from a picture of one handwritten digit, from a recording of one spoken English digit, or
+both. `seesay predict --image seven.png --audio seven.wav` and `seesay.load()` use it. {parameters:,}
+parameters, {megabytes:.2f} MB; recipe `best` with the changes in `scripts/make_model.py`; {cpu:.0f} s of
+CPU time ({processor}).
+
+    $ make model DATA=folder
+
+## Trained on
+
+| what | used | licence |
+|---|---|---|
+| MNIST's training part (LeCun, Cortes, Burges) | {pictures:,} pictures | CC BY-SA 3.0 |
+| Free Spoken Digit Dataset (Jackson et al.) | {fsdd} | CC BY-SA 4.0 |
+| Speech Commands, digits (Warden 2018), a part of it | {speech_commands} | CC BY 4.0 |
+| Kokoro-82M's voices and mixtures of them (hexgrad) | {voices} | Apache-2.0 |
+
+No recording, picture or voice is part of seesay; the weights are. Recordings are read at 8 kHz, so all
+corpora have the same bandwidth, and are changed at every epoch: speed and pitch, microphone, band, room,
+babble, noise at 0 to
+40 dB, loudness, clipping, cuts at the word's edges. Pictures are shifted, turned and stretched.
+
+## Scores
+
+Macro-F1. What follows was measured on corpora that the measured model had not been trained on: for
+recordings the same training without that corpus, for pictures this model, which knows MNIST only.
+
+| audio only, left out | macro-F1, mean ± std | seeds |
+|---|---|---|
+{corpora}
+
+| image only | macro-F1 |
+|---|---|
+{images}
+
+By speaker of the Free Spoken Digit Dataset, accuracy of the model that never heard any of them (mean over
+seeds): {speakers}.
+
+This model on its own validation rows (speakers that it was not trained on, pictures that it was not):
+{valid}.
+
+## Known failures
+
+- One digit at a time. A picture with several, a letter, or a word that is no digit gets the nearest digit.
+- English only. Of accents it was measured on few; the weakest speaker above shows what to expect.
+- Pictures of 8 by 8 pixels lose 4s and 9s, 1s and 7s to each other.
+- Scores are calibrated on validation rows of the corpora above; in other rooms they are more certain than
+right.
+"""
+
+
+def card(run: Run, data: Dataset, folders: Mapping[str, Path], report: dict[str, Any]) -> str:
+    """The text of MODEL_CARD.md."""
+    without: dict[str, list[dict]] = {}
+    for score in report["without"]:
+        without.setdefault(score["without"], []).append(score)
+    corpora, speakers = [], ""
+    for name, scores in without.items():
+        values = [score["macro_f1"] for score in scores]
+        corpora.append(f"| {name} | {np.mean(values):.4f} ± {np.std(values):.4f} | {len(values)} |")
+        if scores[0]["by_speaker"]:
+            names = scores[0]["by_speaker"]
+            means = {n: np.mean([score["by_speaker"][n] for score in scores]) for n in names}
+            speakers = ", ".join(f"{n} {mean:.3f}" for n, mean in means.items())
+    epochs = [line["scores"] for line in run.epochs()]
+    valid = max(epochs, key=lambda scores: sum(scores.values()))
+    counts = {name: _counted(folder) for name, folder in folders.items()}
+    size = (run.folder / "model.safetensors").stat().st_size
+    return CARD.format(
+        parameters=sum(p.numel() for p in run.model().parameters()),
+        megabytes=size / 1e6,
+        cpu=report["cpu_seconds"],
+        processor=report["processor"],
+        pictures=len(data.contents["image"]),
+        corpora="\n".join(corpora),
+        images="\n".join(f"| {name} | {score:.4f} |" for name, score in report["images"].items()),
+        speakers=speakers,
+        valid=", ".join(f"{name} {score:.4f}" for name, score in valid.items()),
+        **counts,
+    )
+
+
+def _counted(folder: Path) -> str:
+    found = manifest.recordings([folder])
+    return f"{len(found):,} clips of {len({clip.speaker for clip in found}):,} voices"
+
+
+# ------------------------------------------------------------------------------------------------------- main
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="The model that comes with seesay.")
+    parser.add_argument("data", type=Path, help="folder with mnist, fsdd and speech_commands")
+    parser.add_argument("voices", type=Path, help="folder that make_voices.py wrote")
+    parser.add_argument("--out", type=Path, default=Path("build/model"), help="working folder")
+    parser.add_argument("--rows", type=int, default=32_000, help="rows of a fold of leave-one-corpus-out")
+    parser.add_argument("--seeds", type=int, default=5, help="of leave-one-corpus-out")
+    parser.add_argument(
+        "--without", choices=CORPORA[:2], help="one fold of leave-one-corpus-out, nothing else"
+    )
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--card", action="store_true", help="measure and write the card of what is trained already"
+    )
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    given.out.mkdir(parents=True, exist_ok=True)
+    folders = {
+        "fsdd": given.data / "fsdd",
+        "speech_commands": given.data / "speech_commands",
+        "voices": given.voices,
+    }
+    scores = given.out / "without.jsonl"
+    if given.without:
+        score = score_without(folders, given.without, given.rows, given.seed, given.out)
+        with scores.open("a") as file:
+            file.write(json.dumps(score) + "\n")
+        print(json.dumps(score))
+        return
+    for seed in range(0 if given.card else given.seeds):
+        for name in CORPORA[:2]:
+            score = score_without(folders, name, given.rows, seed, given.out)
+            with scores.open("a") as file:
+                file.write(json.dumps(score) + "\n")
+    data = paired(folders, given.data / "mnist", given.seed)
+    began = time.process_time()
+    run, data = (
+        (Run.open(given.out / "run"), data)
+        if given.card
+        else trained(data, config(given.seed), given.out / "run")
+    )
+    took = given.out / "cpu_seconds"
+    if not given.card:
+        took.write_text(str(time.process_time() - began))
+    report = {
+        "without": [json.loads(line) for line in scores.read_text().splitlines()],
+        "images": score_pictures(run.folder),
+        "cpu_seconds": float(took.read_text()),
+        "processor": environment()["processor"],
+    }
+    PACKAGED.mkdir(exist_ok=True)
+    for name in ("config.json", "model.safetensors", "epochs.jsonl"):
+        shutil.copyfile(run.folder / name, PACKAGED / name)
+    run.write("scores.json", json.dumps(report, indent=2) + "\n")
+    (PACKAGED / "MODEL_CARD.md").write_text(card(run, data, folders, report))
+    print(f"{PACKAGED} holds the model and its card")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except SeesayError as error:
+        raise SystemExit(f"make_model: {error}") from None
