@@ -287,8 +287,7 @@ def card(run: Run, data: Dataset, folders: Mapping[str, Path], report: dict[str,
             names = scores[0]["by_speaker"]
             means = {n: np.mean([score["by_speaker"][n] for score in scores]) for n in names}
             speakers = ", ".join(f"{n} {mean:.3f}" for n, mean in means.items())
-    epochs = [line["scores"] for line in run.epochs()]
-    valid = max(epochs, key=lambda scores: sum(scores.values()))
+    valid = run.epochs()[-1]["scores"]
     counts = {name: _counted(folder) for name, folder in folders.items()}
     size = (run.folder / "model.safetensors").stat().st_size
     return CARD.format(
@@ -318,7 +317,7 @@ def main() -> None:
     parser.add_argument("data", type=Path, help="folder with mnist, fsdd and speech_commands")
     parser.add_argument("voices", type=Path, help="folder that make_voices.py wrote")
     parser.add_argument("--out", type=Path, default=Path("build/model"), help="working folder")
-    parser.add_argument("--rows", type=int, default=32_000, help="rows of a fold of leave-one-corpus-out")
+    parser.add_argument("--rows", type=int, default=60_000, help="rows of a fold of leave-one-corpus-out")
     parser.add_argument("--seeds", type=int, default=5, help="of leave-one-corpus-out")
     parser.add_argument(
         "--without", choices=CORPORA[:2], help="one fold of leave-one-corpus-out, nothing else"

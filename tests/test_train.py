@@ -76,9 +76,20 @@ def test_it_learns_in_every_number_format(precision: Any):
     assert all(t.dtype != torch.bfloat16 for t in last.training.model.state_dict().values())
 
 
+def keeping_the_best(epochs: int) -> Config:
+    config = tiny_config(epochs=epochs)
+    return dataclasses.replace(config, optim=dataclasses.replace(config.optim, keep="best"))
+
+
+def test_every_epoch_is_kept_so_the_last_one_stays():
+    for epoch in trained(tiny_config(epochs=6)):
+        assert epoch.model is not None
+        assert epoch.model.temperature.isfinite().all()
+
+
 def test_the_best_epoch_is_kept_and_only_if_it_is_the_best():
     best = -1.0
-    for epoch in trained(tiny_config(epochs=6)):
+    for epoch in trained(keeping_the_best(epochs=6)):
         assert (epoch.model is not None) == (epoch.score >= best)
         best = max(best, epoch.score)
         if epoch.model is not None:
@@ -199,7 +210,7 @@ def test_going_on_needs_nothing_of_the_model_that_is_handed_in():
 
 
 def test_what_was_best_before_is_remembered():
-    config = tiny_config(epochs=3)
+    config = keeping_the_best(epochs=3)
     state = weights(next(trained(config)))
     state["numbers"][2] = 2.0  # better than anything can be
     assert all(epoch.model is None for epoch in trained(config, resume=state))

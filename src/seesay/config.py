@@ -176,7 +176,7 @@ def _check(config: Any, *names: str, least: int | float, most: int | float = mat
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """Which rows train and which choose the best epoch. Test rows are the data set's own."""
+    """Which rows train, and which are scored after every epoch and calibrate. Test rows are the data set's own."""
 
     by: Literal["group", "content", "row"] = "group"
     """`group`: rows that share a picture, a recording or a speaker stay together; `content`: those that share
@@ -333,6 +333,9 @@ class OptimConfig:
     kept; 0: the weights themselves."""
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     """Of the learning rate: up and down again, or always the same."""
+    keep: Literal["last", "best"] = "last"
+    """Which epoch's model: the last, or that of the highest mean score on validation rows. At the end of a
+    cycle the weights hardly move, and the best of many noisy scores is chance; without one it is not."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """`auto`: bfloat16 where the processor multiplies it quicker than float32, which is asked of it, not
     assumed."""

@@ -22,7 +22,7 @@ def best() -> Config:
     return dataclasses.replace(
         small(),
         model=ModelConfig(image=EncoderConfig(kind="deep", width=32, layers=3)),
-        optim=OptimConfig(epochs=12),
+        optim=OptimConfig(epochs=16),
     )
 
 
@@ -104,7 +104,14 @@ def report_audio() -> Config:
 
 
 ADAM = OptimConfig(
-    epochs=10, batch=64, lr=1e-3, weight_decay=0.0, label_smoothing=0.0, average=0.0, schedule="constant"
+    epochs=10,
+    batch=64,
+    lr=1e-3,
+    weight_decay=0.0,
+    label_smoothing=0.0,
+    average=0.0,
+    schedule="constant",
+    keep="best",
 )
 """The report's optimiser: AdamW without decay is Adam; nothing is smoothed or averaged."""
 

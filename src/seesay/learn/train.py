@@ -46,14 +46,14 @@ class Epoch:
     whole: bool
     """False: the epoch was stopped before its last batch."""
     model: Classifier | None
-    """The averaged weights, calibrated, if their score is the highest so far; else None."""
+    """The averaged weights, calibrated; None if `optim.keep` is best and their score is not."""
     training: "Training"
     """All that goes on changing."""
 
     @property
     def score(self) -> float:
-        """The mean of the scores over the conditions: what chooses the best epoch. NaN without validation
-        rows."""
+        """The mean of the scores over the conditions: what chooses the best epoch, if one is chosen. NaN without
+        validation rows."""
         return float(np.mean(list(self.scores.values()))) if self.scores else float("nan")
 
 
@@ -157,13 +157,14 @@ def fit(
         training.epochs += whole
         scores = validate(training.average, valid)
         mean = float(np.mean(list(scores.values()))) if scores else float(number)
-        best = copy.deepcopy(training.average) if mean >= training.best else None
+        kept = config.optim.keep == "last" or mean >= training.best
         training.best = max(mean, training.best)
-        if best is not None:
-            calibrate(best, valid)
-            best = with_encoders(model, best) if frozen(config) else best
+        keeps = copy.deepcopy(training.average) if kept else None
+        if keeps is not None:
+            calibrate(keeps, valid)
+            keeps = with_encoders(model, keeps) if frozen(config) else keeps
         loss, seconds = float(np.mean(losses)), time.perf_counter() - began
-        yield Epoch(number, loss, scores, seconds, whole, best, training)
+        yield Epoch(number, loss, scores, seconds, whole, keeps, training)
         if not whole:
             return
 
