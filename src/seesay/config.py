@@ -176,7 +176,8 @@ def _check(config: Any, *names: str, least: int | float, most: int | float = mat
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """Which rows train, and which are scored after every epoch and calibrate. Test rows are the data set's own."""
+    """Which rows train, and which are scored after every epoch and calibrate. Test rows are the data set's
+    own."""
 
     by: Literal["group", "content", "row"] = "group"
     """`group`: rows that share a picture, a recording or a speaker stay together; `content`: those that share

@@ -52,8 +52,8 @@ class Epoch:
 
     @property
     def score(self) -> float:
-        """The mean of the scores over the conditions: what chooses the best epoch, if one is chosen. NaN without
-        validation rows."""
+        """The mean of the scores over the conditions: what chooses the best epoch, if one is chosen. NaN
+        without validation rows."""
         return float(np.mean(list(self.scores.values()))) if self.scores else float("nan")
 
 
