@@ -193,7 +193,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Spoken digits of synthetic voices.")
     parser.add_argument("package", type=Path, help="kokoro-js-1.2.1.tgz, as npm pack writes it")
     parser.add_argument("out", type=Path, help="folder for {digit}_{voice}_0.wav")
-    parser.add_argument("--voices", type=int, default=110, help="how many neural voices say the ten digits")
+    parser.add_argument("--voices", type=int, default=220, help="how many neural voices say the ten digits")
     given = parser.parse_args()
     names, styles, session = variants(), read_styles(given.package), synthesizer()
     given.out.mkdir(parents=True, exist_ok=True)

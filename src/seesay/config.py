@@ -259,8 +259,6 @@ class AugmentConfig:
     """Pictures: degrees to either side."""
     zoom: float = 0.1
     """Pictures: larger or smaller, and stretched, by at most this share."""
-    widen: float = 0.0
-    """Pictures: wider or narrower by at most this share, the height as it was: other hands."""
     delay: float = 0.12
     """Recordings: earlier or later by at most this share of the clip."""
     stretch: float = 0.15
@@ -278,7 +276,7 @@ class AugmentConfig:
     """New partners within the class at every epoch, where the data set says that pairs were drawn so."""
 
     def __post_init__(self) -> None:
-        _check(self, "shift", "zoom", "widen", "delay", "stretch", least=0, most=0.9)
+        _check(self, "shift", "zoom", "delay", "stretch", least=0, most=0.9)
         _check(self, "rotate", "mask_frames", "mask_columns", "tilt", "noise", least=0)
 
 

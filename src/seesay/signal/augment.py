@@ -21,15 +21,12 @@ def augment(features: Tensor, modality: str, config: AugmentConfig, generator: G
 
 def augment_pictures(pictures: Pictures, config: AugmentConfig, generator: Generator) -> Pictures:
     """Turned, zoomed, stretched and moved by one bilinear sampling; what comes in from outside is 0."""
-    if not (config.shift or config.rotate or config.zoom or config.widen):
+    if not (config.shift or config.rotate or config.zoom):
         return pictures
     b = len(pictures)
     angle = torch.deg2rad(config.rotate * _spread((b,), pictures, generator))
     zoom = 1 + config.zoom * _spread((b, 2), pictures, generator)
     shift = 2 * config.shift * _spread((b, 2), pictures, generator)  # the grid is 2 wide
-    if config.widen:
-        across = torch.exp(config.widen * _spread((b, 1), pictures, generator))
-        zoom = zoom * torch.cat([across, torch.ones_like(across)], 1)
     turned = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(b, 2, 2)
     grid = F.affine_grid(
         torch.cat([turned * zoom[:, None], shift[:, :, None]], 2), list(pictures.shape), align_corners=False
