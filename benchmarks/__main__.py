@@ -6,9 +6,7 @@ machine wall time alone lies. What is compared is measured in the same run.
 """
 
 import argparse
-import dataclasses
 import json
-import math
 import os
 import subprocess
 import sys
@@ -19,11 +17,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks import baselines, prediction, training
+from benchmarks import contenders, prediction, training
 from benchmarks.machine import machine, matrix_peak
 from seesay.data.dataset import Dataset
 from seesay.data.layouts import open_data
-from seesay.data.splits import split
 from seesay.files import new_file
 from seesay.recipes import recipe
 
@@ -37,20 +34,21 @@ def the_machine() -> Iterator[Row]:
         yield f"matrix peak, {name}, one thread", f"{matrix_peak(dtype) / 1e9:,.0f} GFLOP/s"
 
 
-def time_to_score(data: Dataset, target: float, seeds: int) -> Iterator[Row]:
-    """By loop: mean and standard deviation over seeds, and how many times as long as ours it takes."""
-    usual, ours = recipe("small"), math.nan
-    quick = dataclasses.replace(usual, optim=dataclasses.replace(usual.optim, epochs=1, batch=64))
-    for loop in training.LOOPS:
-        configs = [dataclasses.replace(quick, seed=seed) for seed in range(seeds)]
-        reached = [training.time_to_score(data, config, loop, target) for config in configs]
-        seconds, rows = (np.array([getattr(r, name) for r in reached]) for name in ("seconds", "rows"))
-        ours = float(seconds.mean()) if math.isnan(ours) else ours
+def side_by_side(source: str, given: argparse.Namespace) -> Iterator[Row]:
+    """A line for each contender; in brackets, how many times better the first one, ours, is."""
+    ours = None
+    for name in contenders.CONTENDERS:
+        one = contenders.in_a_process(name, source, given.target, given.seeds, given.part, given.tested)
+        ours = ours or one
+        seconds, scores = np.array(one.seconds), np.array(one.scores)
         yield (
-            loop,
-            f"{seconds.mean():.1f} ± {seconds.std():.1f} s",
-            f"{rows.mean():,.0f}",
-            f"{seconds.mean() / ours:.1f}",
+            name,
+            f"{seconds.mean():.2f} ± {seconds.std():.2f} s ({seconds.mean() / np.mean(ours.seconds):.1f})",
+            f"{np.mean(one.rows):,.0f}",
+            f"{scores.mean():.4f} ± {scores.std():.4f}",
+            f"{one.pairs:,.0f} ({ours.pairs / one.pairs:.1f})",
+            f"{one.latency:.3g} ms ({one.latency / ours.latency:.1f})",
+            f"{one.memory:,.0f} MiB ({one.memory / ours.memory:.1f})",
         )
 
 
@@ -85,12 +83,6 @@ def _command(*words: str) -> tuple[float, float]:
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * unit / 1e9
 
 
-def machines(data: Dataset, rows: int, tested: int) -> Iterator[Row]:
-    """scikit-learn on a part of the same arrays."""
-    for name, score, seconds in baselines.support_vector_machines(data, split(data), rows, tested):
-        yield (name, f"{score:.4f}", f"{seconds:.0f} s")
-
-
 def predictions(run: Path, data: Path, rows: int) -> Iterator[Row]:
     """Latency, throughput, rows on disk."""
     for line in prediction.measure(run, data, rows):
@@ -111,22 +103,20 @@ def page(given: argparse.Namespace) -> Iterator[str]:
     yield ""
     yield f"Made by `make bench` on `{data.name}`. CPU time is user + system, of one thread if not said."
     yield from section("Machine", ("what", "is"), the_machine())
+    columns = ("", "CPU time of training", "rows trained on", "macro-F1 on test rows then")
+    columns += ("pairs a second", "one pair", "peak memory")
     yield from section(
-        f"CPU time to {target:g} macro-F1 of image+audio on validation rows, split by recordings; "
-        f"network of `small`, {given.seeds} seeds",
-        ("loop", "CPU time", "rows trained on", "times ours"),
-        time_to_score(data, target, given.seeds),
+        f"Side by side: training the network of `small` until {target:g} macro-F1 of image+audio is reached "
+        f"and held, on validation rows that share no recording with the others; then predicting from features "
+        f"with one thread. The support vector machine: {given.part:,} rows. {given.seeds} seeds; in brackets, "
+        f"times ours",
+        columns,
+        side_by_side(given.data, given),
     )
     columns = ("recipe", "rows a CPU second", "million operations a row", "share of the matrix peak")
     yield from section("Training", columns, speeds(data))
     columns = ("recipe", *("image", "audio", "image+audio"), "CPU time", "peak memory")
     yield from section("Whole runs, macro-F1 on test rows", columns, whole_runs(given.data, given.recipes))
-    columns = ("support vector machine on", "macro-F1 on test rows", "CPU time")
-    yield from section(
-        f"scikit-learn, {given.part:,} rows to train on, {given.tested:,} to test on",
-        columns,
-        machines(data, given.part, given.tested),
-    )
     if given.run:
         columns = ("prediction", "figure", "CPU time", "threads")
         yield from section("Prediction", columns, predictions(given.run, Path(given.data), given.rows))

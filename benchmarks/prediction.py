@@ -8,6 +8,7 @@ machine all of them are too long, never too short.
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -235,6 +236,13 @@ def command(run: Path, data: Path, out: Path, threads: int) -> tuple[float, floa
     )
     seconds, memory = done.stdout.split()[-2:]
     return float(seconds), int(memory) / 1024
+
+
+def peak_memory() -> float:
+    """The most MiB that this process has had, of Linux; elsewhere NaN."""
+    status = Path("/proc/self/status")
+    found = re.search(r"VmHWM:\s+(\d+)", status.read_text()) if status.exists() else None
+    return int(found[1]) / 1024 if found else float("nan")
 
 
 def main() -> None:

@@ -48,7 +48,7 @@ def test_a_recording_is_encoded_alike_alone_and_among_others(kind: type[nn.Modul
 
 
 def test_a_block_passes_on_what_it_was_given_where_its_convolution_says_nothing():
-    block, maps = Residual(3, dilation=2).eval(), torch.rand((2, 3, 9))
+    block, maps = Residual(3, dilation=2).eval(), torch.rand((2, 3, 1, 9))
     torch.nn.init.zeros_(block.convolution.weight)
     torch.testing.assert_close(block(maps), maps)
 
@@ -56,8 +56,8 @@ def test_a_block_passes_on_what_it_was_given_where_its_convolution_says_nothing(
 def test_frames_that_weigh_nothing_are_no_part_of_the_weighed_mean():
     pool = FramePooling(2)
     torch.nn.init.constant_(pool.weigh.weight, 100.0)
-    maps = torch.zeros((1, 2, 10))
-    maps[:, :, 3] = torch.tensor([1.0, 2.0])
+    maps = torch.zeros((1, 2, 1, 10))
+    maps[:, :, 0, 3] = torch.tensor([1.0, 2.0])
     weighed, mean, highest = pool(maps)[0].split(2)
     torch.testing.assert_close(weighed, torch.tensor([1.0, 2.0]))
     torch.testing.assert_close(mean, torch.tensor([0.1, 0.2]))

@@ -15,6 +15,7 @@ import torch
 import torch.nn.functional as F
 from sklearn.metrics import f1_score
 from torch import Generator, Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 from seesay.config import AugmentConfig, Condition, Config
 from seesay.data.batches import Batch, Table, table
@@ -90,8 +91,7 @@ class Training:
         steps = max(1.0, min(self.config.optim.average * self.steps, self.done / 9 + 1))
         decay = 1 - 1 / steps
         ours, theirs = ([t for t in _tensors(m) if t.is_floating_point()] for m in (self.average, self.model))
-        for mean, now in zip(ours, theirs, strict=True):
-            mean.lerp_(now, 1 - decay)
+        get_ema_multi_avg_fn(decay)(ours, theirs, self.done)
 
     def state(self) -> dict[str, Tensor]:
         """Everything, by name, as tensors. `restore` takes it back."""
@@ -196,8 +196,11 @@ def loss_of(logits: Mapping[Condition, Tensor], batch: Batch, smoothing: float) 
     total = batch.label.new_zeros((), dtype=torch.float32)
     for name, said in logits.items():
         present = torch.stack([batch.present[m] for m in name.split("+")]).all(0)
-        if present.any():
-            total = total + F.cross_entropy(said[present], batch.label[present], label_smoothing=smoothing)
+        label = batch.label
+        if not present.all():
+            said, label = said[present], label[present]
+        if len(label):
+            total = total + F.cross_entropy(said, label, label_smoothing=smoothing)
     return total
 
 

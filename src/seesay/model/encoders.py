@@ -13,14 +13,20 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seesay.config import EncoderConfig, Modality, ModelConfig, Spec
-from seesay.model.recording_cnn import ResidualRecordingCnn, SpectralRecordingCnn, with_slopes
+from seesay.model.recording_cnn import (
+    ResidualRecordingCnn,
+    SpectralRecordingCnn,
+    block,
+    over_time,
+    with_slopes,
+)
 from seesay.model.report_cnn import ReportCnn
 from seesay.model.transformer import Transformer
 
 
 class PictureCnn(nn.Module):
-    """Convolutions over height and width: a 5x5 of stride 2, then 3x3 ones, `depth` before each 2x2 maximum
-    pooling, and the maxima of the last maps' four quarters projected to `dim`."""
+    """Convolutions over height and width: a 5x5 of stride 2, then 3x3 ones, the last of every `depth` with
+    2x2 maximum pooling, and the maxima of the last maps' four quarters projected to `dim`."""
 
     def __init__(
         self, shape: tuple[int, int, int], dim: int, widths: Sequence[int], depth: int, dropout: float
@@ -29,13 +35,13 @@ class PictureCnn(nn.Module):
         stem."""
         super().__init__()
         channels, *sides = shape
-        self.stem = _block(nn.Conv2d(channels, widths[0], 5, stride=2, padding=2, bias=False))
+        self.stem = block(nn.Conv2d(channels, widths[0], 5, stride=2, padding=2, bias=False))
         self.blocks = nn.Sequential()
         for before, after in pairwise(widths):
             for i in range(depth):
+                pool = [nn.MaxPool2d(2, ceil_mode=True)] if i == depth - 1 else []
                 kernels = nn.Conv2d(after if i else before, after, 3, padding=1, bias=False)
-                self.blocks.append(_block(kernels))
-            self.blocks.append(nn.MaxPool2d(2, ceil_mode=True))
+                self.blocks.append(block(kernels, *pool))
         rest = [math.ceil(side / 2 ** len(widths)) for side in sides]
         quarter = [math.ceil(side / 2) for side in rest]
         self.pool = nn.MaxPool2d((quarter[0], quarter[1]), ceil_mode=True)
@@ -53,21 +59,16 @@ class RecordingCnn(nn.Module):
 
     def __init__(self, columns: int, dim: int, width: int, layers: int, dropout: float) -> None:
         super().__init__()
-        self.stem = _block(nn.Conv1d(2 * columns, width, 5, padding=2, bias=False))
+        self.stem = block(over_time(2 * columns, width, 5))
         widths = [width] + [2 * width] * (layers - 1)
         self.blocks = nn.Sequential()
         for before, after in pairwise(widths):
-            self.blocks.append(_block(nn.Conv1d(before, after, 3, stride=2, padding=1, bias=False)))
+            self.blocks.append(block(over_time(before, after, 3, stride=2)))
         self.project = _projection(2 * widths[-1], dim, dropout)
 
     def forward(self, features: Float[Tensor, "b t f"]) -> Float[Tensor, "b d"]:
         maps = self.blocks(self.stem(with_slopes(features)))
-        return self.project(torch.cat([maps.mean(2), maps.amax(2)], 1))
-
-
-def _block(convolution: nn.Conv1d | nn.Conv2d) -> nn.Sequential:
-    normalise = nn.BatchNorm1d if isinstance(convolution, nn.Conv1d) else nn.BatchNorm2d
-    return nn.Sequential(convolution, normalise(convolution.out_channels), nn.ReLU(inplace=True))
+        return self.project(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1))
 
 
 def _projection(size: int, dim: int, dropout: float) -> nn.Sequential:

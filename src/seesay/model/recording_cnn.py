@@ -15,7 +15,9 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-Maps = Float[Tensor, "b c t"]
+Maps = Float[Tensor, "b c 1 t"]
+"""A signal as a picture of one row: processors convolve pictures, channels last, in two thirds of the time
+that signals take (docs/log.md)."""
 
 LOCAL = (16, 24)
 """Maps of the two convolutions over time and frequency: half the network's time is spent there."""
@@ -27,10 +29,10 @@ class ResidualRecordingCnn(nn.Module):
     def __init__(self, columns: int, dim: int, width: int, layers: int, dropout: float) -> None:
         """`layers`: residual blocks, one before time is halved a second time and the others after it."""
         super().__init__()
-        self.stem = _halved(2 * columns, width, 5)
+        self.stem = block(over_time(2 * columns, width, 5, stride=2))
         self.blocks = nn.Sequential(Residual(width, dilation=1))
         if layers > 1:
-            self.blocks.append(_halved(width, width, 3))
+            self.blocks.append(block(over_time(width, width, 3, stride=2)))
         for depth in range(layers - 1):
             self.blocks.append(Residual(width, dilation=2**depth))
         self.pool = FramePooling(width)
@@ -51,14 +53,14 @@ class SpectralRecordingCnn(nn.Module):
         super().__init__()
         first, second = LOCAL
         self.local = nn.Sequential(
-            _normalised(nn.Conv2d(1, first, 5, stride=2, padding=2, bias=False)),
-            _normalised(nn.Conv2d(first, second, 3, stride=(1, 2), padding=1, bias=False)),
+            block(nn.Conv2d(1, first, 5, stride=2, padding=2, bias=False)),
+            block(nn.Conv2d(first, second, 3, stride=(1, 2), padding=1, bias=False)),
         )
-        rows = math.ceil(math.ceil(columns / 2) / 2)
-        self.mix = _normalised(nn.Conv1d(second * rows, width, 1, bias=False))
+        left = math.ceil(math.ceil(columns / 2) / 2)
+        self.mix = block(nn.Conv2d(second, width, (1, left), bias=False))
         self.blocks = nn.Sequential(Residual(width, dilation=1))
         if layers > 1:
-            self.blocks.append(nn.MaxPool1d(2, ceil_mode=True))
+            self.blocks.append(nn.MaxPool2d((1, 2), ceil_mode=True))
         for depth in range(layers - 1):
             self.blocks.append(Residual(width, dilation=2**depth))
         self.pool = FramePooling(width)
@@ -67,8 +69,8 @@ class SpectralRecordingCnn(nn.Module):
         )
 
     def forward(self, features: Float[Tensor, "b t f"]) -> Float[Tensor, "b d"]:
-        maps = self.local(features.unsqueeze(1))
-        return self.project(self.pool(self.blocks(self.mix(maps.transpose(2, 3).flatten(1, 2)))))
+        maps = self.mix(self.local(features.unsqueeze(1))).transpose(2, 3)
+        return self.project(self.pool(self.blocks(maps)))
 
 
 class Residual(nn.Module):
@@ -76,8 +78,8 @@ class Residual(nn.Module):
 
     def __init__(self, width: int, dilation: int) -> None:
         super().__init__()
-        self.convolution = nn.Conv1d(width, width, 3, padding=dilation, dilation=dilation, bias=False)
-        self.norm = nn.BatchNorm1d(width)
+        self.convolution = over_time(width, width, 3, dilation=dilation)
+        self.norm = nn.BatchNorm2d(width)
 
     def forward(self, maps: Maps) -> Maps:
         return F.relu(maps + self.norm(self.convolution(maps)))
@@ -89,27 +91,36 @@ class FramePooling(nn.Module):
 
     def __init__(self, width: int) -> None:
         super().__init__()
-        self.weigh = nn.Conv1d(width, 1, 1)
+        self.weigh = nn.Conv2d(width, 1, 1)
 
     def forward(self, maps: Maps) -> Float[Tensor, "b c3"]:
-        weights = self.weigh(maps).softmax(2)
-        return torch.cat([(maps * weights).sum(2), maps.mean(2), maps.amax(2)], 1)
+        weights = self.weigh(maps).softmax(3)
+        return torch.cat([(maps * weights).sum((2, 3)), maps.mean((2, 3)), maps.amax((2, 3))], 1)
 
 
-def with_slopes(features: Float[Tensor, "b t f"]) -> Float[Tensor, "b f2 t"]:
+def with_slopes(features: Float[Tensor, "b t f"]) -> Float[Tensor, "b f2 1 t"]:
     """The columns as channels, and behind them how each changes from the frame before to the frame after."""
-    columns = features.transpose(1, 2)
-    padded = F.pad(columns, (1, 1), mode="replicate")
+    padded = torch.cat([features[:, :1], features, features[:, -1:]], 1)
     # Divided so that they are as large as the columns where frames are independent.
-    slopes = (padded[:, :, 2:] - padded[:, :, :-2]) / 2**0.5
-    return torch.cat([columns, slopes], 1)
+    slopes = (padded[:, 2:] - padded[:, :-2]) / 2**0.5
+    return torch.cat([features, slopes], 2).transpose(1, 2)[:, :, None]
 
 
-def _normalised(convolution: nn.Conv1d | nn.Conv2d) -> nn.Sequential:
-    normalise = nn.BatchNorm1d if isinstance(convolution, nn.Conv1d) else nn.BatchNorm2d
-    return nn.Sequential(convolution, normalise(convolution.out_channels), nn.ReLU(inplace=True))
+def over_time(before: int, after: int, kernel: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
+    """A convolution along the row that looks as far back as ahead."""
+    return nn.Conv2d(
+        before,
+        after,
+        (1, kernel),
+        stride=(1, stride),
+        padding=(0, kernel // 2 * dilation),
+        dilation=(1, dilation),
+        bias=False,
+    )
 
 
-def _halved(before: int, after: int, kernel: int) -> nn.Sequential:
-    convolution = nn.Conv1d(before, after, kernel, stride=2, padding=kernel // 2, bias=False)
-    return nn.Sequential(convolution, nn.BatchNorm1d(after), nn.ReLU(inplace=True))
+def block(convolution: nn.Conv2d, *pool: nn.Module) -> nn.Sequential:
+    """Convolution, maxima if asked for, normalisation, ReLU. What is pooled first is normalised and clipped
+    in a quarter of the time, and comes to the same wherever a channel's gain is above 0."""
+    normalise = nn.BatchNorm2d(convolution.out_channels)
+    return nn.Sequential(convolution, *pool, normalise, nn.ReLU(inplace=True))
