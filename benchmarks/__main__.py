@@ -106,10 +106,10 @@ def page(given: argparse.Namespace) -> Iterator[str]:
     columns = ("", "CPU time of training", "rows trained on", "macro-F1 on test rows then")
     columns += ("pairs a second", "one pair", "peak memory")
     yield from section(
-        f"Side by side: training the network of `small` until {target:g} macro-F1 of image+audio is reached "
-        f"and held, on validation rows that share no recording with the others; then predicting from features "
-        f"with one thread. The support vector machine: {given.part:,} rows. {given.seeds} seeds; in brackets, "
-        f"times ours",
+        f"Side by side: training the network of `small` until {target:g} macro-F1 of image+audio is "
+        f"reached and held, on validation rows that share no recording with the others; then predicting "
+        f"from features with one thread. The support vector machine: {given.part:,} rows. {given.seeds} "
+        f"seeds; in brackets, times ours",
         columns,
         side_by_side(given.data, given),
     )
