@@ -21,7 +21,7 @@ CHECKER := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
 test: .venv/developer ## every test
 	$(BIN)/python -m pytest -m compile
-	$(BIN)/python -m pytest -m "not compile" "--jaxtyping-packages=seesay,$(CHECKER)"
+	$(BIN)/python -m pytest -m "not compile" -n auto --maxprocesses 4 --dist loadfile "--jaxtyping-packages=seesay,$(CHECKER)"
 
 check: .venv/developer ## lint, format, types, layers
 	$(BIN)/ruff check
