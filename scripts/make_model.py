@@ -88,7 +88,7 @@ def config(seed: int) -> Config:
             trim=0.9,
         ),
         split=dataclasses.replace(usual.split, valid=0.05),
-        optim=dataclasses.replace(usual.optim, epochs=6, label_smoothing=0.1),
+        optim=dataclasses.replace(usual.optim, epochs=6, label_smoothing=0.1, weight_decay=0.02),
     )
 
 
