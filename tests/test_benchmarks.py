@@ -1,0 +1,61 @@
+"""What the benchmarks count: when a score was reached, and that every contender does the same task."""
+
+import dataclasses
+import math
+from collections.abc import Iterator
+
+import pytest
+from benchmarks import contenders, prediction, training
+
+from seesay.model.classifier import Classifier
+from tiny import tiny_data
+
+
+def reached(scores: list[float], monkeypatch: pytest.MonkeyPatch) -> training.Reached:
+    """What is counted where the looks, 640 rows apart, see these scores; the target is 0.998."""
+    data, seen = tiny_data(), iter(scores)
+
+    def loop(data, rows, config) -> Iterator[tuple[Classifier, int]]:
+        model = training.build(config.model, data.spec)
+        for look in range(len(scores)):
+            yield model, 640 * (look + 1)
+
+    monkeypatch.setitem(training.LOOPS, "fake", loop)
+    monkeypatch.setattr(training, "validate", lambda model, rows: {"image+audio": next(seen)})
+    return training.time_to_score(data, training.quick(0), "fake", 0.998)
+
+
+def test_a_score_counts_when_it_is_held(monkeypatch: pytest.MonkeyPatch):
+    found = reached([0.9, 0.999, 0.99, 0.998, 0.999, 0.999, 0.999, 0.5], monkeypatch)
+    assert (found.rows, found.score) == (4 * 640, 0.998)
+
+
+def test_a_score_that_training_ends_with_counts(monkeypatch: pytest.MonkeyPatch):
+    assert reached([0.9, 0.99, 0.999], monkeypatch).rows == 3 * 640
+
+
+def test_a_score_that_is_lost_or_never_reached_does_not_count(monkeypatch: pytest.MonkeyPatch):
+    found = reached([0.9, 0.999, 0.99], monkeypatch)
+    assert math.isinf(found.seconds)
+
+
+@pytest.mark.parametrize("name", training.LOOPS)
+def test_every_loop_learns(name: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(training, "EVERY", 64)
+    quick = training.quick(0)
+    config = dataclasses.replace(quick, optim=dataclasses.replace(quick.optim, epochs=30))
+    found = training.time_to_score(tiny_data(each=60), config, name, 0.95, limit=20)
+    assert found.score >= 0.95
+    assert 0 < found.seconds < math.inf
+
+
+def test_the_support_vector_machine_is_measured_on_both_modalities():
+    standing = contenders.support_vector_machine(tiny_data(each=60), rows=60, tested=40, seeds=2)
+    assert len(standing.scores) == len(standing.seconds) == 2
+    assert 0 <= min(standing.scores) <= max(standing.scores) <= 1
+    assert standing.pairs > 0
+    assert standing.latency > 0
+
+
+def test_peak_memory_is_that_of_the_process():
+    assert prediction.peak_memory() > 50  # MiB: torch alone is more
