@@ -60,12 +60,11 @@ def config(seed: int) -> Config:
     """Recipe `best` with what strangers' voices and rooms ask for: more of every change to recordings, and
     none to their features but time and masks."""
     usual = recipe("best")
-    image = dataclasses.replace(usual.model.image, averaged=False)  # it is in a hurry: a canvas, a phone
     audio = dataclasses.replace(usual.model.audio, kind="deep", width=96, dropout=0.2)
     return dataclasses.replace(
         usual,
         seed=seed,
-        model=dataclasses.replace(usual.model, image=image, audio=audio),
+        model=dataclasses.replace(usual.model, audio=audio),
         augment=dataclasses.replace(
             usual.augment,
             delay=0.2,

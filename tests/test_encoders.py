@@ -9,8 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 
 from seesay.config import AudioSpec, EncoderConfig, ImageSpec, ModelConfig, Spec
-from seesay.model.encoders import Averaged, encoder
-from seesay.recipes import recipe
+from seesay.model.encoders import encoder
 
 KINDS = get_args(get_type_hints(EncoderConfig)["kind"])
 DIM = 6
@@ -94,25 +93,6 @@ def test_entries_are_dropped_in_training_only(shape: tuple[int, ...]):
     dropped = ((sparse == 0) & (dense != 0)).sum() / (dense != 0).sum()
     assert 0.35 < dropped < 0.65
     assert torch.equal(encode.eval()(batch), encode(batch))
-
-
-def test_in_use_an_averaged_encoder_gives_the_mean_over_small_moves():
-    plain, batch = network((1, 9, 7)).eval(), features((1, 9, 7))
-    wide = torch.nn.functional.pad(batch, (1, 1, 1, 1))
-    moved = [wide[:, :, y : y + 9, x : x + 7] for y, x in ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))]
-    torch.testing.assert_close(Averaged(plain).eval()(batch), torch.stack([plain(m) for m in moved]).mean(0))
-
-
-def test_in_training_an_averaged_encoder_sees_each_picture_once_and_as_it_is():
-    plain, batch = network((1, 9, 7)).train(), features((1, 9, 7))
-    torch.testing.assert_close(Averaged(plain).train()(batch), plain(batch))
-
-
-def test_the_recipe_best_averages():
-    best = recipe("best").model
-    spec = Spec(("a", "b"), image=ImageSpec())
-    assert isinstance(encoder(best, spec, "image"), Averaged)
-    assert not isinstance(encoder(recipe("small").model, spec, "image"), Averaged)
 
 
 @pytest.mark.parametrize("shape", [(1, 8, 8), (39, 13)], ids=str)

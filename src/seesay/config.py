@@ -209,9 +209,6 @@ class EncoderConfig:
     dropout: float = 0.1
     """Share of a block's (`report`, `transformer`) or the encoding's (`cnn`) entries set to zero in
     training."""
-    averaged: bool = False
-    """Pictures, `cnn` and `deep`: in use, the mean encoding of the picture where it lies and moved by a pixel
-    to each of four sides. A tenth fewer errors for five times the work of prediction."""
     fusion_dropout: float = 0.0
     """Share of its encoding's entries that a learned fusion does not see in training. Much of it for a
     modality whose contents repeat: the fusion learns those by heart and trusts it more than it deserves."""

@@ -11,7 +11,6 @@ from itertools import pairwise
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seesay.config import EncoderConfig, Modality, ModelConfig, Spec
 from seesay.model.recording_cnn import (
@@ -51,27 +50,6 @@ class PictureCnn(nn.Module):
 
     def forward(self, picture: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         return self.project(self.pool(self.blocks(self.stem(picture))).flatten(1))
-
-
-class Averaged(nn.Module):
-    """An encoder of pictures that, in use, gives the mean encoding of five: the picture where it lies, and
-    moved by one pixel up, down, left and right. In training it sees each once, as it is.
-
-    With a linear head this is the mean of what five predictions say. A tenth of the errors go (docs/log.md),
-    for five times the work.
-    """
-
-    def __init__(self, encode: nn.Module) -> None:
-        super().__init__()
-        self.encode = encode
-
-    def forward(self, picture: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
-        if self.training:
-            return self.encode(picture)
-        wide, (height, width) = F.pad(picture, (1, 1, 1, 1)), picture.shape[2:]
-        places = ((1, 1), (0, 1), (2, 1), (1, 0), (1, 2))
-        moved = [wide[:, :, top : top + height, left : left + width] for top, left in places]
-        return self.encode(torch.cat(moved)).unflatten(0, (len(moved), -1)).mean(0)
 
 
 class RecordingCnn(nn.Module):
@@ -116,5 +94,4 @@ def encoder(config: ModelConfig, spec: Spec, modality: Modality) -> nn.Module:
         residual = SpectralRecordingCnn if neighbours else ResidualRecordingCnn
         return (residual if deep else RecordingCnn)(shape[1], **sizes)
     widths = [chosen.width * (i + 1 if deep else 2**i) for i in range(chosen.layers)]
-    pictures = PictureCnn(shape, config.dim, widths, depth=2 if deep else 1, dropout=chosen.dropout)
-    return Averaged(pictures) if chosen.averaged else pictures
+    return PictureCnn(shape, config.dim, widths, depth=2 if deep else 1, dropout=chosen.dropout)
