@@ -53,13 +53,15 @@ class Standing:
     rows: list[int]
     """Trained on until then."""
     scores: list[float]
-    """Macro-F1 on test rows, both modalities, of what there was then, by seed."""
+    """Macro-F1 on test rows, both modalities, of what there was then, by seed; of the support vector
+    machine on as many as it was given."""
     pairs: float
-    """Predicted in a second, features in memory, one thread."""
+    """Predicted in a second of the clock, features in memory, one thread: by ONNX Runtime for ours, by
+    torch or scikit-learn for the others."""
     latency: float
     """Milliseconds, one pair, from features."""
     memory: float
-    """MiB, the most of the whole process."""
+    """MiB, the most of the whole process; for ours with the export to ONNX."""
 
 
 def loop(name: str, data: Dataset, target: float, seeds: int) -> Standing:

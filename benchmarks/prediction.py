@@ -2,8 +2,8 @@
 
     python -m benchmarks.prediction RUN DATA
 
-Latencies are medians of wall time, and so are pairs a second; the last but one column is CPU time. On a busy
-machine all of them are too long, never too short.
+Latencies are medians of wall time, pairs a second the best of several runs by the clock; the last but one
+column is CPU time. On a busy machine all of them are too long, never too short.
 """
 
 import argparse
@@ -203,7 +203,9 @@ def rows_on_disk(run: Path, data: Dataset, rows: int, folder: Path, threads: int
         for count in counts:
             with tempfile.TemporaryDirectory(dir=folder) as made:
                 many_rows(data, count, modalities).save(made)
-                cpu, memory = command(run, Path(made), folder / "predictions.csv", threads)
+                out = folder / "predictions.csv"
+                options = ("--out", out, "--threads", threads, "--overwrite")
+                cpu, memory = command("predict", run, "--data", Path(made), *options)
             what = f"{count:,} rows to CSV, {kind}"
             yield Figure(what, cpu, "s CPU", cpu, threads)
             yield Figure(f"{what}: peak memory", memory, "MiB", cpu, threads)
@@ -224,9 +226,9 @@ def many_rows(data: Dataset, rows: int, own: Collection[str]) -> Dataset:
     return many.replace(contents=contents, rows=pointers, groups={})
 
 
-def command(run: Path, data: Path, out: Path, threads: int) -> tuple[float, float]:
-    """CPU seconds (user + system) and the most MiB of memory of `seesay predict` in a process of its own."""
-    words = ["predict", run, "--data", data, "--out", out, "--threads", threads, "--overwrite"]
+def command(*words: object) -> tuple[float, float]:
+    """CPU seconds (user + system) and the most MiB of memory of `seesay` with these words, in a process of
+    its own."""
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, *map(str, words)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},

@@ -1,7 +1,9 @@
 """How many CPU seconds training takes to reach a score, next to the loop that most people would write.
 
-Both train the same network from the same first weights on the same rows, and are scored on the same rows
-after every few steps; scoring is not counted. The plain loop is a DataLoader, batches of 64, float32, Adam.
+All train the same network from the same first weights, and are scored on the same rows after every few steps;
+scoring is not counted. Ours draws HURRY of the training rows and has a learning rate that goes up and down in
+these, averaged weights and bfloat16 where that is quick. The plain loop is a DataLoader over all of them,
+batches of 64, float32, Adam at 1e-3.
 """
 
 import copy
@@ -74,7 +76,10 @@ def time_to_score(data: Dataset, config: Config, loop: str, target: float, limit
         valid = valid or table(data, splits.valid, features_of(model, data))
         score = list(validate(model, valid).values())[-1]
         held = [*held, Reached(used, rows, score, copy.deepcopy(model))] if score >= target else []
-        if len(held) == HELD or used > limit:
+        if len(held) == HELD:
+            break
+        if used > limit:
+            held = []
             break
         began = time.process_time()
     return held[0] if held else Reached(float("inf"), rows, score, model)

@@ -37,7 +37,7 @@ from seesay.data import manifest
 from seesay.data.contents import Reading
 from seesay.data.dataset import SPLITS, Dataset
 from seesay.data.pairing import read_speech
-from seesay.errors import SeesayError
+from seesay.errors import InputError, SeesayError
 from seesay.learn.run import PACKAGED, Run, begin, environment, train
 from seesay.measure.evaluate import evaluate
 from seesay.recipes import recipe
@@ -280,8 +280,9 @@ This model on its own validation rows (speakers that it was not trained on, pict
 
 def card(run: Run, data: Dataset, folders: Mapping[str, Path], report: dict[str, Any]) -> str:
     """The text of MODEL_CARD.md."""
+    latest = {(score["without"], score["seed"]): score for score in report["without"]}
     without: dict[str, list[dict]] = {}
-    for score in report["without"]:
+    for score in latest.values():
         without.setdefault(score["without"], []).append(score)
     corpora, speakers = [], ""
     for name, scores in without.items():
@@ -333,6 +334,9 @@ def main() -> None:
         "--card", action="store_true", help="measure and write the card of what is trained already"
     )
     given = parser.parse_args()
+    for folder in (*(given.data / name for name in ("mnist", *CORPORA[:2])), given.voices):
+        if not folder.is_dir():
+            raise InputError(f"{folder} is not a folder", "See what `data` and `voices` hold: --help.")
     torch.set_num_threads(1)
     given.out.mkdir(parents=True, exist_ok=True)
     folders = {

@@ -145,6 +145,13 @@ def test_the_constant_offset_of_a_sound_card_is_gone() -> None:
         assert np.abs(waveform[:50]).max() < 0.6  # no step at the edge either
 
 
+@pytest.mark.parametrize(("peak", "heard"), [(0.001, 0.01), (0.02, 0.02)])
+def test_a_very_quiet_clip_is_turned_up_and_no_other(peak: float, heard: float) -> None:
+    """A word at -60 dB has to be the same word as at -40 dB."""
+    clip = read_audio((tone(peak=peak), RATE), AudioSpec(rate=RATE))
+    assert abs(np.abs(clip).max() - heard) < 0.03 * heard
+
+
 def test_what_peaks_above_full_scale_is_turned_down_and_not_clipped() -> None:
     waveform = read_waveform((tone(peak=2.0), RATE), RATE)
     assert np.abs(waveform - tone(peak=1.0)).max() < 1e-5

@@ -195,6 +195,12 @@ def test_a_package_that_is_not_there_is_named(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("given", [{}, {"video": np.zeros((1, 3))}])
+def test_what_the_graph_does_not_take_is_said(graph: Graph, given: dict):
+    with pytest.raises(InputError, match=r"takes image and audio, got (nothing|video)"):
+        graph(given)
+
+
 def test_other_files_are_no_graphs_of_ours(tmp_path: Path):
     helper = pytest.importorskip("onnx").helper
     path = tmp_path / "model.onnx"

@@ -11,7 +11,7 @@ from tiny import tiny_data, tiny_model, tiny_spec
 
 DATA = tiny_data(seed=5)
 INPUTS = {m: torch.from_numpy(DATA.contents[m][:16]) for m in DATA.modalities}
-KINDS = ("cnn", "report", "transformer")
+KINDS = ("cnn", "deep", "report", "transformer")
 
 
 def model(kind: str = "cnn", **changes) -> Classifier:

@@ -1,10 +1,12 @@
 """The model that comes with seesay: it is there, small, and right about pictures and voices it never met."""
 
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from PIL import Image
 
 import seesay
@@ -22,8 +24,12 @@ def predictor() -> Predictor:
 def test_it_is_at_most_two_megabytes_and_says_what_it_was_made_of():
     assert (PACKAGED / "model.safetensors").stat().st_size <= 2e6
     card = (PACKAGED / "MODEL_CARD.md").read_text()
-    for source in ("MNIST", "Free Spoken Digit Dataset", "Speech Commands", "CC BY-SA 4.0"):
+    for source in ("MNIST", "Free Spoken Digit Dataset", "Speech Commands", "espeak-ng", "CC BY-SA 4.0"):
         assert source in card
+    for corpus in ("fsdd", "speech_commands"):
+        (score,) = re.findall(rf"^\| {corpus} \| (0\.\d+) ± 0\.\d+ \| 5 \|$", card, re.MULTILINE)
+        assert float(score) >= 0.94
+    assert len(re.findall(r"(george|jackson|lucas|nicolas|theo|yweweler) 0\.\d+", card)) == 6
 
 
 def test_it_reads_other_hands_and_hears_synthetic_voices(predictor: Predictor):
@@ -47,3 +53,35 @@ def test_the_command_takes_it_where_no_run_is_given(tmp_path: Path, capsys: pyte
     Image.fromarray(canvas).save(tmp_path / "one.png")
     assert main(["predict", "--image", str(tmp_path / "one.png"), "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["scores"][0]["label"] == "1"
+
+
+def test_rows_of_files_are_predicted_with_its_own_rate(tmp_path: Path):
+    """Files are read as the model knows contents, whatever a data set of them would have been."""
+    for name in ("a", "b"):
+        time = np.arange(16_000) / 16_000
+        tone = (0.3 * np.sin(2 * np.pi * 300 * time) * np.hanning(16_000)).astype(np.float32)
+        soundfile.write(tmp_path / f"{name}.wav", tone, 16_000)
+    rows = "audio,label\n" + "".join(f"{n}.wav,{k}\n" for n, k in (("a", 0), ("b", 1), ("a", 0), ("b", 1)))
+    (tmp_path / "pairs.csv").write_text(rows)
+    out = tmp_path / "predictions.csv"
+    assert main(["predict", "--data", str(tmp_path / "pairs.csv"), "--out", str(out)]) == 0
+    assert len(out.read_text().splitlines()) == 5
+
+
+def test_it_is_exported_where_no_run_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    given = []
+    monkeypatch.setattr("seesay.serve.export.export", lambda run, *rest: given.append(run))
+    assert main(["export", "--out", str(tmp_path / "model.onnx")]) == 0
+    assert given == [PACKAGED]
+
+
+def test_a_far_away_microphone_is_heard(predictor: Predictor):
+    """The same word at -55 dB as at its own level."""
+    data = digits_dataset()
+    rate, right = data.spec["audio"].rate, 0
+    rows = np.linspace(0, len(data) - 1, 20).astype(int)
+    for row in rows:
+        clip = data.contents["audio"][data.pointers("audio")[row]].astype(np.float32)
+        quiet = clip / np.abs(clip).max() * 10 ** (-55 / 20)
+        right += predictor.predict(audio=(quiet, rate)).label == data.spec.classes[data.label[row]]
+    assert right >= 17

@@ -319,5 +319,18 @@ def test_how_files_were_read_and_what_was_fitted_does_not_matter():
     check_fits(Spec(CLASSES, ImageSpec("unknown", height=8, width=8), fitted), DATA)
 
 
+def test_features_do_not_matter_where_a_model_makes_them_itself():
+    check_fits(Spec(CLASSES, IMAGE, dataclasses.replace(AUDIO, features="log-mel", shift=0.01)), DATA)
+
+
+@pytest.mark.parametrize(("modality", "source"), [("image", 123), ("audio", 123), ("audio", [1, 2, 3])])
+def test_what_cannot_be_a_picture_or_a_recording_is_said(modality: str, source: Any):
+    predictor = Predictor(build(tiny_model(), tiny_spec()), tiny_spec())
+    with pytest.raises(
+        InputError, match=f"expected {modality} as a path, bytes.* got {type(source).__name__}"
+    ):
+        predictor.predict(**{modality: source})
+
+
 def test_classes_do_not_matter_where_labels_do_not():
     check_fits(Spec(("a", "b"), IMAGE, AUDIO), DATA, labelled=False)

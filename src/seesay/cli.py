@@ -301,7 +301,7 @@ def predict(
         json: Print JSON.
         overwrite: Replace the CSV file.
     """
-    from seesay.serve.predict import Predictor, write_predictions
+    from seesay.serve.predict import Predictor, reading_of, write_predictions
 
     if data is None:
         if out is not None:
@@ -315,7 +315,8 @@ def predict(
     from seesay.learn.run import PACKAGED, Run
     from seesay.measure.evaluate import rows_for
 
-    opened, dataset = Run.open(run or PACKAGED), open_data(data)
+    opened = Run.open(run or PACKAGED)
+    dataset = open_data(data, reading_of(opened.spec))
     rows = range(len(dataset)) if split == "all" else rows_for(opened, dataset, split)
     _use(1)  # each thread works at rows of its own
     write_predictions(Predictor.open(opened), dataset, rows, out, overwrite, _at_least_one(threads))
@@ -323,19 +324,23 @@ def predict(
 
 
 def export(
-    run: Words[Path], out: Path, inputs: Literal["contents", "features"] = "contents", overwrite: bool = False
+    out: Path,
+    run: Words[Path | None] = None,
+    inputs: Literal["contents", "features"] = "contents",
+    overwrite: bool = False,
 ) -> None:
     """Write a run's model as one ONNX file, checked against what it says here.
 
     Args:
-        run: Run folder.
         out: ONNX file to write.
+        run: Run folder; without it the trained model of digits that comes with seesay.
         inputs: What it will be given: uint8 pictures and int16 waveforms, or features made of them.
         overwrite: Replace the file.
     """
+    from seesay.learn.run import PACKAGED
     from seesay.serve.export import export
 
-    export(run, out, inputs, overwrite)
+    export(run or PACKAGED, out, inputs, overwrite)
     print(f"{out} takes {inputs}, for any number of rows")
 
 

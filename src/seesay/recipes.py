@@ -18,8 +18,10 @@ def small() -> Config:
 
 
 def best() -> Config:
-    """The best scores that one small network gets: a deeper encoder of pictures, more epochs, and twenty times
-    the weight decay."""
+    """The best scores that one small network gets: a deeper encoder of pictures, more epochs, weight decay.
+
+    @@RECIPE@@
+    """
     return dataclasses.replace(
         small(),
         model=ModelConfig(image=EncoderConfig(kind="deep", width=32, layers=3)),

@@ -37,7 +37,7 @@ def _fold(steps: nn.Sequential) -> None:
         normalise = steps[after] if after < len(steps) else None
         if not isinstance(normalise, NORMALISATIONS) or normalise.running_mean is None:
             continue
-        if after > place + 1 and not (normalise.weight > 0).all():
+        if after > place + 1 and (normalise.weight is None or not (normalise.weight > 0).all()):
             continue  # the highest times a negative number is the lowest
         if isinstance(layer, nn.Conv2d):
             steps[place] = fuse_conv_bn_eval(layer, normalise)

@@ -120,7 +120,7 @@ def over_time(before: int, after: int, kernel: int, stride: int = 1, dilation: i
 
 
 def block(convolution: nn.Conv2d, *pool: nn.Module) -> nn.Sequential:
-    """Convolution, maxima if asked for, normalisation, ReLU. What is pooled first is normalised and clipped
-    in a quarter of the time, and comes to the same wherever a channel's gain is above 0."""
+    """Convolution, maxima if asked for, normalisation, ReLU. Maxima first leave fewer numbers to normalise
+    and to clip. In use it comes to the same as maxima last, wherever a channel's gain is above 0."""
     normalise = nn.BatchNorm2d(convolution.out_channels)
     return nn.Sequential(convolution, *pool, normalise, nn.ReLU(inplace=True))

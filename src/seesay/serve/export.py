@@ -8,6 +8,7 @@ the modality gets the shares that the classes had in training. The graph's metad
 """
 
 import json
+import logging
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -84,6 +85,7 @@ def export(
 def to_onnx(model: Classifier, spec: Spec, inputs: Kind = "contents") -> bytes:
     """The ONNX file of a model, not yet checked against it."""
     onnx, *_ = [_package(name) for name in PACKAGES]
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision is not there
     doors = Doors(model, inputs)
     rows = torch.export.Dim("rows", min=1, max=ROWS)
     with warnings.catch_warnings():
@@ -136,6 +138,10 @@ class Graph:
     ) -> dict[Condition, Float[np.ndarray, "b k"]]:
         """Probabilities by condition. A key that is absent from `inputs`, or a row that is not `present`, is
         missing."""
+        unknown = [name for name in inputs if name not in self.spec.modalities]
+        if unknown or not inputs:
+            known, came = " and ".join(self.spec.modalities), " and ".join(unknown) or "nothing"
+            raise InputError(f"the graph takes {known}, got {came}")
         count = len(next(iter(inputs.values())))
         present = present or {}
         fed: dict[str, np.ndarray] = {}

@@ -9,15 +9,18 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
+from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
+from PIL import Image
 from torch import Tensor
 
 from seesay.config import AudioSpec, Modality, Spec, condition
+from seesay.data.contents import Reading
 from seesay.data.dataset import Dataset
 from seesay.errors import InputError, OutputError
 from seesay.files import new_file
@@ -100,6 +103,7 @@ class Predictor:
             raise InputError(
                 f"this model was trained on {known} only, got {modality}", f"Leave --{modality} out."
             )
+        _check_kind(modality, source)
         if isinstance(spec, AudioSpec):
             clip = read_audio(source, spec)
             return clip if spec.features == "unknown" else audio_content(clip)
@@ -112,6 +116,15 @@ class Predictor:
     def _ranked(self, probabilities: np.ndarray) -> list[Score]:
         order = np.argsort(-probabilities, kind="stable")
         return [{"label": self.spec.classes[i], "score": round(float(probabilities[i]), 6)} for i in order]
+
+
+def _check_kind(modality: Modality, source: Any) -> None:
+    """InputError for what no reader takes."""
+    if not isinstance(
+        source, (bytes, str, PathLike, np.ndarray, tuple if modality == "audio" else Image.Image)
+    ):
+        kinds = {"image": "an array or a Pillow picture", "audio": "a pair (samples, rate)"}[modality]
+        raise InputError(f"expected {modality} as a path, bytes, {kinds}, got {type(source).__name__}")
 
 
 def load(run: Path | str | None = None) -> Predictor:
@@ -137,7 +150,7 @@ def check_fits(spec: Spec, dataset: Dataset, labelled: bool = True) -> None:
             )
             raise InputError(
                 f"{dataset.name} and the model differ in {modality}: {different}",
-                "Make the data set again with the model's settings.",
+                "Import its files anew as the model has them: seesay data import --help.",
             )
     if labelled and theirs.classes != spec.classes:
         raise InputError(
@@ -151,8 +164,25 @@ def shared(spec: Spec, dataset: Dataset) -> list[Modality]:
 
 
 def _bare(spec: Any) -> dict[str, Any]:
-    """A spec without what is fitted or how files are read: what contents and features must share."""
-    return {k: v for k, v in asdict(spec).items() if k not in ("mean", "scale", "reader")}
+    """What contents must share with those that a model was trained on. Features it makes of them itself,
+    where they are not ready-made."""
+    fields = asdict(spec)
+    if isinstance(spec, AudioSpec):
+        ready = spec.features == "unknown"
+        return {name: fields[name] for name in (("frames", "columns") if ready else ("rate", "seconds"))}
+    return {name: value for name, value in fields.items() if name != "reader"}
+
+
+def reading_of(spec: Spec) -> Reading:
+    """How files become contents as the model knows them."""
+    reading = Reading()
+    if spec.image is not None:
+        reader = "auto" if spec.image.reader == "unknown" else spec.image.reader
+        reading = replace(reading, size=spec.image.height, reader=reader)
+    if spec.audio is not None and spec.audio.features != "unknown":
+        audio = spec.audio
+        reading = replace(reading, rate=audio.rate, seconds=audio.seconds, features=audio.features)
+    return reading
 
 
 def _list(names: Iterable[str]) -> str:

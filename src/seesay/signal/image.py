@@ -29,7 +29,8 @@ def read_image(source: Source, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
 
     The source is a path, the bytes of a file in any format that Pillow decodes by itself, a Pillow picture,
     or an array `(h, w)`, `(h, w, c)` or `(c, h, w)` with 1, 3 or 4 channels. Arrays of bool, uint8 and
-    uint16 span their type; others reach 1, 255 or 65,535, told apart by their largest value. EXIF
+    uint16 span their type; others, and uint16 up to 255, reach 1, 255 or 65,535, told apart by their largest
+    value. EXIF
     orientation is applied; of an animation the first frame is read; arrays with several channels are
     rounded to 8 bits.
 
@@ -191,7 +192,8 @@ def _from_array(array: np.ndarray) -> Image.Image:
 
 
 def _unit(array: np.ndarray, name: str) -> Float[np.ndarray, "..."]:
-    """Values between 0 and 1, float32: uint8 and uint16 by their type, others by how far they reach."""
+    """Values between 0 and 1, float32: uint8 and uint16 by their type, others by how far they reach, and so
+    uint16 that hold 8 bits."""
     if array.dtype.kind not in "buif":
         raise InputError(f"{name} holds {array.dtype}, expected numbers")
     if not np.isfinite(array).all():
@@ -200,7 +202,7 @@ def _unit(array: np.ndarray, name: str) -> Float[np.ndarray, "..."]:
     if low < 0 or high > 65_535:
         expected = "0 to 1, 0 to 255 or 0 to 65,535"
         raise InputError(f"{name} has values from {low:g} to {high:g}, expected {expected}", "Rescale it.")
-    if array.dtype.kind == "u" and array.dtype.itemsize <= 2:
+    if array.dtype == np.uint8 or (array.dtype == np.uint16 and high > 255):
         reach = np.iinfo(array.dtype).max
     else:
         reach = next(reach for reach in (1, 255, 65_535) if high <= reach)

@@ -30,6 +30,7 @@ SHRUNK = 0.8  # of the box: no digit is made smaller than this
 SMALL = 64  # pixels: a picture with a shorter side than this has no paper texture to speak of
 GROUND = 64  # pixels: longest side at which uneven paper is estimated; finer than most shadows
 STEP = 0.08  # of white, from pixel to pixel of the estimated ground: paper ends here, shadows are softer
+FAINT = 0.05  # of white: ink on paper of one value stands out by this much; grain of three levels does not
 FAINTEST = 0.1  # of white: ink on uneven paper stands out by this much; simulated shadows left up to 0.08
 
 
@@ -46,7 +47,9 @@ def lay_out(grey: Grey, height: int, width: int) -> Scaled:
     ink = np.abs(grey - np.float32(ground))
     if is_laid_out(ink, height, width):
         return np.rint(ink * 255).astype(np.float32) / np.float32(255)
-    return place(ink / max(ink.max(), 1 / 255), height, width)
+    if ink.max() < FAINT:
+        return np.zeros((height, width), np.float32)
+    return place(ink / ink.max(), height, width)
 
 
 def is_laid_out(ink: Grey, height: int, width: int) -> bool:

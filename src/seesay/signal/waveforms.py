@@ -29,10 +29,10 @@ DECAY = (0.05, 0.5)
 """Seconds in which an echo dies away by 60 dB: a car to a bare room."""
 
 SNR = (0.0, 40.0)
-"""dB between the word and the noise."""
+"""dB between the clip, silence included, and the noise: a word of a third of it stands out by 5 dB more."""
 
 BABBLE = (6.0, 30.0)
-"""dB between the word and another clip beneath it."""
+"""dB between the clip and another one beneath it."""
 
 EDGE = (-40.0, -12.0)
 """dB below its loudest 20 ms at which a word is taken to begin and end. Programs that cut words out of a
@@ -143,7 +143,7 @@ def _curve(
 def _band(
     waveforms: Waveforms, hertz: Float[Tensor, " bins"], share: float, generator: Generator
 ) -> Float[Tensor, "b bins"]:
-    """Gains that fall off with the fourth power of frequency at both ends of a band."""
+    """Gains that fall off with the fourth power of frequency below a band and with the eighth above it."""
     low = LOWEST_CUT + (HIGHEST_CUT - LOWEST_CUT) * _share(waveforms, generator)
     high = float(hertz[-1]) * (NARROWEST + (1 - NARROWEST) * _share(waveforms, generator))
     gains = 1 / (1 + (low / hertz.clamp(min=1)) ** 4) / (1 + (hertz / high) ** 8)
