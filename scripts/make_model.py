@@ -271,8 +271,8 @@ This model on its own validation rows (speakers that it was not trained on, pict
 
 - One digit at a time. A picture with several, a letter, a dot, a word that is no digit, music or noise gets
   the nearest digit.
-- What surrounds a digit is taken for ink: of 50 photos of a note on a dark desk one was right, of 50 digits in
-  a drawn frame five, of 30 on clean squared paper three. Crop to the paper; draw on blank or ruled paper.
+- What surrounds a digit is taken for ink: of 50 photos of a note on a dark desk one was right, of 50 digits
+  in a drawn frame five, of 30 on clean squared paper three. Crop to the paper; draw on blank or ruled paper.
 - English only. Of accents it was measured on few; the weakest speaker above shows what to expect.
 - Quick words cut short: a six or a three that has lost its consonants is heard as eight.
 - Pictures of 8 by 8 pixels: half of the errors are nines taken for threes and fours taken for sixes.
@@ -297,7 +297,8 @@ def card(run: Run, data: Dataset, folders: Mapping[str, Path], report: dict[str,
             speakers = ", ".join(f"{n} {mean:.3f}" for n, mean in means.items())
     valid = run.epochs()[-1]["scores"]
     counts = {name: _counted(folder) for name, folder in folders.items() if name != "voices"}
-    counts |= {name: _counted(folders["voices"], name[0]) for name in ("neural", "formant")}
+    kinds = {"neural": "k", "formant": "e"}  # what make_voices.py's names begin with
+    counts |= {name: _counted(folders["voices"], letter) for name, letter in kinds.items()}
     size = (run.folder / "model.safetensors").stat().st_size
     return CARD.format(
         parameters=sum(p.numel() for p in run.model().parameters()),
