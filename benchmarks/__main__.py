@@ -39,15 +39,23 @@ def side_by_side(source: str, given: argparse.Namespace) -> Iterator[Row]:
         one = contenders.in_a_process(name, source, given.target, given.seeds, given.part, given.tested)
         ours = ours or one
         seconds, scores = np.array(one.seconds), np.array(one.scores)
+        there = np.isfinite(seconds)
+        seconds, missed = seconds[there], "" if there.all() else f"; {(~there).sum()} of {len(there)} never"
         yield (
             name,
-            f"{seconds.mean():.2f} ± {seconds.std():.2f} s ({seconds.mean() / np.mean(ours.seconds):.1f})",
+            f"{seconds.mean():.2f} ± {seconds.std():.2f} s "
+            f"({seconds.mean() / finite(ours.seconds):.1f}){missed}",
             f"{np.mean(one.rows):,.0f}",
             f"{scores.mean():.4f} ± {scores.std():.4f}",
             f"{one.pairs:,.0f} ({ours.pairs / one.pairs:.1f})",
             f"{one.latency:.3g} ms ({one.latency / ours.latency:.1f})",
             f"{one.memory:,.0f} MiB ({one.memory / ours.memory:.1f})",
         )
+
+
+def finite(seconds: list[float]) -> float:
+    """The mean of those that are."""
+    return float(np.mean([each for each in seconds if np.isfinite(each)]))
 
 
 def speeds(data: Dataset) -> Iterator[Row]:

@@ -32,7 +32,8 @@ def best() -> Config:
 def demo() -> Config:
     """`small` for a data set of some thousand rows: smaller batches and more passes.
 
-    On the embedded digits, seed 0: image 0.995, audio 0.961, image+audio 0.997; half a minute on one core.
+    On the embedded digits, macro-F1 over 5 seeds: image 0.993 ± 0.003, audio 0.970 ± 0.008, image+audio
+    0.999 ± 0.001; half a minute on one core.
     """
     config = small()
     return dataclasses.replace(config, optim=dataclasses.replace(config.optim, epochs=24, batch=64))
