@@ -339,7 +339,12 @@ LIES: dict[str, list[Source]] = {
 
 
 @pytest.mark.parametrize(
-    ("complaint", "source"), [(words, lie) for words, lies in LIES.items() for lie in lies]
+    ("complaint", "source"),
+    [
+        pytest.param(words, lie, id=f"{words} {number}")  # some files hold the time at which they were made
+        for words, lies in LIES.items()
+        for number, lie in enumerate(lies)
+    ],
 )
 def test_what_is_no_usable_recording_is_refused_in_one_line(complaint: str, source: Source) -> None:
     with pytest.raises(InputError, match=complaint) as refused:

@@ -633,7 +633,9 @@ def test_idx_files_of_other_rows_are_refused(tmp_path: Path):
         open_data(folder)
 
 
-@pytest.mark.parametrize("content", [b"no gzip", gzip.compress(idx_bytes(drawn(3, 0)))[:-300]])
+@pytest.mark.parametrize(
+    "content", [b"no gzip", gzip.compress(idx_bytes(drawn(3, 0)))[:-300]], ids=["none", "cut short"]
+)
 def test_bad_gzip_is_refused(tmp_path: Path, content: bytes):
     folder = mnist(tmp_path / "mnist", gzipped=True)
     (folder / "train-images-idx3-ubyte.gz").write_bytes(content)
