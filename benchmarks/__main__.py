@@ -113,8 +113,11 @@ def page(given: argparse.Namespace) -> Iterator[str]:
     )
     columns = ("recipe", "rows a CPU second", "million operations a row", "share of the matrix peak")
     yield from section("Training", columns, speeds(data))
-    columns = ("recipe", *("image", "audio", "image+audio"), "CPU time", "peak memory")
-    yield from section("Whole runs, macro-F1 on test rows", columns, whole_runs(given.data, given.recipes))
+    if given.recipes:
+        columns = ("recipe", *("image", "audio", "image+audio"), "CPU time", "peak memory")
+        yield from section(
+            "Whole runs, macro-F1 on test rows", columns, whole_runs(given.data, given.recipes)
+        )
     if given.run:
         columns = ("prediction", "figure", "CPU time", "threads")
         yield from section("Prediction", columns, predictions(given.run, Path(given.data), given.rows))

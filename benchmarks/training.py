@@ -115,7 +115,9 @@ class Pairs(Items):
 
     @torch.no_grad()
     def __getitem__(self, i: int) -> tuple[dict[str, torch.Tensor], int]:
-        row = {m: torch.as_tensor(np.array(self.tables[m][self.pointers[m][i]])) for m in self.tables}
+        row = {
+            m: torch.as_tensor(np.asarray(self.tables[m][self.pointers[m][i]]).copy()) for m in self.tables
+        }
         if not self.made:
             row = {m: self.model.front_ends[m](x[None])[0] for m, x in row.items()}
         features = {m: x.float() / 255 if x.dtype == torch.uint8 else x for m, x in row.items()}
