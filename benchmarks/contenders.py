@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -80,8 +81,7 @@ def loop(name: str, data: Dataset, target: float, seeds: int) -> Standing:
             path.write_bytes(to_onnx(model, data.spec, "features"))
             call: Callable[[Pairs], object] = Graph(path)
     else:
-        model = model.eval()
-        call = lambda part: prediction.classify(model, part)  # noqa: E731
+        call = partial(prediction.classify, model.eval())
     return _standing(reached, scores, call, pairs)
 
 

@@ -30,9 +30,8 @@ def read_image(source: Source, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
     The source is a path, the bytes of a file in any format that Pillow decodes by itself, a Pillow picture,
     or an array `(h, w)`, `(h, w, c)` or `(c, h, w)` with 1, 3 or 4 channels. Arrays of bool, uint8 and
     uint16 span their type; others, and uint16 up to 255, reach 1, 255 or 65,535, told apart by their largest
-    value. EXIF
-    orientation is applied; of an animation the first frame is read; arrays with several channels are
-    rounded to 8 bits.
+    value. EXIF orientation is applied; of an animation the first frame is read; arrays with several channels
+    are rounded to 8 bits.
 
     `ink` finds the ink on its paper and lays it out as MNIST did (seesay.signal.ink): a MNIST picture comes
     back bit for bit, a blank page is all zeros, transparent ground is the opposite of what is drawn on it.
