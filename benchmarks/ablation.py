@@ -1,0 +1,117 @@
+"""What each choice of a recipe gains: `python -m benchmarks.ablation --data open-wsd`.
+
+A modality is trained alone, with the recipe and then without one choice at a time, by the same seeds, and
+scored on the test rows. What a choice gains is the mean of the differences, in points of macro-F1, with
+their standard deviation. A modality without the other is trained as in the whole model where the fusion
+learns nothing from encodings (`posterior-sum`).
+"""
+
+import argparse
+import dataclasses
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from seesay.config import Config, Modality
+from seesay.data.batches import table
+from seesay.data.dataset import Dataset
+from seesay.data.layouts import open_data
+from seesay.data.splits import split
+from seesay.learn.train import fit, validate
+from seesay.model.classifier import build, features_of
+from seesay.recipes import recipe
+
+Change = Mapping[str, Any]
+"""Values by dotted name, as options of `seesay train` are called."""
+
+OF_BOTH: Mapping[str, Change] = {
+    "label smoothing": {"optim.label_smoothing": 0.0},
+    "average of the weights": {"optim.average": 0.0},
+    "rate up and down": {"optim.schedule": "constant"},
+    "weight decay": {"optim.weight_decay": 0.0},
+}
+
+WITHOUT: Mapping[Modality, Mapping[str, Change]] = {
+    "image": {
+        "moving": {"augment.shift": 0.0},
+        "turning": {"augment.rotate": 0.0},
+        "zooming": {"augment.zoom": 0.0},
+        "all three": {"augment.shift": 0.0, "augment.rotate": 0.0, "augment.zoom": 0.0},
+        "dropout": {"model.image.dropout": 0.0},
+        **OF_BOTH,
+    },
+    "audio": {
+        "moving in time": {"augment.delay": 0.0},
+        "stretching in time": {"augment.stretch": 0.0},
+        "masks of frames": {"augment.mask_frames": 0},
+        "masks of columns": {"augment.mask_columns": 0},
+        "a constant for each column": {"augment.tilt": 0.0},
+        "noise": {"augment.noise": 0.0},
+        "dropout": {"model.audio.dropout": 0.0},
+        **OF_BOTH,
+    },
+}
+"""By modality and name of a choice: the recipe without it."""
+
+
+def changed(config: Any, change: Change) -> Any:
+    """The config with other values in the fields of these dotted names."""
+    for name, value in change.items():
+        field, _, rest = name.partition(".")
+        inner = changed(getattr(config, field), {rest: value}) if rest else value
+        config = dataclasses.replace(config, **{field: inner})
+    return config
+
+
+def score(data: Dataset, config: Config) -> float:
+    """Macro-F1 on the test rows after the last epoch."""
+    parts = split(data, by=config.split.by, valid=config.split.valid, seed=config.split.seed)
+    model = build(config.model, data.spec, seed=config.seed)
+    *_, last = fit(model, data, parts, config)
+    assert last.model is not None
+    (found,) = validate(last.model, table(data, parts.test, features_of(last.model, data))).values()
+    return found
+
+
+def gains(
+    data: Dataset, modality: Modality, config: Config, seeds: int, choices: Mapping[str, Change]
+) -> Iterator[tuple[str, np.ndarray, float]]:
+    """A choice, macro-F1 by seed without it, and CPU seconds of a training; first of all, the recipe."""
+    alone = data.only(modality)
+    for name, change in {"nothing": {}, **choices}.items():
+        began = time.process_time()
+        found = [score(alone, changed(config, {**change, "seed": seed})) for seed in range(seeds)]
+        yield name, np.array(found), (time.process_time() - began) / seeds
+
+
+def main() -> None:
+    """Prints a table in Markdown, a line when it is known."""
+    names = sorted({name for choices in WITHOUT.values() for name in choices})
+    parser = argparse.ArgumentParser(description="What each choice of a recipe gains.")
+    parser.add_argument("--data", default="digits", help="data set, as seesay train takes it")
+    parser.add_argument("--recipe", default="small")
+    parser.add_argument("--modalities", nargs="+", default=["image", "audio"], choices=list(WITHOUT))
+    parser.add_argument("--choices", nargs="+", default=names, choices=names)
+    parser.add_argument("--seeds", type=int, default=5)
+    given = parser.parse_args()
+    torch.set_num_threads(1)
+    data = open_data(given.data)
+    for modality in given.modalities:
+        config = dataclasses.replace(recipe(given.recipe), modalities=(modality,))
+        choices = {name: WITHOUT[modality][name] for name in WITHOUT[modality] if name in given.choices}
+        print(f"\n| {modality}, {given.recipe} without | macro-F1 | it gains, points | CPU time |")
+        print("|---|---|---|---|")
+        whole = np.empty(0)
+        for name, found, seconds in gains(data, modality, config, given.seeds, choices):
+            whole = whole if len(whole) else found
+            gain = 100 * (whole - found)
+            told = f"{gain.mean():+.2f} ± {gain.std():.2f}" if name in choices else ""
+            score = f"{found.mean():.4f} ± {found.std():.4f}"
+            print(f"| {name} | {score} | {told} | {seconds:.0f} s |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
