@@ -3,6 +3,7 @@ takes."""
 
 import io
 import json
+import logging
 import sys
 from importlib.metadata import version
 from itertools import combinations
@@ -146,6 +147,13 @@ def test_it_says_what_it_takes(run: Run, file: Path, graph: Graph):
     names = ["image", "audio", "has_image", "has_audio"]
     assert [given.name for given in model.graph.input] == names
     assert all(not given.type.tensor_type.shape.dim[0].dim_value for given in model.graph.input)
+
+
+def test_exporting_leaves_warnings_of_others_as_they_were(run: Run):
+    logger = logging.getLogger("torch.onnx")
+    before = logger.level
+    to_onnx(run.model(), run.spec, "features")
+    assert logger.level == before
 
 
 def test_normalisations_are_folded_and_no_path_of_this_machine_is_in_it(file: Path):

@@ -11,8 +11,11 @@ from PIL import Image
 
 import seesay
 from seesay.cli import main
+from seesay.config import Spec
 from seesay.data.digits import digits_dataset
-from seesay.learn.run import PACKAGED
+from seesay.errors import OutputError
+from seesay.learn.run import PACKAGED, Run
+from seesay.model.classifier import Classifier
 from seesay.serve.predict import Predictor
 
 
@@ -70,10 +73,15 @@ def test_rows_of_files_are_predicted_with_its_own_rate(tmp_path: Path):
 
 
 def test_it_is_exported_where_no_run_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    given = []
-    monkeypatch.setattr("seesay.serve.export.export", lambda run, *rest: given.append(run))
-    assert main(["export", "--out", str(tmp_path / "model.onnx")]) == 0
-    assert given == [PACKAGED]
+    specs = []
+
+    def to_onnx(model: Classifier, spec: Spec, inputs: str) -> bytes:
+        specs.append(spec)
+        raise OutputError("that is enough")
+
+    monkeypatch.setattr("seesay.serve.export.to_onnx", to_onnx)
+    assert main(["export", "--out", str(tmp_path / "model.onnx")]) == 2
+    assert specs == [Run.open(PACKAGED).spec]
 
 
 def test_a_far_away_microphone_is_heard(predictor: Predictor):

@@ -312,10 +312,10 @@ def predict(
     if image or audio or out is None:
         raise InputError("--data predicts rows into a file: expected --out, and neither --image nor --audio")
     from seesay.data.layouts import open_data
-    from seesay.learn.run import PACKAGED, Run
+    from seesay.learn.run import Run
     from seesay.measure.evaluate import rows_for
 
-    opened = Run.open(run or PACKAGED)
+    opened = Run.open(run)
     dataset = open_data(data, reading_of(opened.spec))
     rows = range(len(dataset)) if split == "all" else rows_for(opened, dataset, split)
     _use(1)  # each thread works at rows of its own
@@ -337,10 +337,9 @@ def export(
         inputs: What it will be given: uint8 pictures and int16 waveforms, or features made of them.
         overwrite: Replace the file.
     """
-    from seesay.learn.run import PACKAGED
     from seesay.serve.export import export
 
-    export(run or PACKAGED, out, inputs, overwrite)
+    export(run, out, inputs, overwrite)
     print(f"{out} takes {inputs}, for any number of rows")
 
 

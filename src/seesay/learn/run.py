@@ -70,9 +70,10 @@ class Run:
         return run
 
     @staticmethod
-    def open(folder: Path | str) -> "Run":
-        """The run in this folder. It is none, or its files are broken: InputError."""
-        folder = Path(folder)
+    def open(folder: Path | str | None = None) -> "Run":
+        """The run in this folder; none: the one that comes with seesay. It is no run, or its files are
+        broken: InputError."""
+        folder = Path(folder or PACKAGED)
         path = folder / "config.json"
         if not path.is_file():
             raise InputError(f"{folder} is not a run: it has no config.json", "Make one with seesay train.")

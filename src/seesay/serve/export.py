@@ -7,10 +7,11 @@ the modality gets the shares that the classes had in training. The graph's metad
 `spec`, what is taken and how that is made, as JSON.
 """
 
+import contextlib
 import json
 import logging
 import warnings
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
 from dataclasses import asdict
 from importlib import import_module
 from importlib.metadata import version
@@ -65,9 +66,10 @@ class Doors(nn.Module):
 
 
 def export(
-    run: Run | Path | str, path: Path | str, inputs: Kind = "contents", overwrite: bool = False
+    run: Run | Path | str | None, path: Path | str, inputs: Kind = "contents", overwrite: bool = False
 ) -> None:
     """Writes the run's model as an ONNX file, after it has said in ONNX Runtime what it says in torch.
+    No run: the model that comes with seesay.
 
     It exists and `overwrite` is false, or the two differ by more than TOLERANCE: OutputError, and no file.
     The packages of the extra `onnx` are not there: InputError.
@@ -85,11 +87,9 @@ def export(
 def to_onnx(model: Classifier, spec: Spec, inputs: Kind = "contents") -> bytes:
     """The ONNX file of a model, not yet checked against it."""
     onnx, *_ = [_package(name) for name in PACKAGES]
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)  # it warns that torchvision is not there
     doors = Doors(model, inputs)
     rows = torch.export.Dim("rows", min=1, max=ROWS)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own parts
+    with _quiet():
         program = torch.onnx.export(
             torch.export.export(
                 doors, _examples(spec, inputs, 4), dynamic_shapes=(({0: rows},) * len(doors.names),)
@@ -198,6 +198,20 @@ def _blank(spec: Spec, modality: Modality, kind: Kind, rows: int) -> np.ndarray:
     if kind == "features" or (modality == "audio" and spec[modality].features == "unknown"):
         return np.zeros((rows, *spec[modality].shape), np.float32)
     return np.zeros((rows, *content_shape(spec, modality)), INTEGERS[modality])
+
+
+@contextlib.contextmanager
+def _quiet() -> Generator[None]:
+    """Without the exporter's warnings of its own parts, and that torchvision is not there."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
 
 
 def _package(name: str) -> ModuleType:

@@ -24,7 +24,7 @@ from seesay.data.contents import Reading
 from seesay.data.dataset import Dataset
 from seesay.errors import InputError, OutputError
 from seesay.files import new_file
-from seesay.learn.run import PACKAGED, Run
+from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.folding import folded
 from seesay.serve.encodings import Encodings, release
@@ -73,7 +73,7 @@ class Predictor:
     @staticmethod
     def open(run: Run | Path | str | None = None) -> "Predictor":
         """The predictor of a run, of the run in a folder, or of the one that comes with seesay."""
-        run = run if isinstance(run, Run) else Run.open(run or PACKAGED)
+        run = run if isinstance(run, Run) else Run.open(run)
         return Predictor(run.model(), run.spec)
 
     def predict(self, image: Any = None, audio: Any = None) -> Prediction:
