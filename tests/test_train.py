@@ -338,6 +338,17 @@ def test_decay_pulls_at_matrices_only():
     assert len(owned) == len(list(training.model.parameters()))
 
 
+def test_an_encoder_can_have_a_decay_of_its_own():
+    config = tiny_config()
+    image = dataclasses.replace(config.model.image, weight_decay=0.7)
+    own = dataclasses.replace(config.model, image=image)
+    training = Training(build(own, DATA.spec), dataclasses.replace(config, model=own), 1)
+    decay = {p: group["weight_decay"] for group in training.optimizer.param_groups for p in group["params"]}
+    for name, weight in training.model.named_parameters():
+        of_matrices = 0.7 if name.startswith("encoders.image") else config.optim.weight_decay
+        assert decay[weight] == (of_matrices if weight.dim() > 1 else 0), name
+
+
 def test_the_state_says_everything_and_is_taken_back():
     config = tiny_config()
     one = next(trained(config)).training

@@ -212,6 +212,8 @@ class EncoderConfig:
     fusion_dropout: float = 0.0
     """Share of its encoding's entries that a learned fusion does not see in training. Much of it for a
     modality whose contents repeat: the fusion learns those by heart and trusts it more than it deserves."""
+    weight_decay: float | None = None
+    """Of AdamW, on its matrices and kernels; none: `optim.weight_decay`."""
     kernel: int = 3
     """`report` only: height and width of the convolutions."""
     stride: int = 1
@@ -222,6 +224,8 @@ class EncoderConfig:
     def __post_init__(self) -> None:
         _check(self, "width", "layers", "kernel", "stride", least=1)
         _check(self, "dropout", "fusion_dropout", least=0, most=0.95)
+        if self.weight_decay is not None:
+            _check(self, "weight_decay", least=0)
 
 
 @dataclass(frozen=True)
@@ -324,7 +328,7 @@ class OptimConfig:
     lr: float = 4e-3
     """Highest learning rate of the cycle."""
     weight_decay: float = 0.02
-    """Of AdamW, on matrices and kernels only."""
+    """Of AdamW, on matrices and kernels only. An encoder may have its own."""
     label_smoothing: float = 0.05
     """Share of the target spread over all classes."""
     average: float = 0.05

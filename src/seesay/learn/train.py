@@ -7,6 +7,7 @@ stopped.
 
 import copy
 import time
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -227,15 +228,23 @@ SCHEDULES: Mapping[str, Callable[[float], float]] = {"one-cycle": one_cycle, "co
 rate."""
 
 
-def _optimizer(model: nn.Module, config: Config) -> torch.optim.AdamW:
-    """Weight decay on matrices and kernels, none on biases and normalisation."""
-    matrices = [p for p in model.parameters() if p.dim() > 1]
-    others = [p for p in model.parameters() if p.dim() <= 1]
-    groups = [
-        {"params": matrices, "weight_decay": config.optim.weight_decay},
-        {"params": others, "weight_decay": 0.0},
-    ]
-    return torch.optim.AdamW(groups, lr=config.optim.lr, fused=True)
+def _optimizer(model: Classifier, config: Config) -> torch.optim.AdamW:
+    """Weight decay on matrices and kernels, an encoder's own where it has some; none on biases and
+    normalisation."""
+    own = {
+        weight: decay
+        for modality, encoder in model.encoders.items()
+        if (decay := getattr(config.model, modality).weight_decay) is not None
+        for weight in encoder.parameters()
+    }
+    groups: dict[float, list[nn.Parameter]] = defaultdict(list)
+    for weight in sorted(model.parameters(), key=lambda weight: weight.dim() <= 1):
+        groups[own.get(weight, config.optim.weight_decay) if weight.dim() > 1 else 0.0].append(weight)
+    return torch.optim.AdamW(
+        [{"params": weights, "weight_decay": decay} for decay, weights in groups.items()],
+        lr=config.optim.lr,
+        fused=True,
+    )
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:
