@@ -72,6 +72,26 @@ def test_rows_of_files_are_predicted_with_its_own_rate(tmp_path: Path):
     assert len(out.read_text().splitlines()) == 5
 
 
+@pytest.mark.parametrize(
+    "sheet", ["image\none.png\n", "image,label\none.png,\n", "image,label\none.png,cat\n"]
+)
+def test_rows_without_labels_are_predicted(tmp_path: Path, sheet: str):
+    """Nor need a label be one that the model knows, nor be there twice: nobody learns from it."""
+    canvas = np.full((120, 100), 255, np.uint8)
+    canvas[20:100, 46:54] = 0
+    Image.fromarray(canvas).save(tmp_path / "one.png")
+    (tmp_path / "new.csv").write_text(sheet)
+    out = tmp_path / "predictions.csv"
+    assert main(["predict", "--data", str(tmp_path / "new.csv"), "--out", str(out)]) == 0
+    assert [line.split(",")[:2] for line in out.read_text().splitlines()[1:]] == [["0", "1"]]
+
+
+def test_rows_to_learn_from_need_labels(tmp_path: Path, capsys: pytest.CaptureFixture[str]):
+    (tmp_path / "new.csv").write_text("image\none.png\n")
+    assert main(["data", "info", str(tmp_path / "new.csv")]) == 2
+    assert "no column 'label'" in capsys.readouterr().err
+
+
 def test_it_is_exported_where_no_run_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     specs = []
 

@@ -47,9 +47,11 @@ def dataset_from(
     pairing: Pairing = "given",
     sources: Iterable[str] = (),
     where: str = "",
+    labelled: bool = True,
 ) -> Dataset:
     """The data set of these tables and columns, an entry per row each. `labels` are names or whole numbers;
-    with `classes` they are indices into those. A row of the test split may have an empty label: not known.
+    with `classes` they are indices into those. A row of the test split may have an empty label: not known;
+    any row may where they are not `labelled`, and there may be less than two classes.
     `where`: what to call all this in a message, if not by its name.
 
     Columns of another length, odd labels or splits, a class of a single row, less than two classes:
@@ -64,10 +66,12 @@ def dataset_from(
             raise InputError(f"{where}: {len(rows)} rows need as many {what}, got {len(column)}")
     splits = np.full(len(rows), MISSING, np.int8) if split is None else split_index(split, where)
     names = label_names(labels, where)
-    check_known(names, splits, where)
+    if labelled:
+        check_known(names, splits, where)
     found = tuple(classes) or classes_of(names)
     label = label_index(names, found, by_number=bool(classes), where=where)
-    check_classes(label, found, where)
+    if labelled:
+        check_classes(label, found, where)
     return Dataset(
         spec=Spec(found, **specs),
         contents={m: table.contents for m, table in tables.items()},

@@ -45,7 +45,7 @@ def silent(items: Iterable[Any], _description: str) -> Iterable[Any]:
 
 @dataclass(frozen=True)
 class Reading:
-    """How files of pictures and recordings become contents."""
+    """How files of pictures and recordings become contents, and rows."""
 
     rate: int | None = None
     """Samples a second; none: the lowest among the recordings, so that bandwidth tells nothing, and at most
@@ -58,6 +58,8 @@ class Reading:
     """How pictures are read: as `ink` on paper or as a `photo`; `auto` looks at some of them."""
     size: int = 28
     """Height and width of pictures in pixels."""
+    labelled: bool = True
+    """Whether rows need labels, and of two classes or more. Those that are only predicted do not."""
 
     def __post_init__(self) -> None:
         limits = {"size": (1, WIDEST), "rate": audio.RATES, "seconds": (0, audio.LONGEST)}

@@ -1,10 +1,10 @@
 """Files that people have: a manifest that lists them, folders of recordings, folders of pictures.
 
 A manifest is a CSV or Parquet file with the columns `image`, `audio`, `label` and optionally `split`,
-`speaker`; paths are relative to it and an empty cell is missing. Recordings are named
-`{label}_{speaker}_{take}.wav`, as in the Free Spoken Digit Dataset, or lie in folders as
-`{word}/{speaker}_*.wav`, as in Speech Commands. Pictures lie in folders as `{label}/*.png`, or are the four
-files of MNIST.
+`speaker`; paths are relative to it and an empty cell is missing. Rows that are only predicted need no
+`label`. Recordings are named `{label}_{speaker}_{take}.wav`, as in the Free Spoken Digit Dataset, or lie in
+folders as `{word}/{speaker}_*.wav`, as in Speech Commands. Pictures lie in folders as `{label}/*.png`, or are
+the four files of MNIST.
 """
 
 import re
@@ -53,7 +53,7 @@ class Recording:
 def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
     """The data set that a manifest lists. An odd manifest, or files that cannot be read: InputError that
     names them."""
-    columns = read_columns(path, ("label",))
+    columns = read_columns(path, ("label",) if reading.labelled else ())
     readers = {"image": image_contents, "audio": audio_contents}
     paths: dict[Modality, list[Path | None]] = {
         m: [path.parent / cell if cell else None for cell in columns[m]]
@@ -63,7 +63,7 @@ def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -
     if not paths:
         raise InputError(
             f"{path} names no picture and no recording, only has {', '.join(columns)}",
-            "It needs the columns image and label, audio and label, or all three.",
+            "It needs a column image, audio or both.",
         )
     neither = [f"row {i}" for i, row in enumerate(zip(*paths.values(), strict=True), 1) if not any(row)]
     if neither:
@@ -75,11 +75,12 @@ def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -
     return dataset_from(
         path.stem,
         {m: readers[m](files, reading, str(path), track) for m, files in paths.items()},
-        columns["label"],
+        columns.get("label", [""] * len(next(iter(columns.values())))),
         split=columns.get("split"),
         speaker=columns.get("speaker"),
         sources=[f"the manifest {path.name}"],
         where=str(path),
+        labelled=reading.labelled,
     )
 
 
@@ -137,6 +138,7 @@ def read_recordings(folder: Path, reading: Reading = USUAL, track: Track = silen
         speaker=[recording.speaker for recording in found],
         sources=[f"the folder of recordings {folder.resolve().name}"],
         where=str(folder),
+        labelled=reading.labelled,
     )
 
 
@@ -153,7 +155,13 @@ def read_pictures(folder: Path, reading: Reading = USUAL, track: Track = silent)
     what = "MNIST's idx files in" if idx else "the folders of pictures in"
     name = folder.resolve().name
     return dataset_from(
-        name, {"image": table}, labels, split=split, sources=[f"{what} {name}"], where=str(folder)
+        name,
+        {"image": table},
+        labels,
+        split=split,
+        sources=[f"{what} {name}"],
+        where=str(folder),
+        labelled=reading.labelled,
     )
 
 

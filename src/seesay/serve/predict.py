@@ -174,8 +174,8 @@ def _bare(spec: Any) -> dict[str, Any]:
 
 
 def reading_of(spec: Spec) -> Reading:
-    """How files become contents as the model knows them."""
-    reading = Reading()
+    """How files become contents as the model knows them, to be predicted."""
+    reading = Reading(labelled=False)
     if spec.image is not None:
         reader = "auto" if spec.image.reader == "unknown" else spec.image.reader
         reading = replace(reading, size=spec.image.height, reader=reader)
