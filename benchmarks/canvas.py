@@ -56,6 +56,7 @@ WIDTHS = (0.02, 0.12)  # of the digit's height: pens, from pencil to marker
 SIDES = (100, 600)  # pixels: the shorter side of a canvas
 HEIGHTS = (0.35, 0.85)  # of the canvas's shorter side: how high a digit is
 GROUNDS = ("dark on light", "light on dark", "coloured", "transparent", "bilevel")
+SHARES = (0.35, 0.25, 0.2, 0.12, 0.08)  # of the grounds
 
 
 @dataclass(frozen=True)
@@ -72,8 +73,19 @@ def drawings(count: int, seed: int) -> Iterator[Drawing]:
     """So many canvas drawings, the ten digits in turn."""
     for number, random in _turns(count, seed):
         allograph, ink = _written(number % 10, random)
-        ground = str(random.choice(GROUNDS, p=(0.35, 0.25, 0.2, 0.12, 0.08)))
+        ground = str(random.choice(GROUNDS, p=SHARES))
         yield Drawing(number % 10, allograph, ground, _coloured(ink, ground, random))
+
+
+def printed(count: int, seed: int) -> Iterator[Drawing]:
+    """So many drawings in a frame, on rules and on squares of a program, in turn, the ten digits in turn."""
+    for number, random in _turns(count, seed):
+        allograph, ink = _written(number % 10, random)
+        lines = ("frame", "rules", "squares")[number // 10 % 3]
+        under = np.maximum(ink, _printed(lines, ink.shape, random))
+        yield Drawing(
+            number % 10, allograph, lines, _coloured(under, str(random.choice(GROUNDS, p=SHARES)), random)
+        )
 
 
 def photos(count: int, seed: int) -> Iterator[Drawing]:
@@ -159,6 +171,24 @@ def _log_uniform(limits: tuple[float, float], random: Generator) -> float:
 
 
 # ------------------------------------------------------------------------------------------------- the ground
+
+
+def _printed(lines: str, shape: tuple[int, ...], random: Generator) -> Ink:
+    """Lines on a page of this shape: a frame as dark as the ink, rules and squares fainter."""
+    page, side = np.zeros(shape), min(shape)
+    thick = int(random.integers(1, 2 + side // 60))
+    if lines == "frame":
+        inset = int(random.integers(0, 1 + side // 12))
+        inner = np.s_[inset + thick : -inset - thick]
+        page[inset : shape[0] - inset, inset : shape[1] - inset] = 1
+        page[inner, inner] = 0
+        return page
+    period, faint = int(random.integers(side // 14, side // 6)), random.uniform(0.15, 0.6)
+    start = int(random.integers(period))
+    page[start::period] = faint
+    if lines == "squares":
+        page[:, start::period] = faint
+    return page
 
 
 def _coloured(ink: Ink, ground: str, random: Generator) -> Image.Image:

@@ -204,6 +204,9 @@ def score_pictures(run: Path) -> dict[str, float]:
     sets = {
         "scikit-learn's 1,797 digits, 8 by 8": scans,
         "200 canvas drawings": [(d.digit, d.picture) for d in canvas.drawings(200, seed=1)],
+        "200 drawings in a frame, on rules, on squares": [
+            (d.digit, d.picture) for d in canvas.printed(200, seed=1)
+        ],
         "200 simulated photos of paper": [(d.digit, d.picture) for d in canvas.photos(200, seed=1)],
     }
     return {name: _image_score(predictor, pictures) for name, pictures in sets.items()}
@@ -271,8 +274,8 @@ This model on its own validation rows (speakers that it was not trained on, pict
 
 - One digit at a time. A picture with several, a letter, a dot, a word that is no digit, music or noise gets
   the nearest digit.
-- What surrounds a digit is taken for ink: of 50 photos of a note on a dark desk one was right, of 50 digits
-  in a drawn frame five, of 30 on clean squared paper three. Crop to the paper; draw on blank or ruled paper.
+- What surrounds the paper in a photo is taken for ink: of 50 notes on a dark desk one was right. Crop to the
+  paper.
 - English only. Of accents it was measured on few; the weakest speaker above shows what to expect.
 - Quick words cut short: a six or a three that has lost its consonants is heard as eight.
 - Pictures of 8 by 8 pixels: half of the errors are nines taken for threes and fours taken for sixes.

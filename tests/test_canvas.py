@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from benchmarks.canvas import ALLOGRAPHS, GROUNDS, drawings, photos, strokes_of
+from benchmarks.canvas import ALLOGRAPHS, GROUNDS, drawings, photos, printed, strokes_of
 
 from seesay.config import ImageSpec
 from seesay.signal.image import read_image
@@ -31,6 +31,14 @@ def test_strokes_stay_on_the_canvas() -> None:
         border = np.concatenate([seen[0], seen[-1], seen[:, 0], seen[:, -1]])
         assert (border == border[0]).all(), drawing.allograph
         assert (seen != border[0]).any(), drawing.allograph
+
+
+def test_frames_rules_and_squares_come_in_turn_and_are_read_as_a_digit_alone() -> None:
+    lined = list(printed(60, 1))
+    assert [drawing.ground for drawing in lined[::10]] == ["frame", "rules", "squares"] * 2
+    for drawing in lined:
+        read = read_image(drawing.picture, ImageSpec())
+        assert 0.03 < read.mean() < 0.4, (drawing.digit, drawing.ground)
 
 
 @pytest.mark.parametrize("allograph", ALLOGRAPHS)

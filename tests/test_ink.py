@@ -21,6 +21,7 @@ from seesay.signal.ink import (
     extent,
     is_laid_out,
     lay_out,
+    place,
     stroke_width,
     without_ruled_lines,
 )
@@ -30,6 +31,18 @@ SHAPES = {
     "4": ((0.1, 0.0), (0.0, 0.5), (0.5, 0.5), (0.5, 0.1), (0.5, 1.0)),
     "7": ((0.0, 0.05), (0.6, 0.0), (0.25, 1.0)),
 }
+
+
+DISPLAY = {
+    "a": np.s_[30:33, 60:140],
+    "b": np.s_[30:102, 137:140],
+    "c": np.s_[99:170, 137:140],
+    "d": np.s_[167:170, 60:140],
+    "e": np.s_[99:170, 60:63],
+    "f": np.s_[30:102, 60:63],
+    "g": np.s_[99:102, 60:140],
+}
+"""The segments of a display's digits, clockwise from the top; the last is the bar in the middle."""
 
 
 def drawn(
@@ -105,6 +118,44 @@ def test_polarity_and_contrast_do_not_matter(digit: str) -> None:
     for paper, pen in ((1, 0), (0, 1), (1, 0.5), (0.2, 0.9), (0, 0.3), (0.6, 0.1)):
         other = lay_out((paper + (pen - paper) * ink).astype(np.float32), 28, 28)
         np.testing.assert_allclose(other, read(ink), atol=0.02)
+
+
+def framed(ink: np.ndarray, inset: int, thick: int) -> np.ndarray:
+    inside = np.zeros([side - 2 * (inset + thick) for side in ink.shape])
+    return np.maximum(ink, np.pad(np.pad(inside, thick, constant_values=1), inset))
+
+
+def ruled(ink: np.ndarray, squared: bool) -> np.ndarray:
+    lines = np.zeros_like(ink)
+    if squared:
+        lines[:, 20::30] = 0.2
+    lines[9::30] = 0.2
+    return np.maximum(ink, lines)
+
+
+@pytest.mark.parametrize("digit", SHAPES)
+@pytest.mark.parametrize(("inset", "thick"), [(0, 1), (0, 15), (1, 1), (5, 4), (25, 2)])
+def test_a_frame_is_no_ink(digit: str, inset: int, thick: int) -> None:
+    ink = drawn(digit)
+    for picture in (framed(ink, inset, thick), 1 - framed(ink, inset, thick)):
+        np.testing.assert_allclose(lay_out(picture.astype(np.float32), 28, 28), read(ink), atol=0.02)
+
+
+@pytest.mark.parametrize("digit", SHAPES)
+@pytest.mark.parametrize("squared", [False, True], ids=["ruled", "squared"])
+def test_printed_lines_are_no_ink(digit: str, squared: bool) -> None:
+    ink = drawn(digit)
+    assert likeness(read(ruled(ink, squared)), read(ink)) > 0.99
+
+
+def test_a_digit_made_of_straight_lines_stays() -> None:
+    """Zero, two, six and eight of a display: what looks like a frame is all there is, or is none."""
+    for strokes in ("abcdef", "abged", "afgedc", "abcdefg"):
+        canvas = np.zeros((200, 200), np.float32)
+        for name in strokes:
+            canvas[DISPLAY[name]] = 1
+        picture = place(canvas, 28, 28)
+        np.testing.assert_array_equal(read(canvas), picture, strokes)
 
 
 @pytest.mark.parametrize("digit", SHAPES)

@@ -11,7 +11,7 @@ import math
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, UInt8
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 from scipy import ndimage
@@ -20,6 +20,8 @@ Grey = Float[np.ndarray, "h w"]
 Scaled = Float[np.ndarray, "height width"]
 Mask = Bool[np.ndarray, "h w"]
 
+TRACE = 0.15  # of full ink: as much is needed to count as ink where its extent is looked for
+SPAN = 0.85  # of the extent of all ink: how far the lines of a frame or of squared paper reach
 LONGEST = 1024  # pixels: side at which ink is looked for; a digit a fiftieth as wide still has 20 pixels
 BOX = 20 / 28  # of the shorter side: the box that the ink is scaled into, as in MNIST
 FINE = 8  # times finer than the box: the grid of clean strokes; MNIST was averaged down from bilevel scans
@@ -43,6 +45,7 @@ def lay_out(grey: Grey, height: int, width: int) -> Scaled:
     light, comes back as it is, to the 8 bits that it was stored with.
     """
     grey = resized(grey, LONGEST / max(grey.shape)) if max(grey.shape) > LONGEST else grey
+    grey = without_edge(grey) if min(grey.shape) > SMALL else grey
     ground = even_ground(grey)
     if ground is None:
         return place(ink_on_uneven_paper(grey), height, width)
@@ -51,7 +54,7 @@ def lay_out(grey: Grey, height: int, width: int) -> Scaled:
         return np.rint(ink * 255).astype(np.float32) / np.float32(255)
     if ink.max() < FAINT:
         return np.zeros((height, width), np.float32)
-    return place(ink / ink.max(), height, width)
+    return place(without_print(ink / ink.max()), height, width)
 
 
 def is_laid_out(ink: Grey, height: int, width: int) -> bool:
@@ -71,6 +74,22 @@ def fills(ink: Grey, box: int, slack: int = 0) -> bool:
 # ------------------------------------------------------------------------------------------- finding the ink
 
 
+def without_edge(grey: Grey) -> Grey:
+    """What is inside a frame along the border: thin, of one value, and not of that which most pixels have."""
+    levels = np.rint(grey * 255).astype(np.uint8)
+    paper, rings, widest = int(np.argmax(Image.fromarray(levels).histogram())), 0, min(grey.shape) // 20
+    while rings <= widest and levels[rings, rings] != paper and _even_ring(levels, rings):
+        rings += 1
+    return grey[rings:-rings, rings:-rings] if 0 < rings <= widest else grey
+
+
+def _even_ring(levels: UInt8[np.ndarray, "h w"], inset: int) -> bool:
+    """Whether all pixels so far from the border have one value."""
+    here = slice(inset, -1 - inset)
+    sides = (levels[inset, here], levels[-1 - inset, here], levels[here, inset], levels[here, -1 - inset])
+    return all((side == levels[inset, inset]).all() for side in sides)
+
+
 def even_ground(grey: Grey) -> float | None:
     """The one value of the paper in a drawing or a clean scan; None where the paper is not of one value."""
     levels = np.rint(grey * 255).astype(np.uint8)
@@ -85,6 +104,47 @@ def even_ground(grey: Grey) -> float | None:
     contrast = np.flatnonzero(side).max(initial=0)
     weak = side[: contrast // 4].sum()  # the edges of strokes have a little of it, shadows much
     return None if min(grey.shape) > SMALL and weak > 0.01 + 2 / min(grey.shape) else ground / 255
+
+
+def without_print(ink: Grey) -> Grey:
+    """A frame around the ink, squares or rules that a program drew under it, taken out.
+
+    These are thin, straight and reach from end to end of all the ink there is: two or more each way, or three
+    or more one way that go through the whole picture. No digit has those. Strokes that cross them are mended.
+    """
+    mask = ink > TRACE
+    if min(ink.shape) <= SMALL or not mask.any():  # in a few pixels a stroke may well be a line
+        return ink
+    part = extent(mask)
+    whole = mask[part]
+    across, down = _spanning(whole), _spanning(whole.T)
+    if min(len(across), len(down)) < 2:
+        across, down = (
+            lines if len(lines) > 2 and size == all_of_it else []
+            for lines, size, all_of_it in zip((across, down), whole.shape[::-1], ink.shape[::-1], strict=True)
+        )
+    if not across and not down:
+        return ink
+    rest = ink.copy()
+    _mend(rest[part], across)
+    _mend(rest[part].T, down)
+    return rest if (rest > TRACE).any() else ink
+
+
+def _spanning(mask: Mask) -> list[slice]:
+    """The runs of rows that are ink from the first column to the last, if they are thin."""
+    full = np.concatenate([[False], np.count_nonzero(mask, 1) > SPAN * mask.shape[1], [False]])
+    begins, ends = np.flatnonzero(full[1:] & ~full[:-1]), np.flatnonzero(full[:-1] & ~full[1:])
+    thin = max(2, min(mask.shape) / 20)
+    return [slice(int(a), int(b)) for a, b in zip(begins, ends, strict=True) if b - a <= thin]
+
+
+def _mend(ink: Grey, lines: list[slice]) -> None:
+    """Rows of lines get what both of their neighbours have, in place."""
+    for line in lines:
+        above, below = line.start - 1, line.stop
+        inside = above >= 0 and below < len(ink)
+        ink[line] = np.minimum(ink[above], ink[below]) if inside else 0
 
 
 def ink_on_uneven_paper(grey: Grey) -> Grey:
@@ -171,7 +231,7 @@ def place(ink: Grey, height: int, width: int) -> Scaled:
     if not ink.any():
         return picture
     crop = ink[extent(ink > 0)]
-    scaled = crop if fills(crop, box) else into_box(ink[extent(ink > 0.15)], box)
+    scaled = crop if fills(crop, box) else into_box(ink[extent(ink > TRACE)], box)
     mass = np.rint(ndimage.center_of_mass(scaled)).astype(int)
     room = np.subtract((height, width), scaled.shape)
     top, left = np.clip(np.array((height // 2, width // 2)) - mass, 0, room)
