@@ -3,12 +3,14 @@
 import dataclasses
 import math
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
-from benchmarks import contenders, prediction, training
+from benchmarks import ablation, contenders, prediction, training
 
 from seesay.model.classifier import Classifier
-from tiny import tiny_data
+from seesay.recipes import recipe
+from tiny import tiny_config, tiny_data
 
 
 def reached(scores: list[float], monkeypatch: pytest.MonkeyPatch) -> training.Reached:
@@ -59,3 +61,30 @@ def test_the_support_vector_machine_is_measured_on_both_modalities():
 
 def test_peak_memory_is_that_of_the_process():
     assert prediction.peak_memory() > 50  # MiB: torch alone is more
+
+
+@pytest.mark.parametrize(
+    ("modality", "choice"), [(m, choice) for m, choices in ablation.WITHOUT.items() for choice in choices]
+)
+def test_every_choice_is_one_of_the_recipe(modality: str, choice: str):
+    """Without it the config is another one, and nothing else is changed."""
+    small, change = recipe("small"), ablation.WITHOUT[modality][choice]
+    without = ablation.changed(small, change)
+    assert without != small
+    assert ablation.changed(without, {name: value_of(small, name) for name in change}) == small
+
+
+def value_of(config: Any, name: str) -> Any:
+    for field in name.split("."):
+        config = getattr(config, field)
+    return config
+
+
+def test_what_a_choice_gains_is_measured_by_the_same_seeds():
+    data = tiny_data(each=40)
+    config = dataclasses.replace(tiny_config(), modalities=("image",))
+    found = list(ablation.gains(data, "image", config, 2, {"none": {}, "no steps": {"optim.lr": 1e-8}}))
+    (first, whole, _), (second, same, _), (_, worse, _) = found
+    assert (first, second) == ("nothing", "none")
+    assert whole.tolist() == same.tolist()
+    assert (worse < whole).all()
