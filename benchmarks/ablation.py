@@ -31,7 +31,6 @@ OF_BOTH: Mapping[str, Change] = {
     "label smoothing": {"optim.label_smoothing": 0.0},
     "average of the weights": {"optim.average": 0.0},
     "rate up and down": {"optim.schedule": "constant"},
-    "weight decay": {"optim.weight_decay": 0.0},
 }
 
 WITHOUT: Mapping[Modality, Mapping[str, Change]] = {
@@ -41,6 +40,7 @@ WITHOUT: Mapping[Modality, Mapping[str, Change]] = {
         "zooming": {"augment.zoom": 0.0},
         "all three": {"augment.shift": 0.0, "augment.rotate": 0.0, "augment.zoom": 0.0},
         "dropout": {"model.image.dropout": 0.0},
+        "weight decay": {"optim.weight_decay": 0.0, "model.image.weight_decay": 0.0},
         **OF_BOTH,
     },
     "audio": {
@@ -51,6 +51,7 @@ WITHOUT: Mapping[Modality, Mapping[str, Change]] = {
         "a constant for each column": {"augment.tilt": 0.0},
         "noise": {"augment.noise": 0.0},
         "dropout": {"model.audio.dropout": 0.0},
+        "weight decay": {"optim.weight_decay": 0.0},
         **OF_BOTH,
     },
 }

@@ -19,7 +19,7 @@ from torch.utils.data import Dataset as Items
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import matrix_peak
-from seesay.config import Config
+from seesay.config import Config, EncoderConfig, ModelConfig
 from seesay.data.batches import Batch, Table, table
 from seesay.data.dataset import Dataset
 from seesay.data.splits import split
@@ -52,12 +52,13 @@ class Reached:
 
 
 def quick(seed: int) -> Config:
-    """`small` in a hurry: one short cycle of a high learning rate, small batches, features as they are
-    (docs/log.md)."""
+    """`small` in a hurry: one short cycle of a high learning rate, small batches, little decay,
+    features as they are (docs/log.md)."""
     usual = recipe("small")
     return dataclasses.replace(
         usual,
         seed=seed,
+        model=ModelConfig(image=EncoderConfig()),
         augment=dataclasses.replace(AS_IT_IS, repair=True),
         optim=dataclasses.replace(usual.optim, epochs=1, batch=64, lr=0.016, average=0.15),
     )

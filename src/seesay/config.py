@@ -234,8 +234,8 @@ class ModelConfig:
 
     dim: int = 64
     """Length of an encoding."""
-    image: EncoderConfig = EncoderConfig()
-    """The picture's encoder."""
+    image: EncoderConfig = EncoderConfig(weight_decay=1.0)
+    """The picture's encoder. Pictures gain from much decay, recordings nothing (docs/log.md)."""
     audio: EncoderConfig = EncoderConfig(width=64)
     """The recording's encoder."""
     fusion: Literal["concat", "gated", "attention", "low-rank", "mean", "posterior-sum"] = "posterior-sum"
