@@ -338,17 +338,6 @@ def test_decay_pulls_at_matrices_only():
     assert len(owned) == len(list(training.model.parameters()))
 
 
-@pytest.mark.parametrize(("fusion", "apart"), [("posterior-sum", True), ("concat", False)])
-def test_senses_learn_apart_where_the_fusion_has_nothing_to_learn(fusion: Any, apart: bool):
-    """What is said decides nothing about how pictures are seen; a fusion that learns tells both encoders."""
-    config = tiny_config(epochs=1, model=tiny_model(fusion=fusion), augment=STILL)
-    recordings = np.random.default_rng(0).permutation(DATA.contents["audio"])
-    other = DATA.replace(contents={**DATA.contents, "audio": recordings})
-    one, two = (next(trained(config, data)).training.model.encoders["image"] for data in (DATA, other))
-    same = [torch.equal(a, b) for a, b in zip(one.parameters(), two.parameters(), strict=True)]
-    assert all(same) if apart else not any(same)
-
-
 def test_an_encoder_can_have_a_decay_of_its_own():
     config = tiny_config()
     image = dataclasses.replace(config.model.image, weight_decay=0.7)

@@ -26,8 +26,8 @@ def best() -> Config:
     """
     return dataclasses.replace(
         small(),
-        model=ModelConfig(image=EncoderConfig(kind="deep", width=32, layers=3, weight_decay=0.4)),
-        optim=OptimConfig(epochs=14),
+        model=ModelConfig(image=EncoderConfig(kind="deep", width=32, layers=3)),
+        optim=OptimConfig(epochs=14, weight_decay=0.4),
     )
 
 

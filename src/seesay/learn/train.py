@@ -41,7 +41,7 @@ class Epoch:
     number: int
     """From 1."""
     loss: float
-    """Mean over the batches: the sum over the conditions that are taught of the cross-entropy, in nats."""
+    """Mean over the batches: the sum over the conditions of the cross-entropy, in nats."""
     scores: Mapping[Condition, float]
     """Macro-F1 on the validation rows, of the averaged weights."""
     seconds: float
@@ -69,7 +69,6 @@ class Training:
         self.optimizer = _optimizer(self.model, config)
         self.steps, self.epochs, self.done, self.best = steps, 0, 0, -1.0
         self.config = config
-        self.taught = taught(model)
         self.bfloat16 = uses_bfloat16(config.optim.precision, model.log_prior.device)
 
     def step(self, batch: Batch) -> float:
@@ -78,8 +77,7 @@ class Training:
             group["lr"] = self.config.optim.lr * SCHEDULES[self.config.optim.schedule](self.done / self.steps)
         self.model.train()
         with torch.autocast(batch.label.device.type, torch.bfloat16, enabled=self.bfloat16):
-            said = self.model.classify(batch.inputs, batch.present)
-        logits = {name: said[name] for name in self.taught if name in said}
+            logits = self.model.classify(batch.inputs, batch.present)
         loss = loss_of(logits, batch, self.config.optim.label_smoothing)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
@@ -191,13 +189,6 @@ def augmented(batches: Iterable[Batch], config: AugmentConfig, generator: Genera
     for batch in batches:
         inputs = {m: augment(x, m, config, generator) for m, x in batch.inputs.items()}
         yield Batch(inputs, batch.present, batch.label, batch.rows)
-
-
-def taught(model: Classifier) -> tuple[Condition, ...]:
-    """The conditions whose cross-entropy is minimised: all, but of a fusion that has nothing to learn only
-    what each modality says alone. A sum of opinions is to be certain, so each of them would learn to be less
-    certain than it is, and to leave the hard rows to the other one (docs/log.md)."""
-    return model.conditions if any(True for _ in model.fusion.parameters()) else model.modalities
 
 
 def loss_of(logits: Mapping[Condition, Tensor], batch: Batch, smoothing: float) -> Tensor:
