@@ -2,8 +2,8 @@
 
 A modality is trained alone, with the recipe and then without one choice at a time, by the same seeds, and
 scored on the test rows. What a choice gains is the mean of the differences, in points of macro-F1, with
-their standard deviation. A modality without the other is trained as in the whole model where the fusion
-learns nothing from encodings (`posterior-sum`).
+their standard deviation. Alone, a modality is not taught together with the other, which changes its scores
+a little (docs/log.md).
 """
 
 import argparse

@@ -148,14 +148,49 @@ def test_printed_lines_are_no_ink(digit: str, squared: bool) -> None:
     assert likeness(read(ruled(ink, squared)), read(ink)) > 0.99
 
 
-def test_a_digit_made_of_straight_lines_stays() -> None:
-    """Zero, two, six and eight of a display: what looks like a frame is all there is, or is none."""
-    for strokes in ("abcdef", "abged", "afgedc", "abcdefg"):
-        canvas = np.zeros((200, 200), np.float32)
-        for name in strokes:
-            canvas[DISPLAY[name]] = 1
-        picture = place(canvas, 28, 28)
-        np.testing.assert_array_equal(read(canvas), picture, strokes)
+ZERO, TWO, THREE, FIVE, SIX, EIGHT, NINE = "abcdef", "abged", "abgcd", "afgcd", "afgedc", "abcdefg", "abcdfg"
+
+
+@pytest.mark.parametrize(
+    ("strokes", "margin"),
+    [
+        *((strokes, 0) for strokes in (TWO, THREE, FIVE, SIX, NINE)),
+        *((strokes, margin) for strokes in (ZERO, TWO, THREE, FIVE, SIX, EIGHT, NINE) for margin in (1, 30)),
+    ],
+)
+def test_a_digit_made_of_straight_lines_stays(strokes: str, margin: int) -> None:
+    """Those of a display, cropped to the ink or not: what looks like a frame or rules is all there is."""
+    canvas = np.zeros((200, 200), np.float32)
+    for name in strokes:
+        canvas[DISPLAY[name]] = 1
+    cropped = canvas[30 - margin : 170 + margin, 60 - margin : 140 + margin]
+    np.testing.assert_array_equal(read(cropped), place(cropped, 28, 28))
+
+
+def test_a_speck_in_a_digit_of_straight_lines_is_not_all_that_is_read() -> None:
+    canvas = np.zeros((200, 200), np.float32)
+    for segment in DISPLAY.values():
+        canvas[segment] = 1
+    plain = read(canvas)
+    canvas[60:64, 95:99] = 1
+    assert read(canvas).sum() > 0.95 * plain.sum()
+
+
+@pytest.mark.parametrize("side", [600, 2000])
+def test_a_hairline_on_a_large_canvas_is_read(side: int) -> None:
+    canvas = Image.new("L", (side, side))
+    ImageDraw.Draw(canvas).ellipse((side * 0.3, side * 0.2, side * 0.7, side * 0.8), outline=255)
+    thick = Image.new("L", (side, side))
+    box = (side * 0.3, side * 0.2, side * 0.7, side * 0.8)
+    ImageDraw.Draw(thick).ellipse(box, outline=255, width=side // 20)
+    one, other = (read(np.asarray(picture, np.float32) / 255) for picture in (canvas, thick))
+    assert likeness(one, other) > 0.8
+
+
+@pytest.mark.parametrize("shape", [(3000, 2), (66, 3000)])
+def test_a_strip_of_uneven_paper_is_read(shape: tuple[int, int]) -> None:
+    grey = np.random.default_rng(0).uniform(0.2, 0.9, shape).astype(np.float32)
+    assert lay_out(grey, 28, 28).shape == (28, 28)
 
 
 @pytest.mark.parametrize("digit", SHAPES)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from benchmarks.canvas import printed
 from PIL import Image
 
 import seesay
@@ -90,6 +91,13 @@ def test_rows_to_learn_from_need_labels(tmp_path: Path, capsys: pytest.CaptureFi
     (tmp_path / "new.csv").write_text("image\none.png\n")
     assert main(["data", "info", str(tmp_path / "new.csv")]) == 2
     assert "no column 'label'" in capsys.readouterr().err
+
+
+def test_what_a_program_draws_under_a_digit_does_not_matter(predictor: Predictor):
+    """Frames, rules and squares; taken for ink, half of them are misread."""
+    lined = list(printed(60, seed=3))
+    right = [predictor.predict(image=d.picture).label == str(d.digit) for d in lined]
+    assert np.mean(right) > 0.93
 
 
 def test_it_is_exported_where_no_run_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

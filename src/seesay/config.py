@@ -328,7 +328,7 @@ class OptimConfig:
     lr: float = 4e-3
     """Highest learning rate of the cycle."""
     weight_decay: float = 0.02
-    """Of AdamW, on matrices and kernels only. An encoder may have its own."""
+    """Of AdamW, on matrices and kernels only. An encoder may have its own, as pictures have in `small`."""
     label_smoothing: float = 0.05
     """Share of the target spread over all classes."""
     average: float = 0.05

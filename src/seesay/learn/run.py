@@ -73,7 +73,7 @@ class Run:
     def open(folder: Path | str | None = None) -> "Run":
         """The run in this folder; none: the one that comes with seesay. It is no run, or its files are
         broken: InputError."""
-        folder = Path(folder or PACKAGED)
+        folder = PACKAGED if folder is None else Path(folder)
         path = folder / "config.json"
         if not path.is_file():
             raise InputError(f"{folder} is not a run: it has no config.json", "Make one with seesay train.")

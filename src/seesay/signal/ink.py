@@ -22,6 +22,8 @@ Mask = Bool[np.ndarray, "h w"]
 
 TRACE = 0.15  # of full ink: as much is needed to count as ink where its extent is looked for
 SPAN = 0.85  # of the extent of all ink: how far the lines of a frame or of squared paper reach
+THIN = 0.1  # of the shorter side: no frame and no line of squared paper is thicker
+LEFT = 0.2  # of the extent of all ink: what is left when lines are taken out is no smaller, or they stay
 LONGEST = 1024  # pixels: side at which ink is looked for; a digit a fiftieth as wide still has 20 pixels
 BOX = 20 / 28  # of the shorter side: the box that the ink is scaled into, as in MNIST
 FINE = 8  # times finer than the box: the grid of clean strokes; MNIST was averaged down from bilevel scans
@@ -75,12 +77,22 @@ def fills(ink: Grey, box: int, slack: int = 0) -> bool:
 
 
 def without_edge(grey: Grey) -> Grey:
-    """What is inside a frame along the border: thin, of one value, and not of that which most pixels have."""
+    """What is inside a frame along the border: thin, of one value, and not of that which most pixels have.
+
+    Where nothing is inside, or only lines from side to side, it is the drawing: 0 and 8 of a display.
+    """
     levels = np.rint(grey * 255).astype(np.uint8)
-    paper, rings, widest = int(np.argmax(Image.fromarray(levels).histogram())), 0, min(grey.shape) // 20
+    paper, rings, widest = int(np.argmax(Image.fromarray(levels).histogram())), 0, int(THIN * min(grey.shape))
     while rings <= widest and levels[rings, rings] != paper and _even_ring(levels, rings):
         rings += 1
-    return grey[rings:-rings, rings:-rings] if 0 < rings <= widest else grey
+    if not 0 < rings <= widest:
+        return grey
+    inner = grey[rings:-rings, rings:-rings]
+    mask = np.abs(inner - np.float32(paper / 255)) > FAINT
+    for lines, side in ((_spanning(mask), mask), (_spanning(mask.T), mask.T)):
+        for line in lines:
+            side[line] = False
+    return inner if mask.any() else grey
 
 
 def _even_ring(levels: UInt8[np.ndarray, "h w"], inset: int) -> bool:
@@ -109,8 +121,10 @@ def even_ground(grey: Grey) -> float | None:
 def without_print(ink: Grey) -> Grey:
     """A frame around the ink, squares or rules that a program drew under it, taken out.
 
-    These are thin, straight and reach from end to end of all the ink there is: two or more each way, or three
-    or more one way that go through the whole picture. No digit has those. Strokes that cross them are mended.
+    These are thin, straight and reach from end to end of all the ink there is: two or more each way; or three
+    or more one way through the whole picture, if they do not begin and end with it, as a display's digit does
+    that is cropped to its ink. Strokes that cross them are mended. Where next to nothing is left, they were
+    the drawing and stay.
     """
     mask = ink > TRACE
     if min(ink.shape) <= SMALL or not mask.any():  # in a few pixels a stroke may well be a line
@@ -118,24 +132,28 @@ def without_print(ink: Grey) -> Grey:
     part = extent(mask)
     whole = mask[part]
     across, down = _spanning(whole), _spanning(whole.T)
-    if min(len(across), len(down)) < 2:
-        across, down = (
-            lines if len(lines) > 2 and size == all_of_it else []
-            for lines, size, all_of_it in zip((across, down), whole.shape[::-1], ink.shape[::-1], strict=True)
-        )
-    if not across and not down:
+    framed = min(len(across), len(down)) > 1
+    if not (framed or _are_rules(across, whole, ink) or _are_rules(down, whole.T, ink.T)):
         return ink
     rest = ink.copy()
     _mend(rest[part], across)
     _mend(rest[part].T, down)
-    return rest if (rest > TRACE).any() else ink
+    left = rest > TRACE
+    size = max(side.stop - side.start for side in extent(left)) if left.any() else 0
+    return rest if size > LEFT * max(whole.shape) else ink
+
+
+def _are_rules(lines: list[slice], whole: Mask, picture: Grey) -> bool:
+    """Whether lines across are those of ruled paper, `whole` being the part of the picture that has ink."""
+    cropped = len(lines) > 2 and lines[0].start == 0 and lines[-1].stop == len(picture)
+    return len(lines) > 2 and whole.shape[1] == picture.shape[1] and not cropped
 
 
 def _spanning(mask: Mask) -> list[slice]:
-    """The runs of rows that are ink from the first column to the last, if they are thin."""
+    """The runs of rows that are ink from the first column to the last, or nearly so, if they are thin."""
     full = np.concatenate([[False], np.count_nonzero(mask, 1) > SPAN * mask.shape[1], [False]])
     begins, ends = np.flatnonzero(full[1:] & ~full[:-1]), np.flatnonzero(full[:-1] & ~full[1:])
-    thin = max(2, min(mask.shape) / 20)
+    thin = max(2, THIN * min(mask.shape))
     return [slice(int(a), int(b)) for a, b in zip(begins, ends, strict=True) if b - a <= thin]
 
 
@@ -170,7 +188,9 @@ def uneven_ground(grey: Grey) -> Grey:
 
     Where the paper ends (the median steps) it is the picture itself, so that nothing stands out there.
     """
-    small = resized(grey, min(1.0, GROUND / max(grey.shape)))
+    factor = min(1.0, GROUND / max(grey.shape))
+    height, width = (max(2, round(side * factor)) for side in grey.shape)  # a strip has a slope as well
+    small = stretched(grey, (height, width), Image.Resampling.BOX)
     median = ndimage.median_filter(small, size=min(small.shape) // 4 * 2 + 1, mode="nearest")
     ground, wide = median, max(small.shape) / 16
     for _ in range(2):
@@ -245,6 +265,8 @@ def into_box(ink: Grey, box: int) -> Scaled:
     factor = FINE * box / max(ink.shape)
     fine = resized(np.pad(ink, 1), factor)
     fine = np.clip(fine + SHARPEN * (fine - blurred(fine, 0.6 * factor)), 0, 1)
+    if 0 < fine.max() < 0.3:  # a hairline on a large canvas, averaged down to next to nothing
+        fine = fine / fine.max()
     peak = blurred(ndimage.maximum_filter(fine, 5 * FINE), 1.5 * FINE)
     strokes = np.clip((fine / np.maximum(peak, 0.3) - EDGE) / SOFT + 0.5, 0, 1)
     pen = stroke_width(strokes > 0.5) / FINE
