@@ -11,8 +11,8 @@ from seesay.errors import ConfigError, nearest
 def small() -> Config:
     """The everyday model: 140,676 parameters, 1.5 minutes on one core.
 
-    On open-wsd's test rows, macro-F1 over 5 seeds: image 0.9944 ± 0.0002, audio 0.9775 ± 0.0023, image+audio
-    0.9998 ± 0.0001; 102 ± 4 s of CPU time on a shared AMD EPYC with AVX-512 (docs/log.md).
+    On open-wsd's test rows, macro-F1 over 5 seeds: image 0.9954 ± 0.0003, audio 0.9778 ± 0.0039, image+audio
+    0.9999 ± 0.0001; 83 ± 2 s of CPU time on a shared AMD EPYC with AVX-512 (docs/log.md).
     """
     return Config()
 
@@ -34,7 +34,7 @@ def best() -> Config:
 def demo() -> Config:
     """`small` for a data set of some thousand rows: smaller batches and more passes.
 
-    On the embedded digits, macro-F1 over 5 seeds: image 0.993 ± 0.003, audio 0.970 ± 0.008, image+audio
+    On the embedded digits, macro-F1 over 5 seeds: image 0.990 ± 0.004, audio 0.970 ± 0.007, image+audio
     0.999 ± 0.001; half a minute on one core.
     """
     config = small()
