@@ -76,7 +76,7 @@ def fills(ink: Grey, box: int, slack: int = 0) -> bool:
 # ------------------------------------------------------------------------------------------- finding the ink
 
 
-def without_edge(grey: Grey) -> Grey:
+def without_edge(grey: Grey) -> Scaled:
     """What is inside a frame along the border: thin, of one value, and not of that which most pixels have.
 
     Where nothing is inside, or only lines from side to side, it is the drawing: 0 and 8 of a display.
@@ -133,7 +133,11 @@ def without_print(ink: Grey) -> Grey:
     whole = mask[part]
     across, down = _spanning(whole), _spanning(whole.T)
     framed = min(len(across), len(down)) > 1
-    if not (framed or _are_rules(across, whole, ink) or _are_rules(down, whole.T, ink.T)):
+    if not (
+        framed
+        or _are_rules(across, whole.shape[1], ink.shape)
+        or _are_rules(down, len(whole), ink.shape[::-1])
+    ):
         return ink
     rest = ink.copy()
     _mend(rest[part], across)
@@ -143,10 +147,10 @@ def without_print(ink: Grey) -> Grey:
     return rest if size > LEFT * max(whole.shape) else ink
 
 
-def _are_rules(lines: list[slice], whole: Mask, picture: Grey) -> bool:
-    """Whether lines across are those of ruled paper, `whole` being the part of the picture that has ink."""
-    cropped = len(lines) > 2 and lines[0].start == 0 and lines[-1].stop == len(picture)
-    return len(lines) > 2 and whole.shape[1] == picture.shape[1] and not cropped
+def _are_rules(lines: list[slice], width: int, picture: tuple[int, ...]) -> bool:
+    """Whether lines across, as wide as all ink is, are those of ruled paper in a picture of this shape."""
+    cropped = len(lines) > 2 and lines[0].start == 0 and lines[-1].stop == picture[0]
+    return len(lines) > 2 and width == picture[1] and not cropped
 
 
 def _spanning(mask: Mask) -> list[slice]:
