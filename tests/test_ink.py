@@ -16,7 +16,6 @@ from sklearn.neighbors import KNeighborsClassifier
 from seesay.signal.ink import (
     THINNEST,
     blurred,
-    distance,
     even_ground,
     extent,
     is_laid_out,
@@ -391,16 +390,6 @@ def test_blurred_is_a_gaussian_filter(shape: tuple[int, int], sigma: float) -> N
     if min(shape) > 4 * sigma:
         np.testing.assert_allclose(blurred(grey, sigma), ndimage.gaussian_filter(grey, sigma), atol=1e-5)
     np.testing.assert_allclose(blurred(np.full(shape, 0.3, np.float32), sigma), 0.3, atol=1e-6)
-
-
-@given(st.integers(1, 40), st.integers(1, 40), st.floats(0, 0.2), st.integers(1, 9), st.integers(0, 99))
-@settings(max_examples=30)
-def test_distance_is_exact_within_its_reach(h: int, w: int, share: float, reach: int, seed: int) -> None:
-    mask = np.random.default_rng(seed).random((h, w)) < share
-    mask[seed % h, seed % w] = True
-    found, exact = distance(mask, reach), ndimage.distance_transform_edt(~mask)
-    assert ((found <= reach) == (exact <= reach)).all()
-    np.testing.assert_allclose(found[exact <= reach], exact[exact <= reach], rtol=1e-6)
 
 
 @pytest.mark.parametrize(("length", "width"), [(200, 10), (100, 20)])

@@ -7,7 +7,6 @@ picture: LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to docu
 section III.A.
 """
 
-import math
 from functools import lru_cache
 
 import numpy as np
@@ -47,7 +46,7 @@ def lay_out(grey: Grey, height: int, width: int) -> Scaled:
     light, comes back as it is, to the 8 bits that it was stored with.
     """
     grey = resized(grey, LONGEST / max(grey.shape)) if max(grey.shape) > LONGEST else grey
-    grey = without_edge(grey) if min(grey.shape) > SMALL else grey
+    grey = without_edge(grey)
     ground = even_ground(grey)
     if ground is None:
         return place(ink_on_uneven_paper(grey), height, width)
@@ -81,6 +80,8 @@ def without_edge(grey: Grey) -> Scaled:
 
     Where nothing is inside, or only lines from side to side, it is the drawing: 0 and 8 of a display.
     """
+    if min(grey.shape) <= SMALL:
+        return grey
     levels = np.rint(grey * 255).astype(np.uint8)
     paper, rings, widest = int(np.argmax(Image.fromarray(levels).histogram())), 0, int(THIN * min(grey.shape))
     while rings <= widest and levels[rings, rings] != paper and _even_ring(levels, rings):
@@ -149,8 +150,9 @@ def without_print(ink: Grey) -> Grey:
 
 def _are_rules(lines: list[slice], width: int, picture: tuple[int, ...]) -> bool:
     """Whether lines across, as wide as all ink is, are those of ruled paper in a picture of this shape."""
-    cropped = len(lines) > 2 and lines[0].start == 0 and lines[-1].stop == picture[0]
-    return len(lines) > 2 and width == picture[1] and not cropped
+    if len(lines) < 3 or width < picture[1]:
+        return False
+    return not (lines[0].start == 0 and lines[-1].stop == picture[0])  # a digit cropped to its ink
 
 
 def _spanning(mask: Mask) -> list[slice]:
@@ -277,8 +279,7 @@ def into_box(ink: Grey, box: int) -> Scaled:
     missing = (THINNEST - pen) * FINE
     if missing > 0:
         strokes = np.pad(strokes, 2 * FINE)
-        reach = missing / 2 + 1
-        strokes = np.clip(reach - distance(strokes >= 0.5, math.ceil(reach)), strokes, 1)
+        strokes = np.clip(missing / 2 + 1 - ndimage.distance_transform_edt(strokes < 0.5), strokes, 1)
     strokes = strokes[extent(strokes > 0.3)]
     longer = round(box * np.clip(THICKEST * box / max(pen, 1), SHRUNK, 1))
     height, width = (max(1, round(side * longer / max(strokes.shape))) for side in strokes.shape)
@@ -309,23 +310,6 @@ def stroke_width(strokes: Mask) -> float:
     slanted = np.count_nonzero(m[1:, 1:] != m[:-1, :-1]) + np.count_nonzero(m[1:, :-1] != m[:-1, 1:])
     outline = np.pi / 8 * (straight + slanted / np.sqrt(2))
     return 2 * np.count_nonzero(strokes) / max(outline, 1)
-
-
-def distance(mask: Mask, reach: int) -> Grey:
-    """Pixels from every place to the nearest that is true, up to `reach`; farther ones are farther than that.
-
-    The least of squares along columns, then along rows (Felzenszwalb and Huttenlocher 2012), which for a
-    short reach is several times quicker than SciPy's transform of the whole.
-    """
-    far = np.float32((reach + 1) ** 2)
-    squares = np.where(mask, np.float32(0), far)
-    for _ in range(2):
-        size, wide = len(squares), np.pad(squares, ((reach, reach), (0, 0)), constant_values=far)
-        squares = squares.copy()
-        for step in range(-reach, reach + 1):
-            np.minimum(squares, wide[reach + step : reach + step + size] + np.float32(step**2), out=squares)
-        squares = squares.T
-    return np.sqrt(squares)
 
 
 def extent(mask: Mask) -> tuple[slice, slice]:
