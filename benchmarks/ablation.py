@@ -10,7 +10,6 @@ import argparse
 import dataclasses
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import numpy as np
 import torch
@@ -20,11 +19,12 @@ from seesay.data.batches import table
 from seesay.data.dataset import Dataset
 from seesay.data.layouts import open_data
 from seesay.data.splits import split
+from seesay.learn.space import Value, apply
 from seesay.learn.train import fit, validate
 from seesay.model.classifier import build, features_of
 from seesay.recipes import recipe
 
-Change = Mapping[str, Any]
+Change = Mapping[str, Value]
 """Values by dotted name, as options of `seesay train` are called."""
 
 OF_BOTH: Mapping[str, Change] = {
@@ -58,15 +58,6 @@ WITHOUT: Mapping[Modality, Mapping[str, Change]] = {
 """By modality and name of a choice: the recipe without it."""
 
 
-def changed(config: Any, change: Change) -> Any:
-    """The config with other values in the fields of these dotted names."""
-    for name, value in change.items():
-        field, _, rest = name.partition(".")
-        inner = changed(getattr(config, field), {rest: value}) if rest else value
-        config = dataclasses.replace(config, **{field: inner})
-    return config
-
-
 def score(data: Dataset, config: Config) -> float:
     """Macro-F1 on the test rows after the last epoch."""
     parts = split(data, by=config.split.by, valid=config.split.valid, seed=config.split.seed)
@@ -84,7 +75,7 @@ def gains(
     alone = data.only(modality)
     for name, change in {"nothing": {}, **choices}.items():
         began = time.process_time()
-        found = [score(alone, changed(config, {**change, "seed": seed})) for seed in range(seeds)]
+        found = [score(alone, apply(config, {**change, "seed": seed})) for seed in range(seeds)]
         yield name, np.array(found), (time.process_time() - began) / seeds
 
 

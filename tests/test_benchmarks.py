@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from benchmarks import ablation, contenders, prediction, training
 
+from seesay.learn.space import apply
 from seesay.model.classifier import Classifier
 from seesay.recipes import recipe
 from tiny import tiny_config, tiny_data
@@ -69,9 +70,9 @@ def test_peak_memory_is_that_of_the_process():
 def test_every_choice_is_one_of_the_recipe(modality: str, choice: str):
     """Without it the config is another one, and nothing else is changed."""
     small, change = recipe("small"), ablation.WITHOUT[modality][choice]
-    without = ablation.changed(small, change)
+    without = apply(small, change)
     assert without != small
-    assert ablation.changed(without, {name: value_of(small, name) for name in change}) == small
+    assert apply(without, {name: value_of(small, name) for name in change}) == small
 
 
 def value_of(config: Any, name: str) -> Any:
