@@ -87,7 +87,7 @@ def main() -> None:
     parser.add_argument("--recipe", default="small")
     parser.add_argument("--modalities", nargs="+", default=["image", "audio"], choices=list(WITHOUT))
     parser.add_argument("--choices", nargs="+", default=names, choices=names)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, choices=range(1, 101), metavar="N")
     given = parser.parse_args()
     torch.set_num_threads(1)
     data = open_data(given.data)
