@@ -87,8 +87,10 @@ def main() -> None:
     parser.add_argument("--recipe", default="small")
     parser.add_argument("--modalities", nargs="+", default=["image", "audio"], choices=list(WITHOUT))
     parser.add_argument("--choices", nargs="+", default=names, choices=names)
-    parser.add_argument("--seeds", type=int, default=5, choices=range(1, 101), metavar="N")
+    parser.add_argument("--seeds", type=int, default=5)
     given = parser.parse_args()
+    if given.seeds < 1:
+        parser.error(f"--seeds must be 1 or more, got {given.seeds}")
     torch.set_num_threads(1)
     data = open_data(given.data)
     for modality in given.modalities:
