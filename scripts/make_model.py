@@ -60,11 +60,12 @@ def config(seed: int) -> Config:
     """Recipe `best` with what strangers' voices and rooms ask for: more of every change to recordings, and
     none to their features but time and masks."""
     usual = recipe("best")
+    image = dataclasses.replace(usual.model.image, weight_decay=None)
     audio = dataclasses.replace(usual.model.audio, kind="deep", width=96, dropout=0.2)
     return dataclasses.replace(
         usual,
         seed=seed,
-        model=dataclasses.replace(usual.model, audio=audio),
+        model=dataclasses.replace(usual.model, image=image, audio=audio),
         augment=dataclasses.replace(
             usual.augment,
             delay=0.2,
@@ -87,7 +88,7 @@ def config(seed: int) -> Config:
             trim=0.9,
         ),
         split=dataclasses.replace(usual.split, valid=0.05),
-        optim=dataclasses.replace(usual.optim, epochs=6, label_smoothing=0.1, weight_decay=0.02),
+        optim=dataclasses.replace(usual.optim, epochs=6, label_smoothing=0.1),
     )
 
 
