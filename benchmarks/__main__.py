@@ -19,7 +19,9 @@ from benchmarks import contenders, prediction, training
 from benchmarks.machine import machine, matrix_peak
 from seesay.data.dataset import Dataset
 from seesay.data.layouts import open_data
+from seesay.errors import SeesayError
 from seesay.files import new_file
+from seesay.learn.run import Run
 from seesay.recipes import recipe
 
 Row = tuple[str, ...]
@@ -92,9 +94,9 @@ def section(title: str, columns: Row, rows: Iterable[Row]) -> Iterator[str]:
         yield f"| {' | '.join(row)} |"
 
 
-def page(given: argparse.Namespace) -> Iterator[str]:
+def page(data: Dataset, given: argparse.Namespace) -> Iterator[str]:
     """All that is asked for."""
-    data, target = open_data(given.data), given.target
+    target = given.target
     yield "# Benchmarks"
     yield ""
     yield f"Made by `make bench` on `{data.name}`. CPU time is user + system, of one thread if not said;"
@@ -136,8 +138,14 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     given = parser.parse_args()
     torch.set_num_threads(1)
+    try:
+        data = open_data(given.data)
+        if given.run:
+            Run.open(given.run)
+    except SeesayError as error:
+        parser.error(str(error))
     lines = []
-    for line in page(given):
+    for line in page(data, given):
         print(line, flush=True)
         lines.append(line)
     with new_file(Path(__file__).parent / "results.md", encoding="utf-8") as file:

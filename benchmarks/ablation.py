@@ -19,6 +19,7 @@ from seesay.data.batches import table
 from seesay.data.dataset import Dataset
 from seesay.data.layouts import open_data
 from seesay.data.splits import split
+from seesay.errors import SeesayError
 from seesay.learn.space import Value, apply
 from seesay.learn.train import fit, validate
 from seesay.model.classifier import build, features_of
@@ -92,7 +93,10 @@ def main() -> None:
     if given.seeds < 1:
         parser.error(f"--seeds must be 1 or more, got {given.seeds}")
     torch.set_num_threads(1)
-    data = open_data(given.data)
+    try:
+        data = open_data(given.data)
+    except SeesayError as error:
+        parser.error(str(error))
     for modality in given.modalities:
         config = dataclasses.replace(recipe(given.recipe), modalities=(modality,))
         choices = {name: WITHOUT[modality][name] for name in WITHOUT[modality] if name in given.choices}

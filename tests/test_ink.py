@@ -22,6 +22,7 @@ from seesay.signal.ink import (
     lay_out,
     place,
     stroke_width,
+    thickened,
     without_ruled_lines,
 )
 
@@ -333,11 +334,24 @@ def test_a_stroke_through_the_whole_picture_is_no_ruled_line() -> None:
 
 
 def test_only_paper_of_one_value_is_even() -> None:
+    def levels(grey: np.ndarray) -> np.ndarray:
+        return np.rint(255 * grey).astype(np.uint8)
+
     ink = drawn("4")
-    assert even_ground(1 - ink) == 1
-    assert even_ground(ink) == 0
-    assert even_ground(0.5 - ink / 2) == pytest.approx(0.5, abs=0.003)
-    assert even_ground(photographed(ink, 0)) is None
+    assert even_ground(levels(1 - ink)) == 1
+    assert even_ground(levels(ink)) == 0
+    assert even_ground(levels(0.5 - ink / 2)) == pytest.approx(0.5, abs=0.003)
+    assert even_ground(levels(photographed(ink, 0))) is None
+
+
+@pytest.mark.parametrize("by", [0.1, 1.0, 3.7, 8.0])
+def test_strokes_are_thickened_by_euclidean_distance(by: float) -> None:
+    strokes = np.zeros((60, 90), np.float32)
+    strokes[30, 20:60] = strokes[20:40, 70] = 1
+    strokes[5, 5] = 0.7
+    strokes[50, 50] = 0.3  # the soft edge of a stroke
+    soft = np.clip(by + 1 - ndimage.distance_transform_edt(strokes < 0.5), 0, 1)
+    np.testing.assert_allclose(thickened(strokes, by), np.maximum(soft, strokes), atol=1e-6)
 
 
 # -------------------------------------------------------------------------------------- other writers

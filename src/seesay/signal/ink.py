@@ -18,6 +18,7 @@ from scipy import ndimage
 Grey = Float[np.ndarray, "h w"]
 Scaled = Float[np.ndarray, "height width"]
 Mask = Bool[np.ndarray, "h w"]
+Levels = UInt8[np.ndarray, "h w"]
 
 TRACE = 0.15  # of full ink: as much is needed to count as ink where its extent is looked for
 SPAN = 0.85  # of the extent of all ink: how far the lines of a frame or of squared paper reach
@@ -46,8 +47,10 @@ def lay_out(grey: Grey, height: int, width: int) -> Scaled:
     light, comes back as it is, to the 8 bits that it was stored with.
     """
     grey = resized(grey, LONGEST / max(grey.shape)) if max(grey.shape) > LONGEST else grey
-    grey = without_edge(grey)
-    ground = even_ground(grey)
+    levels = np.rint(grey * 255).astype(np.uint8)
+    if edge := framed_by(levels):
+        grey, levels = grey[edge:-edge, edge:-edge], levels[edge:-edge, edge:-edge]
+    ground = even_ground(levels)
     if ground is None:
         return place(ink_on_uneven_paper(grey), height, width)
     ink = np.abs(grey - np.float32(ground))
@@ -75,37 +78,37 @@ def fills(ink: Grey, box: int, slack: int = 0) -> bool:
 # ------------------------------------------------------------------------------------------- finding the ink
 
 
-def without_edge(grey: Grey) -> Scaled:
-    """What is inside a frame along the border: thin, of one value, and not of that which most pixels have.
+def framed_by(levels: Levels) -> int:
+    """How thick a frame along the border is, in pixels: thin, of one value, not of that which most have.
 
-    Where nothing is inside, or only lines from side to side, it is the drawing: 0 and 8 of a display.
+    0 without one, and where nothing is inside, or only lines from side to side: it is the drawing then, 0 or
+    8 of a display.
     """
-    if min(grey.shape) <= SMALL:
-        return grey
-    levels = np.rint(grey * 255).astype(np.uint8)
-    paper, rings, widest = int(np.argmax(Image.fromarray(levels).histogram())), 0, int(THIN * min(grey.shape))
+    if min(levels.shape) <= SMALL:
+        return 0
+    paper = int(np.argmax(Image.fromarray(levels).histogram()))
+    rings, widest = 0, int(THIN * min(levels.shape))
     while rings <= widest and levels[rings, rings] != paper and _even_ring(levels, rings):
         rings += 1
     if not 0 < rings <= widest:
-        return grey
-    inner = grey[rings:-rings, rings:-rings]
-    mask = np.abs(inner - np.float32(paper / 255)) > FAINT
+        return 0
+    inner = levels[rings:-rings, rings:-rings]
+    mask = np.abs(inner.astype(np.int16) - paper) > 255 * FAINT
     for lines, side in ((_spanning(mask), mask), (_spanning(mask.T), mask.T)):
         for line in lines:
             side[line] = False
-    return inner if mask.any() else grey
+    return rings if mask.any() else 0
 
 
-def _even_ring(levels: UInt8[np.ndarray, "h w"], inset: int) -> bool:
+def _even_ring(levels: Levels, inset: int) -> bool:
     """Whether all pixels so far from the border have one value."""
     here = slice(inset, -1 - inset)
     sides = (levels[inset, here], levels[-1 - inset, here], levels[here, inset], levels[here, -1 - inset])
     return all((side == levels[inset, inset]).all() for side in sides)
 
 
-def even_ground(grey: Grey) -> float | None:
-    """The one value of the paper in a drawing or a clean scan; None where the paper is not of one value."""
-    levels = np.rint(grey * 255).astype(np.uint8)
+def even_ground(levels: Levels) -> float | None:
+    """The one value, 0 to 1, of the paper in a drawing or a clean scan; None where it is not of one value."""
     border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
     shares = np.array(Image.fromarray(levels).histogram()) / levels.size
     ground = int(np.argmax(shares + np.bincount(border, minlength=256) / border.size))
@@ -116,7 +119,7 @@ def even_ground(grey: Grey) -> float | None:
     side = darker[::-1] if darker.sum() > lighter.sum() else lighter
     contrast = np.flatnonzero(side).max(initial=0)
     weak = side[: contrast // 4].sum()  # the edges of strokes have a little of it, shadows much
-    return None if min(grey.shape) > SMALL and weak > 0.01 + 2 / min(grey.shape) else ground / 255
+    return None if min(levels.shape) > SMALL and weak > 0.01 + 2 / min(levels.shape) else ground / 255
 
 
 def without_print(ink: Grey) -> Grey:
@@ -278,12 +281,33 @@ def into_box(ink: Grey, box: int) -> Scaled:
     pen = stroke_width(strokes > 0.5) / FINE
     missing = (THINNEST - pen) * FINE
     if missing > 0:
-        strokes = np.pad(strokes, 2 * FINE)
-        strokes = np.clip(missing / 2 + 1 - ndimage.distance_transform_edt(strokes < 0.5), strokes, 1)
+        strokes = thickened(np.pad(strokes, 2 * FINE), missing / 2)
     strokes = strokes[extent(strokes > 0.3)]
     longer = round(box * np.clip(THICKEST * box / max(pen, 1), SHRUNK, 1))
     height, width = (max(1, round(side * longer / max(strokes.shape))) for side in strokes.shape)
     return stretched(strokes, (height, width), Image.Resampling.BOX)
+
+
+def thickened(strokes: Grey, by: float) -> Grey:
+    """Strokes that reach `by` pixels further to all sides, with a soft edge: by the Euclidean distance to
+    ink, squared, which fits in a byte, since half of THINNEST is 8 pixels of the fine grid."""
+    reach = int(by) + 1
+    far = (reach + 1) ** 2
+    apart = np.where(strokes < 0.5, np.uint8(far), np.uint8(0))
+    apart = _least(_least(apart, reach).T, reach).T
+    covered = np.clip(by + 1 - np.sqrt(np.arange(far + 1)), 0, 1).astype(np.float32)
+    return np.maximum(covered.take(apart), strokes)
+
+
+def _least(squares: Levels, reach: int) -> Levels:
+    """The least sum, in each column, of a pixel's number and its squared distance, within `reach` pixels."""
+    squares = np.ascontiguousarray(squares)
+    least = squares.copy()
+    for step in range(1, reach + 1):
+        further = squares + np.uint8(step * step)
+        np.minimum(least[step:], further[:-step], out=least[step:])
+        np.minimum(least[:-step], further[step:], out=least[:-step])
+    return least
 
 
 def blurred(grey: Grey, sigma: float) -> Grey:
