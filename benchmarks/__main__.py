@@ -16,10 +16,10 @@ import numpy as np
 import torch
 
 from benchmarks import contenders, prediction, training
+from benchmarks.door import one_line_of_errors, positive
 from benchmarks.machine import machine, matrix_peak
 from seesay.data.dataset import Dataset
 from seesay.data.layouts import open_data
-from seesay.errors import SeesayError
 from seesay.files import new_file
 from seesay.learn.run import Run
 from seesay.recipes import recipe
@@ -109,7 +109,7 @@ def page(data: Dataset, given: argparse.Namespace) -> Iterator[str]:
         f"reached and held, on validation rows that share no recording with the others; then predicting "
         f"from features with one thread, by ONNX Runtime (ours), torch, scikit-learn. The support vector "
         f"machine has {given.part:,} rows and is scored on {given.tested:,}. {given.seeds} seeds; in "
-        f"brackets, times ours",
+        f"brackets, how many times better ours is",
         columns,
         side_by_side(given.data, given),
     )
@@ -131,19 +131,18 @@ def main() -> None:
     parser.add_argument("--data", default="digits", help="data set, as seesay train takes it")
     parser.add_argument("--run", type=Path, help="trained run to predict with; the data has to be a folder")
     parser.add_argument("--target", type=float, default=0.998)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=positive, default=5)
     parser.add_argument("--recipes", nargs="*", default=["small"], help="recipes to train whole")
-    parser.add_argument("--part", type=int, default=6_000)
-    parser.add_argument("--tested", type=int, default=2_000)
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--part", type=positive, default=6_000)
+    parser.add_argument("--tested", type=positive, default=2_000)
+    parser.add_argument("--rows", type=positive, default=1_000_000)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    try:
-        data = open_data(given.data)
-        if given.run:
-            Run.open(given.run)
-    except SeesayError as error:
-        parser.error(str(error))
+    data = open_data(given.data)
+    for name in given.recipes:
+        recipe(name)
+    if given.run:
+        prediction.check(Run.open(given.run), Dataset.open(given.data), given.rows)
     lines = []
     for line in page(data, given):
         print(line, flush=True)
@@ -153,4 +152,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    one_line_of_errors(main)

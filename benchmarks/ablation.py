@@ -14,12 +14,13 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 import torch
 
+from benchmarks.door import one_line_of_errors, positive
 from seesay.config import Config, Modality
 from seesay.data.batches import table
 from seesay.data.dataset import Dataset
 from seesay.data.layouts import open_data
 from seesay.data.splits import split
-from seesay.errors import SeesayError
+from seesay.errors import InputError
 from seesay.learn.space import Value, apply
 from seesay.learn.train import fit, validate
 from seesay.model.classifier import build, features_of
@@ -60,12 +61,11 @@ WITHOUT: Mapping[Modality, Mapping[str, Change]] = {
 
 
 def score(data: Dataset, config: Config) -> float:
-    """Macro-F1 on the test rows after the last epoch."""
+    """Macro-F1 on the test rows, of the epoch that the recipe keeps."""
     parts = split(data, by=config.split.by, valid=config.split.valid, seed=config.split.seed)
     model = build(config.model, data.spec, seed=config.seed)
-    *_, last = fit(model, data, parts, config)
-    assert last.model is not None
-    (found,) = validate(last.model, table(data, parts.test, features_of(last.model, data))).values()
+    kept = [epoch.model for epoch in fit(model, data, parts, config) if epoch.model is not None][-1]
+    (found,) = validate(kept, table(data, parts.test, features_of(kept, data))).values()
     return found
 
 
@@ -88,15 +88,13 @@ def main() -> None:
     parser.add_argument("--recipe", default="small")
     parser.add_argument("--modalities", nargs="+", default=["image", "audio"], choices=list(WITHOUT))
     parser.add_argument("--choices", nargs="+", default=names, choices=names)
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=positive, default=5)
     given = parser.parse_args()
-    if given.seeds < 1:
-        parser.error(f"--seeds must be 1 or more, got {given.seeds}")
     torch.set_num_threads(1)
-    try:
-        data = open_data(given.data)
-    except SeesayError as error:
-        parser.error(str(error))
+    data = open_data(given.data)
+    for modality in given.modalities:
+        if not WITHOUT[modality].keys() & set(given.choices):
+            raise InputError(f"{modality} has none of the choices {', '.join(given.choices)}")
     for modality in given.modalities:
         config = dataclasses.replace(recipe(given.recipe), modalities=(modality,))
         choices = {name: WITHOUT[modality][name] for name in WITHOUT[modality] if name in given.choices}
@@ -112,4 +110,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    one_line_of_errors(main)

@@ -27,6 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from benchmarks import prediction, training
+from benchmarks.door import one_line_of_errors, positive
 from benchmarks.prediction import Pairs
 from seesay.data.batches import table
 from seesay.data.dataset import Dataset
@@ -68,10 +69,11 @@ class Standing:
 def loop(name: str, data: Dataset, target: float, seeds: int) -> Standing:
     """A way to train the network of `small`: one of `training.LOOPS`."""
     test = split(data).test
-    reached, scores = [], []
+    seconds, rows, scores = [], [], []
     for seed in range(seeds):
         found = training.time_to_score(data, training.quick(seed), name, target)
-        reached.append(found)
+        seconds.append(found.seconds)
+        rows.append(found.rows)
         model = found.model
         scores.append(list(validate(model, table(data, test, features_of(model, data))).values())[-1])
     pairs = _pairs(data, test)
@@ -82,12 +84,13 @@ def loop(name: str, data: Dataset, target: float, seeds: int) -> Standing:
             call: Callable[[Pairs], object] = Graph(path)
     else:
         call = partial(prediction.classify, model.eval())
-    return _standing(reached, scores, call, pairs)
+    return _standing(seconds, rows, scores, call, pairs)
 
 
 def support_vector_machine(data: Dataset, rows: int, tested: int, seeds: int) -> Standing:
     """Trained on `rows` rows drawn at random, as all of them would take hours."""
-    splits, reached, scores = split(data), [], []
+    splits = split(data)
+    seconds, trained, scores = [], [], []
     model = build(recipe("small").model, data.spec)
     tables = {m: t.float().flatten(1).numpy() for m, t in features_of(model, data).items()}
 
@@ -103,13 +106,14 @@ def support_vector_machine(data: Dataset, rows: int, tested: int, seeds: int) ->
         began = time.process_time()
         machine = make_pipeline(StandardScaler(), SVC(C=10.0, cache_size=1000))
         machine.fit(arrays(train), data.label[train])
-        reached.append(training.Reached(time.process_time() - began, len(train), float("nan"), model))
+        seconds.append(time.process_time() - began)
+        trained.append(len(train))
         scores.append(float(f1_score(data.label[test], machine.predict(arrays(test)), average="macro")))
 
     def call(part: Pairs) -> object:
         return machine.predict(np.concatenate([x.reshape(len(x), -1) for x in part.values()], 1))
 
-    return _standing(reached, scores, call, _pairs(data, splits.test))
+    return _standing(seconds, trained, scores, call, _pairs(data, splits.test))
 
 
 def _pairs(data: Dataset, rows: np.ndarray) -> Pairs:
@@ -119,12 +123,16 @@ def _pairs(data: Dataset, rows: np.ndarray) -> Pairs:
 
 
 def _standing(
-    reached: list[training.Reached], scores: list[float], call: Callable[[Pairs], object], pairs: Pairs
+    seconds: list[float],
+    rows: list[int],
+    scores: list[float],
+    call: Callable[[Pairs], object],
+    pairs: Pairs,
 ) -> Standing:
     one = {m: x[:1] for m, x in pairs.items()}
     return Standing(
-        seconds=[found.seconds for found in reached],
-        rows=[found.rows for found in reached],
+        seconds=seconds,
+        rows=rows,
         scores=scores,
         pairs=prediction.throughput("", call, pairs, threads=1).figure,
         latency=prediction.latency("", lambda: call(one)).figure,
@@ -146,9 +154,9 @@ def main() -> None:
     parser.add_argument("name", choices=CONTENDERS)
     parser.add_argument("data")
     parser.add_argument("--target", type=float, default=0.998)
-    parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--rows", type=int, default=6_000, help="of the support vector machine")
-    parser.add_argument("--tested", type=int, default=2_000, help="by the support vector machine")
+    parser.add_argument("--seeds", type=positive, default=5)
+    parser.add_argument("--rows", type=positive, default=6_000, help="of the support vector machine")
+    parser.add_argument("--tested", type=positive, default=2_000, help="by the support vector machine")
     given = parser.parse_args()
     torch.set_num_threads(1)
     data = open_data(given.data)
@@ -160,4 +168,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    one_line_of_errors(main)

@@ -24,13 +24,16 @@ import soundfile
 import torch
 from PIL import Image, ImageDraw
 
+from benchmarks.door import one_line_of_errors, positive
 from seesay.data.dataset import Dataset
+from seesay.errors import InputError
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.serve.export import Graph, Kind, export
 from seesay.serve.predict import Predictor, side_by_side
 
 Pairs = dict[str, np.ndarray]
+"""Arrays by modality, as many rows each."""
 
 PAIRS = 16_384
 """In memory, in the form that the networks are given."""
@@ -66,6 +69,7 @@ def measure(run: Path, data: Path, rows: int = 1_000_000, scratch: Path | None =
     """All of them. `rows`: of the large data sets, which need 3 GB of `scratch` for a million."""
     torch.set_num_threads(1)
     opened, dataset = Run.open(run), Dataset.open(data)
+    check(opened, dataset, rows)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         kinds: tuple[Kind, ...] = ("contents", "features")
         graphs = {kind: Path(folder) / f"{kind}.onnx" for kind in kinds}
@@ -76,6 +80,14 @@ def measure(run: Path, data: Path, rows: int = 1_000_000, scratch: Path | None =
             *many_pairs(opened, dataset, graphs["features"]),
             *rows_on_disk(run, dataset, rows, Path(folder)),
         ]
+
+
+def check(run: Run, data: Dataset, rows: int) -> None:
+    """InputError where these cannot be measured together."""
+    if data.modalities != ("image", "audio") or run.spec.modalities != data.modalities:
+        raise InputError("expected a run and a data set of pictures and recordings")
+    if rows < 10:
+        raise InputError(f"expected 10 rows or more, a tenth of which are predicted as well, got {rows}")
 
 
 # --------------------------------------------------------------------------------------------------- one pair
@@ -232,10 +244,11 @@ def command(*words: object) -> tuple[float, float]:
     done = subprocess.run(
         [sys.executable, "-c", COMMAND, *map(str, words)],
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        check=True,
         capture_output=True,
         text=True,
     )
+    if done.returncode:
+        raise InputError(f"seesay {words[0]} failed: {done.stderr.strip() or done.stdout.strip()}")
     seconds, memory = done.stdout.split()[-2:]
     return float(seconds), int(memory) / 1024
 
@@ -252,7 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("data", type=Path)
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=positive, default=1_000_000)
     parser.add_argument("--scratch", type=Path)
     arguments = parser.parse_args()
     print("| what | figure | unit | CPU seconds | threads |\n|---|---|---|---|---|")
@@ -261,4 +274,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    one_line_of_errors(main)

@@ -102,7 +102,7 @@ def seesay_loop(data: Dataset, rows: np.ndarray, config: Config) -> Iterator[tup
                 yield training.average, training.done * config.optim.batch
 
 
-class Pairs(Items):
+class Rows(Items):
     """Pairs as most people hand them to a DataLoader, one at a time: ready-made features, or the picture's
     bytes and the waveform, from which `transform` makes the features at every access."""
 
@@ -131,7 +131,7 @@ def plain_loop(
     """What most people would write; `made`: features are made before, once."""
     model = build(config.model, data.spec, seed=config.seed)
     torch.manual_seed(config.seed)
-    loader = DataLoader(Pairs(data, rows, model, made), batch_size=64, shuffle=True, drop_last=True)
+    loader = DataLoader(Rows(data, rows, model, made), batch_size=64, shuffle=True, drop_last=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     done = 0
     while True:

@@ -276,8 +276,8 @@ This model on its own validation rows (speakers that it was not trained on, pict
 - One digit at a time. A picture with several, a letter, a dot, a word that is no digit, music or noise gets
   the nearest digit.
 - What surrounds the paper in a photo is taken for ink: of 50 notes on a dark desk one was right. Crop to the
-  paper. Frames with round corners, one or two rules alone, and bars thicker than a tenth of a drawing are
-  taken for ink as well.
+  paper. Frames with round corners, one or two rules alone, and bars along a side that the digit touches or
+  that are wider than three tenths of a drawing are taken for ink as well.
 - English only. Of accents it was measured on few; the weakest speaker above shows what to expect.
 - Quick words cut short: a six or a three that has lost its consonants is heard as eight.
 - Pictures of 8 by 8 pixels: half of the errors are nines taken for threes and fours taken for sixes.

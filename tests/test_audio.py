@@ -281,6 +281,19 @@ def test_a_wav_cut_off_in_the_middle_is_refused() -> None:
         read_waveform(wav(PCM)[:16_045], RATE)
 
 
+@pytest.mark.parametrize("share", [0.3, 0.7, 0.95])
+@pytest.mark.parametrize(
+    ("kind", "tag"),
+    [("WAV", b""), ("RF64", b""), ("AIFF", b""), ("MP3", b""), ("MP3", b"ID3\4\0\0\0\0\1\2" + bytes(130))],
+    ids=["WAV", "RF64", "AIFF", "MP3", "MP3 with a tag"],
+)
+def test_what_ends_before_its_header_says_so_was_cut_short(kind: str, tag: bytes, share: float) -> None:
+    file = tag + encoded(tone(seconds=1.5), kind=kind)
+    assert len(read_waveform(file, RATE)) > 0
+    with pytest.raises(InputError, match="was cut short"):
+        read_waveform(file[: int(share * len(file))], RATE)
+
+
 LIES: dict[str, list[Source]] = {
     "no samples": [wav(b""), wav(b"", data_length=100_000), wav(PCM, data_length=0)],
     "samples a second": [wav(PCM, rate=n) for n in (1, 999, 768_001, 2_000_000_000)],

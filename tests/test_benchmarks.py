@@ -2,11 +2,13 @@
 
 import dataclasses
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from benchmarks import __main__ as everything
 from benchmarks import ablation, contenders, prediction, training
+from benchmarks.door import one_line_of_errors
 
 from seesay.learn.space import apply
 from seesay.model.classifier import Classifier
@@ -89,3 +91,30 @@ def test_what_a_choice_gains_is_measured_by_the_same_seeds():
     assert (first, second) == ("nothing", "none")
     assert whole.tolist() == same.tolist()
     assert (worse < whole).all()
+
+
+@pytest.mark.parametrize(
+    ("main", "words", "said"),
+    [
+        (everything.main, "--data nope", "nope is not there"),
+        (everything.main, "--recipes nope", "there is no recipe 'nope'"),
+        (everything.main, "--run nope", "nope is not a run"),
+        (prediction.main, "nope nope", "nope is not a run"),
+        (contenders.main, "seesay nope", "nope is not there"),
+        (ablation.main, "--recipe nope", "there is no recipe 'nope'"),
+        (ablation.main, "--modalities audio --choices moving", "audio has none of the choices moving"),
+        (ablation.main, "--seeds 0", "expected 1 or more, got 0"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_line_before_anything_is(
+    main: Callable[[], None],
+    words: str,
+    said: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+):
+    monkeypatch.setattr("sys.argv", ["benchmarks", *words.split()])
+    with pytest.raises(SystemExit) as left:
+        one_line_of_errors(main)
+    assert left.value.code == 2
+    assert said in capsys.readouterr().err.splitlines()[-1]

@@ -581,6 +581,19 @@ def test_a_folder_that_is_no_run_is_one_line(capsys: Captured, tmp_path: Path, c
     assert "is not a run" in refused(capsys, command, tmp_path)
 
 
+def test_a_picture_in_the_place_of_a_run_is_told_where_it_belongs(capsys: Captured, tmp_path: Path):
+    path = tmp_path / "seven.png"
+    path.write_bytes(b"any")
+    assert "--image" in refused(capsys, "predict", path)
+
+
+def test_no_threads_are_one_line(capsys: Captured, folder: Path, tmp_path: Path):
+    words = ["predict", folder / "run", "--threads", "0"]
+    assert "threads must be 1 or more, got 0" in refused(capsys, *words)
+    out = tmp_path / "p.csv"
+    assert "threads must be" in refused(capsys, *words, "--data", folder / "data", "--out", out)
+
+
 def test_data_that_do_not_fit_the_model_are_one_line(capsys: Captured, folder: Path, tmp_path: Path):
     random = np.random.default_rng(0)
     path = npz(tmp_path, audio=random.random((9, 5, 3)), label=np.arange(9) % 3)

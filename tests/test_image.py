@@ -128,6 +128,17 @@ def test_paper_with_transparent_corners_stays_paper() -> None:
     assert difference(read_image(card, INK), BASE) < 0.001
 
 
+@pytest.mark.parametrize(
+    ("ink", "paper"), [((255, 0, 0), (0, 130, 0)), ((0, 130, 0), (255, 0, 0)), ((0, 0, 255), (97, 0, 0))]
+)
+def test_ink_as_light_as_its_paper_is_seen_by_its_colour(
+    ink: tuple[int, ...], paper: tuple[int, ...]
+) -> None:
+    share = seven()[..., None] / 255
+    drawing = np.rint(share * paper + (1 - share) * ink).astype(np.uint8)
+    assert difference(read_image(drawing, INK), BASE) < 0.005
+
+
 def test_a_palette_with_a_transparent_colour_is_read() -> None:
     indexed = Image.fromarray(np.where(seven() < 128, 1, 0).astype(np.uint8), "P")
     indexed.putpalette([0, 0, 0, 0, 0, 0])  # black ink, and a ground that is black but not there

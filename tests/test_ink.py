@@ -142,6 +142,45 @@ def test_a_frame_is_no_ink(digit: str, inset: int, thick: int) -> None:
 
 
 @pytest.mark.parametrize("digit", SHAPES)
+@pytest.mark.parametrize("thick", [1, 10, 30])
+@pytest.mark.parametrize("sides", ["l", "t", "lr", "tb", "ltr", "ltrb"])
+def test_bars_along_some_sides_are_no_ink(digit: str, thick: int, sides: str) -> None:
+    """As a letterbox or a cropped screenshot has them."""
+    ink = drawn(digit, place=(70, 90))
+    bars = {"t": np.s_[:thick], "b": np.s_[-thick:], "l": np.s_[:, :thick], "r": np.s_[:, -thick:]}
+    for picture in (ink, 1 - ink):
+        barred = picture.copy()
+        for side in sides:
+            barred[bars[side]] = 1 - picture[0, 0]
+        np.testing.assert_allclose(lay_out(barred, 28, 28), read(ink), atol=0.02)
+
+
+def test_a_stroke_along_a_side_that_other_ink_touches_is_no_bar() -> None:
+    seven = np.zeros((140, 100), np.float32)
+    seven[:12] = seven[:, -12:] = 1
+    np.testing.assert_array_equal(read(seven), place(seven, 28, 28))
+
+
+@pytest.mark.parametrize("digit", SHAPES)
+def test_dots_are_no_ink(digit: str) -> None:
+    """Dotted paper, and a stray dot beside the drawing."""
+    ink = drawn(digit)
+    stray, paper = ink.copy(), ink.copy()
+    stray[280:285, 10:15] = 1
+    for y, x in ((0, 0), (0, 1), (1, 0)):
+        paper[10 + y :: 20, 10 + x :: 20] = np.maximum(paper[10 + y :: 20, 10 + x :: 20], 0.5)
+    assert likeness(read(stray), read(ink)) > 0.999
+    assert likeness(read(paper), read(ink)) > 0.98
+
+
+def test_a_digit_of_dots_stays() -> None:
+    dots = np.zeros((300, 300), np.float32)
+    dots[60:240:20, 148:156] = dots[61:240:20, 148:156] = dots[62:240:20, 148:156] = 1
+    rows, _ = extent(read(dots) > 0)
+    assert rows.stop - rows.start == 20
+
+
+@pytest.mark.parametrize("digit", SHAPES)
 @pytest.mark.parametrize("squared", [False, True], ids=["ruled", "squared"])
 def test_printed_lines_are_no_ink(digit: str, squared: bool) -> None:
     ink = drawn(digit)
@@ -344,7 +383,7 @@ def test_only_paper_of_one_value_is_even() -> None:
     assert even_ground(levels(photographed(ink, 0))) is None
 
 
-@pytest.mark.parametrize("by", [0.1, 1.0, 3.7, 8.0])
+@pytest.mark.parametrize("by", [0.1, 1.0, 3.7, 8.0, 12.5])
 def test_strokes_are_thickened_by_euclidean_distance(by: float) -> None:
     strokes = np.zeros((60, 90), np.float32)
     strokes[30, 20:60] = strokes[20:40, 70] = 1

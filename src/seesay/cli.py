@@ -303,6 +303,7 @@ def predict(
     """
     from seesay.serve.predict import Predictor, reading_of, write_predictions
 
+    _at_least_one(threads)
     if data is None:
         if out is not None:
             raise InputError("--out is for rows of a data set: expected --data too", "Leave --out away.")
@@ -319,7 +320,7 @@ def predict(
     dataset = open_data(data, reading_of(opened.spec))
     rows = range(len(dataset)) if split == "all" else rows_for(opened, dataset, split)
     _use(1)  # each thread works at rows of its own
-    write_predictions(Predictor.open(opened), dataset, rows, out, overwrite, _at_least_one(threads))
+    write_predictions(Predictor.open(opened), dataset, rows, out, overwrite, threads)
     print(f"{out} holds {len(rows)} predictions")
 
 

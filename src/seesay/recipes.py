@@ -18,7 +18,7 @@ def small() -> Config:
 
 
 def best() -> Config:
-    """The best scores that one small network gets: a deeper encoder of pictures, more epochs, weight decay.
+    """The best scores that one small network gets: a deeper encoder of pictures, and more epochs.
 
     320,244 parameters. On open-wsd's test rows, macro-F1 over 5 seeds: image 0.9970 ± 0.0002, audio
     0.9824 ± 0.0039, image+audio 0.9997 ± 0.0001; 673 s of CPU time on a shared AMD EPYC with

@@ -75,6 +75,9 @@ class Run:
         broken: InputError."""
         folder = PACKAGED if folder is None else Path(folder)
         path = folder / "config.json"
+        if folder.is_file():
+            remedy = "Pictures are given with --image, recordings with --audio."
+            raise InputError(f"{folder} is a file, expected the folder of a run", remedy)
         if not path.is_file():
             raise InputError(f"{folder} is not a run: it has no config.json", "Make one with seesay train.")
         try:

@@ -8,7 +8,7 @@ refused in one line.
 import struct
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, nullcontext
-from io import SEEK_CUR, SEEK_END, SEEK_SET, BytesIO
+from io import SEEK_CUR, SEEK_END, SEEK_SET, BufferedIOBase, BytesIO
 from itertools import chain
 from os import PathLike, close, devnull, dup, dup2
 from pathlib import Path
@@ -45,6 +45,8 @@ PLATEAU = 0.01  # of the most energy: windows that hold all but this much are eq
 FORMATS = "WAV, FLAC, OGG (Vorbis, Opus), MP3 or AIFF"
 MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS")
 """How those begin, but for MP3."""
+ENDIAN = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">", b"FORM": ">"}
+"""Of the numbers in files that are made of chunks."""
 KINDS = ("uint8", "int16", "int32", "float16", "float32", "float64")  # of samples in an array
 UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's count of samples for a stream that does not say
 
@@ -147,29 +149,59 @@ def _read_file(source: bytes | str | PathLike[str], rate: int, name: str) -> Flo
         raise InputError(f"{name} is empty (0 bytes)", "Record it again, or leave the recording out.")
     if not (head.startswith(MAGIC) or _is_mpeg(head)):
         raise InputError(f"{name} is not a recording that can be read", f"Convert it to {FORMATS}.")
-    if head == b"RIFF":
-        _check_whole(source, name)
+    _check_whole(source, head, name)
     file = _Bytes(source) if isinstance(source, bytes) else str(source)
     with _quiet() if _is_mpeg(head) else nullcontext(), soundfile.SoundFile(file) as sound:
         _check_size(sound.frames, sound.samplerate, sound.channels, name)
         return _joined(_blocks(sound, name), sound.samplerate, rate, name)
 
 
-def _check_whole(source: bytes | str | PathLike[str], name: str) -> None:
-    """InputError where a WAV's header says more bytes of sound than follow it."""
+def _check_whole(source: bytes | str | PathLike[str], head: bytes, name: str) -> None:
+    """InputError where a header says more bytes of sound than follow it: of WAV, AIFF, and an MP3 that has
+    one (Xing's, which most encoders write). Other formats tell by themselves when they end too early."""
     with BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
-        end = file.seek(0, SEEK_END)
-        place = 12  # behind RIFF, the length of the file, WAVE
-        while place + 8 <= end:
-            file.seek(place)
-            kind, said = struct.unpack("<4sI", file.read(8))
-            there = end - place - 8
-            if kind == b"data" and 0 < there < said < PIPED:
-                problem = f"the header of {name} says {said:,} bytes of sound, and {there:,} follow"
-                raise InputError(problem, "It was cut short, or its header is wrong: copy or save it again.")
-            if kind == b"data":
-                return
-            place += 8 + said + said % 2
+        if head in ENDIAN:
+            said, there = _said_by_chunks(file, ENDIAN[head])
+        elif _is_mpeg(head):
+            said, there = _said_by_xing(file)
+        else:
+            return
+    if 0 < there < said < PIPED:
+        problem = f"the header of {name} says {said:,} bytes of sound, and {there:,} follow"
+        raise InputError(problem, "It was cut short, or its header is wrong: copy or save it again.")
+
+
+def _said_by_chunks(file: BufferedIOBase, endian: str) -> tuple[int, int]:
+    """Bytes of sound that the header of a WAV or AIFF says, and those that there are; zeros without any."""
+    end, large = file.seek(0, SEEK_END), 0
+    place = 12  # behind RIFF, the length of the file, WAVE
+    while place + 8 <= end:
+        file.seek(place)
+        kind, said = struct.unpack(f"{endian}4sI", file.read(8))
+        if kind == b"ds64" and place + 24 <= end:  # RF64 has its lengths of 64 bits here
+            _, large = struct.unpack("<QQ", file.read(16))
+        if kind in (b"data", b"SSND"):
+            return large if said == 0xFFFFFFFF and large else said, end - place - 8
+        place += 8 + said + said % 2
+    return 0, 0
+
+
+def _said_by_xing(file: BufferedIOBase) -> tuple[int, int]:
+    """Bytes of an MP3 that the header in its first frame says, and those that there are; zeros without
+    one."""
+    end, start = file.seek(0, SEEK_END), 0
+    file.seek(0)
+    tag = file.read(10)
+    if tag.startswith(b"ID3") and len(tag) == 10:  # its length has seven bits a byte
+        start = 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(tag[6:]))
+    file.seek(start)
+    frame = file.read(64)
+    place = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if place < 0 or len(frame) < place + 16:
+        return 0, 0
+    flags, *numbers = struct.unpack(">III", frame[place + 4 : place + 16])
+    bytes_at = flags & 1  # behind the number of frames, if that is there
+    return (numbers[bytes_at] if flags & 2 else 0), end - start
 
 
 class _Bytes(BytesIO):
@@ -303,5 +335,6 @@ def _checked(waveform: Float[np.ndarray, " samples"], name: str) -> Float[np.nda
     peak = float(np.abs(waveform).max(initial=0.0))
     if peak < SILENCE:
         limit = f"{20 * np.log10(SILENCE):.0f} dB of full scale"
-        raise InputError(f"{name} is silent, it stays below {limit}", "Record it again, louder.")
+        came = f"{name} is silent, the mean of its channels stays below {limit}"
+        raise InputError(came, "Record it again, louder, or give one channel.")
     return waveform / np.float32(max(peak, 1.0))

@@ -86,11 +86,22 @@ def _spare(size: tuple[int, int], spec: ImageSpec) -> int:
 
 
 def _ink(picture: Image.Image, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
-    grey = _grey(picture)
+    grey = _grey(_contrasting(picture))
     if picture.mode == "RGBA":
         alpha = _grey(picture.getchannel("A"))
         grey = grey * alpha + _ground_under(grey, alpha) * (1 - alpha)
     return np.repeat(lay_out(grey, spec.height, spec.width)[None], spec.channels, axis=0)
+
+
+def _contrasting(picture: Image.Image) -> Image.Image:
+    """The picture, or one channel of it where light and dark show little of what colours show: red ink on
+    green."""
+    if picture.mode != "RGB":
+        return picture
+    extrema = [picture.convert("L").getextrema(), *picture.getextrema()]
+    spans = [high - low for low, high in extrema]
+    best = int(np.argmax(spans))
+    return picture.getchannel(best - 1) if spans[best] > 4 * spans[0] else picture
 
 
 def _grey(picture: Image.Image) -> Float[np.ndarray, "h w"]:

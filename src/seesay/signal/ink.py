@@ -10,7 +10,7 @@ section III.A.
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt8
+from jaxtyping import Bool, Float, UInt, UInt8
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 from scipy import ndimage
@@ -23,6 +23,8 @@ Levels = UInt8[np.ndarray, "h w"]
 TRACE = 0.15  # of full ink: as much is needed to count as ink where its extent is looked for
 SPAN = 0.85  # of the extent of all ink: how far the lines of a frame or of squared paper reach
 THIN = 0.1  # of the shorter side: no frame and no line of squared paper is thicker
+WIDE = 0.3  # of the shorter side: no bar along a side is wider
+SPECK = 0.05  # of the largest piece of ink: smaller ones are specks
 LEFT = 0.2  # of the extent of all ink: what is left when lines are taken out is no smaller, or they stay
 LONGEST = 1024  # pixels: side at which ink is looked for; a digit a fiftieth as wide still has 20 pixels
 BOX = 20 / 28  # of the shorter side: the box that the ink is scaled into, as in MNIST
@@ -48,8 +50,8 @@ def lay_out(grey: Grey, height: int, width: int) -> Scaled:
     """
     grey = resized(grey, LONGEST / max(grey.shape)) if max(grey.shape) > LONGEST else grey
     levels = np.rint(grey * 255).astype(np.uint8)
-    if edge := framed_by(levels):
-        grey, levels = grey[edge:-edge, edge:-edge], levels[edge:-edge, edge:-edge]
+    part = inside_of_bars(levels)
+    grey, levels = grey[part], levels[part]
     ground = even_ground(levels)
     if ground is None:
         return place(ink_on_uneven_paper(grey), height, width)
@@ -58,7 +60,7 @@ def lay_out(grey: Grey, height: int, width: int) -> Scaled:
         return np.rint(ink * 255).astype(np.float32) / np.float32(255)
     if ink.max() < FAINT:
         return np.zeros((height, width), np.float32)
-    return place(without_print(ink / ink.max()), height, width)
+    return place(without_specks(without_print(ink / ink.max())), height, width)
 
 
 def is_laid_out(ink: Grey, height: int, width: int) -> bool:
@@ -71,40 +73,59 @@ def is_laid_out(ink: Grey, height: int, width: int) -> bool:
 
 def fills(ink: Grey, box: int, slack: int = 0) -> bool:
     """Whether cropped ink is as large as `into_box` makes it, give or take `slack` pixels."""
+    longer = max(ink.shape)
+    if longer > box + slack:
+        return False
     thick = stroke_width(ink > 0.5) > THICKEST * box - 0.5  # half a pixel less, since it is measured on few
-    return round((SHRUNK if thick else 1) * box) - slack <= max(ink.shape) <= box + slack
+    return longer >= round((SHRUNK if thick else 1) * box) - slack
 
 
 # ------------------------------------------------------------------------------------------- finding the ink
 
 
-def framed_by(levels: Levels) -> int:
-    """How thick a frame along the border is, in pixels: thin, of one value, not of that which most have.
+def inside_of_bars(levels: Levels) -> tuple[slice, slice]:
+    """Rows and columns inside of a frame along the border, or of bars along some of its sides: of one value
+    each, which is not that of most pixels.
 
-    0 without one, and where nothing is inside, or only lines from side to side: it is the drawing then, 0 or
-    8 of a display.
+    A frame is thin. Bars on fewer sides may be wider, if no ink touches them: what is touched may be a
+    stroke. Where nothing is inside, or only lines from side to side, all is the drawing: 0 and 8 of a
+    display.
     """
+    height, width = levels.shape
+    whole = slice(0, height), slice(0, width)
     if min(levels.shape) <= SMALL:
-        return 0
+        return whole
     paper = int(np.argmax(Image.fromarray(levels).histogram()))
-    rings, widest = 0, int(THIN * min(levels.shape))
-    while rings <= widest and levels[rings, rings] != paper and _even_ring(levels, rings):
-        rings += 1
-    if not 0 < rings <= widest:
-        return 0
-    inner = levels[rings:-rings, rings:-rings]
-    mask = np.abs(inner.astype(np.int16) - paper) > 255 * FAINT
-    for lines, side in ((_spanning(mask), mask), (_spanning(mask.T), mask.T)):
-        for line in lines:
-            side[line] = False
-    return rings if mask.any() else 0
+    top, bottom, left, right = _bars(levels, paper)
+    part = slice(top, height - bottom), slice(left, width - right)
+    inked = np.abs(levels[part].astype(np.int16) - paper) > 255 * FAINT
+    if min(top, bottom, left, right) > 0 and max(top, bottom, left, right) <= THIN * min(levels.shape):
+        for lines, side in ((_spanning(inked), inked), (_spanning(inked.T), inked.T)):
+            for line in lines:
+                side[line] = False
+    else:
+        beside = ((top, inked[:1]), (bottom, inked[-1:]), (left, inked[:, :1]), (right, inked[:, -1:]))
+        if any(bar and line.any() for bar, line in beside):
+            return whole
+    return part if inked.any() else whole
 
 
-def _even_ring(levels: Levels, inset: int) -> bool:
-    """Whether all pixels so far from the border have one value."""
-    here = slice(inset, -1 - inset)
-    sides = (levels[inset, here], levels[-1 - inset, here], levels[here, inset], levels[here, -1 - inset])
-    return all((side == levels[inset, inset]).all() for side in sides)
+def _bars(levels: Levels, paper: int) -> tuple[int, int, int, int]:
+    """How many lines of one value, other than the paper's, lie along the top, the bottom, the left and the
+    right side of what the others leave; none where that would be most of the picture."""
+    depth = [0, 0, 0, 0]
+    most = WIDE * min(levels.shape)
+    found = True
+    while found and max(depth) <= most:
+        found = False
+        for side in range(4):
+            rest = levels[depth[0] : len(levels) - depth[1], depth[2] : levels.shape[1] - depth[3]]
+            line = (rest[0], rest[-1], rest[:, 0], rest[:, -1])[side]
+            if line[0] != paper and (line == line[0]).all():
+                depth[side] += 1
+                found = True
+    top, bottom, left, right = depth if max(depth) <= most else (0, 0, 0, 0)
+    return top, bottom, left, right
 
 
 def even_ground(levels: Levels) -> float | None:
@@ -149,6 +170,26 @@ def without_print(ink: Grey) -> Grey:
     left = rest > TRACE
     size = max(side.stop - side.start for side in extent(left)) if left.any() else 0
     return rest if size > LEFT * max(whole.shape) else ink
+
+
+def without_specks(ink: Grey) -> Grey:
+    """Pieces of ink that are next to nothing beside the largest, taken out: stray dots, dotted paper. They
+    are looked for where rows or columns without ink lie between rows or columns with some."""
+    mask = ink > TRACE
+    if min(ink.shape) <= SMALL or not mask.any() or all(s.all() for s in _within(mask)):
+        return ink
+    labels, count = ndimage.label(mask, np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel(), minlength=count + 1)
+    sizes[0] = 0
+    specks = sizes < SPECK * sizes.max()
+    specks[0] = False
+    return np.where(specks[labels], np.float32(0), ink)
+
+
+def _within(mask: Mask) -> tuple[Bool[np.ndarray, " rows"], Bool[np.ndarray, " columns"]]:
+    """Which rows and columns have something, from the first that has to the last."""
+    rows, columns = extent(mask)
+    return mask.any(1)[rows], mask.any(0)[columns]
 
 
 def _are_rules(lines: list[slice], width: int, picture: tuple[int, ...]) -> bool:
@@ -247,7 +288,7 @@ def one_drawing(mask: Mask) -> Mask:
     inner = np.where(longer > max(mask.shape) / 40, sizes, 0)
     inner[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = 0
     sizes = inner if inner.max() > 0.01 * sizes.max() else sizes
-    return (sizes > 0.05 * sizes.max())[labels]
+    return (sizes > SPECK * sizes.max())[labels]
 
 
 # ------------------------------------------------------------------------------------------------ placing it
@@ -290,21 +331,22 @@ def into_box(ink: Grey, box: int) -> Scaled:
 
 def thickened(strokes: Grey, by: float) -> Grey:
     """Strokes that reach `by` pixels further to all sides, with a soft edge: by the Euclidean distance to
-    ink, squared, which fits in a byte, since half of THINNEST is 8 pixels of the fine grid."""
+    ink, which nobody has to know further off. Squared and small, it mostly fits in a byte."""
     reach = int(by) + 1
     far = (reach + 1) ** 2
-    apart = np.where(strokes < 0.5, np.uint8(far), np.uint8(0))
+    narrow = np.min_scalar_type(far + reach**2).type  # of the largest sum: a byte for up to 9 pixels
+    apart = np.where(strokes < 0.5, narrow(far), narrow(0))
     apart = _least(_least(apart, reach).T, reach).T
     covered = np.clip(by + 1 - np.sqrt(np.arange(far + 1)), 0, 1).astype(np.float32)
     return np.maximum(covered.take(apart), strokes)
 
 
-def _least(squares: Levels, reach: int) -> Levels:
+def _least(squares: UInt[np.ndarray, "h w"], reach: int) -> UInt[np.ndarray, "h w"]:
     """The least sum, in each column, of a pixel's number and its squared distance, within `reach` pixels."""
     squares = np.ascontiguousarray(squares)
     least = squares.copy()
     for step in range(1, reach + 1):
-        further = squares + np.uint8(step * step)
+        further = squares + squares.dtype.type(step * step)
         np.minimum(least[step:], further[:-step], out=least[step:])
         np.minimum(least[:-step], further[step:], out=least[:-step])
     return least
@@ -317,7 +359,7 @@ def blurred(grey: Grey, sigma: float) -> Grey:
     return down @ grey @ across.T
 
 
-@lru_cache(64)
+@lru_cache(8)
 def _gaussian(size: int, sigma: float) -> Float[np.ndarray, "n n"]:
     """Row i: the weights of all places for the mean around place i, those beyond the ends folded back."""
     kernel = np.exp(-((np.arange(2 * size, dtype=np.float32) / np.float32(sigma)) ** 2) / 2)
