@@ -158,8 +158,7 @@ def but_one(folders: Mapping[str, Path], without: str, rows: int, seed: int) -> 
     )
 
 
-# ----------------------------------------------------------------------------------------------------
-# training
+# --------------------------------------------------------------------------------------------------- training
 
 
 def trained(data: Dataset, config: Config, out: Path) -> tuple[Run, Dataset]:

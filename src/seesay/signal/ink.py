@@ -96,10 +96,12 @@ def inside_of_bars(levels: Levels) -> tuple[slice, slice]:
     if min(levels.shape) <= SMALL:
         return whole
     paper = int(np.argmax(Image.fromarray(levels).histogram()))
-    top, bottom, left, right = _bars(levels, paper)
+    top, bottom, left, right = bars = _bars(levels, paper)
+    if not any(bars):
+        return whole
     part = slice(top, height - bottom), slice(left, width - right)
     inked = np.abs(levels[part].astype(np.int16) - paper) > 255 * FAINT
-    if min(top, bottom, left, right) > 0 and max(top, bottom, left, right) <= THIN * min(levels.shape):
+    if min(bars) > 0 and max(bars) <= THIN * min(levels.shape):
         for lines, side in ((_spanning(inked), inked), (_spanning(inked.T), inked.T)):
             for line in lines:
                 side[line] = False
@@ -176,7 +178,7 @@ def without_specks(ink: Grey) -> Grey:
     """Pieces of ink that are next to nothing beside the largest, taken out: stray dots, dotted paper. They
     are looked for where rows or columns without ink lie between rows or columns with some."""
     mask = ink > TRACE
-    if min(ink.shape) <= SMALL or not mask.any() or all(s.all() for s in _within(mask)):
+    if min(ink.shape) <= SMALL or not (_has_gap(mask.any(0)) or _has_gap(mask.any(1))):
         return ink
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
@@ -186,10 +188,10 @@ def without_specks(ink: Grey) -> Grey:
     return np.where(specks[labels], np.float32(0), ink)
 
 
-def _within(mask: Mask) -> tuple[Bool[np.ndarray, " rows"], Bool[np.ndarray, " columns"]]:
-    """Which rows and columns have something, from the first that has to the last."""
-    rows, columns = extent(mask)
-    return mask.any(1)[rows], mask.any(0)[columns]
+def _has_gap(some: Bool[np.ndarray, " n"]) -> bool:
+    """Whether something false lies between two that are true."""
+    where = np.flatnonzero(some)
+    return len(where) > 0 and bool(where[-1] - where[0] >= len(where))
 
 
 def _are_rules(lines: list[slice], width: int, picture: tuple[int, ...]) -> bool:
