@@ -293,12 +293,12 @@ def test_what_is_laid_out_stays_and_a_shift_of_it_is_undone(
     digit: str, size: int, width: float, down: int, right: int
 ) -> None:
     picture = np.rint(read(drawn(digit, size, width=width)) * 255).astype(np.float32) / np.float32(255)
-    assert is_laid_out(picture, 28, 28)
+    assert is_laid_out(picture)
     np.testing.assert_array_equal(lay_out(picture, 28, 28), picture)
     wide = np.pad(picture, 8)
     shifted = wide[8 + down : 36 + down, 8 + right : 36 + right]
     if shifted.sum() == picture.sum():
-        expected = shifted if is_laid_out(shifted, 28, 28) else picture  # half a pixel off still is
+        expected = shifted if is_laid_out(shifted) else picture  # half a pixel off still is
         np.testing.assert_allclose(lay_out(shifted, 28, 28), expected, atol=0.02)
 
 

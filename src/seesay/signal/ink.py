@@ -55,20 +55,27 @@ def lay_out(grey: Grey, height: int, width: int) -> Scaled:
     ground = even_ground(levels)
     if ground is None:
         return place(ink_on_uneven_paper(grey), height, width)
-    ink = np.abs(grey - np.float32(ground))
-    if is_laid_out(ink, height, width):
+    if grey.shape == (height, width) and is_laid_out(ink := np.abs(grey - np.float32(ground))):
         return np.rint(ink * 255).astype(np.float32) / np.float32(255)
+    differ = levels != round(ground * 255)
+    if not differ.any():
+        return np.zeros((height, width), np.float32)
+    part = extent(differ)
+    ink = np.abs(grey[part] - np.float32(ground))
     if ink.max() < FAINT:
         return np.zeros((height, width), np.float32)
-    return place(without_specks(without_print(ink / ink.max())), height, width)
+    ink /= ink.max()
+    if min(grey.shape) > SMALL:  # in a few pixels a stroke may well be a line or a speck
+        ink = without_specks(without_print(ink, grey.shape))
+    return place(ink, height, width)
 
 
-def is_laid_out(ink: Grey, height: int, width: int) -> bool:
-    """Of the right size, filling the box and centred, within a pixel: true of MNIST's 70,000 pictures."""
-    if ink.shape != (height, width) or ink.max() < 0.9:
+def is_laid_out(ink: Grey) -> bool:
+    """Filling the box and centred, within a pixel: true of MNIST's 70,000 pictures."""
+    if ink.max() < 0.9:
         return False
-    off = np.subtract(ndimage.center_of_mass(ink), (height // 2, width // 2))
-    return fills(ink[extent(ink > 0)], round(BOX * min(height, width)), 1) and bool(np.abs(off).max() < 0.6)
+    off = np.subtract(ndimage.center_of_mass(ink), (ink.shape[0] // 2, ink.shape[1] // 2))
+    return fills(ink[extent(ink > 0)], round(BOX * min(ink.shape)), 1) and bool(np.abs(off).max() < 0.6)
 
 
 def fills(ink: Grey, box: int, slack: int = 0) -> bool:
@@ -145,8 +152,9 @@ def even_ground(levels: Levels) -> float | None:
     return None if min(levels.shape) > SMALL and weak > 0.01 + 2 / min(levels.shape) else ground / 255
 
 
-def without_print(ink: Grey) -> Grey:
-    """A frame around the ink, squares or rules that a program drew under it, taken out.
+def without_print(ink: Grey, picture: tuple[int, ...]) -> Grey:
+    """A frame around the ink, squares or rules that a program drew under it, taken out; `ink` is a part of a
+    `picture` of this shape, and there is none elsewhere.
 
     These are thin, straight and reach from end to end of all the ink there is: two or more each way; or three
     or more one way through the whole picture, if they do not begin and end with it, as a display's digit does
@@ -154,16 +162,14 @@ def without_print(ink: Grey) -> Grey:
     the drawing and stay.
     """
     mask = ink > TRACE
-    if min(ink.shape) <= SMALL or not mask.any():  # in a few pixels a stroke may well be a line
+    if not mask.any():
         return ink
     part = extent(mask)
     whole = mask[part]
     across, down = _spanning(whole), _spanning(whole.T)
     framed = min(len(across), len(down)) > 1
     if not (
-        framed
-        or _are_rules(across, whole.shape[1], ink.shape)
-        or _are_rules(down, len(whole), ink.shape[::-1])
+        framed or _are_rules(across, whole.shape[1], picture) or _are_rules(down, len(whole), picture[::-1])
     ):
         return ink
     rest = ink.copy()
@@ -178,7 +184,7 @@ def without_specks(ink: Grey) -> Grey:
     """Pieces of ink that are next to nothing beside the largest, taken out: stray dots, dotted paper. They
     are looked for where rows or columns without ink lie between rows or columns with some."""
     mask = ink > TRACE
-    if min(ink.shape) <= SMALL or not (_has_gap(mask.any(0)) or _has_gap(mask.any(1))):
+    if not (_has_gap(mask.any(0)) or _has_gap(mask.any(1))):
         return ink
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
