@@ -76,7 +76,7 @@ def report() -> Config:
     0.83 to 0.91, by epoch, against 0.98. The shares scored best on validation rows; both at 0 are the report
     to the letter.
 
-    On open-wsd, speakers apart, one seed: image 0.983, audio 0.673, image+audio 0.982. A support vector
+    On open-wsd, speakers apart, one seed: image 0.983, audio 0.673, image+audio 0.983. A support vector
     machine hears no more (0.68) in the raw 39 by 13 numbers.
     """
     encoder = EncoderConfig(
