@@ -90,6 +90,7 @@ def seesay_loop(data: Dataset, rows: np.ndarray, config: Config) -> Iterator[tup
     """The steps of `seesay.fit` on HURRY rows, drawn at random: features once, whole tensors, averaged
     weights."""
     model = build(config.model, data.spec, seed=config.seed)
+    torch.manual_seed(config.seed)  # dropout draws from torch's own generator
     rows = np.random.default_rng(config.seed).permutation(rows)[:HURRY]
     training_rows = table(data, rows, features_of(model, data))
     steps = len(rows) // config.optim.batch * config.optim.epochs

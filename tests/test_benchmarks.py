@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+import torch
 from benchmarks import __main__ as everything
 from benchmarks import ablation, contenders, prediction, training
 from benchmarks.door import one_line_of_errors
@@ -52,6 +53,19 @@ def test_every_loop_learns(name: str, monkeypatch: pytest.MonkeyPatch):
     found = training.time_to_score(tiny_data(each=60), config, name, 0.95, limit=20)
     assert found.score >= 0.95
     assert 0 < found.seconds < math.inf
+
+
+@pytest.mark.parametrize("name", training.LOOPS)
+def test_a_seed_means_one_training(name: str, monkeypatch: pytest.MonkeyPatch):
+    """Dropout, too, draws from the seed."""
+    monkeypatch.setattr(training, "EVERY", 64)
+    data = tiny_data(each=60)
+
+    def weights() -> torch.Tensor:
+        model, _ = next(training.LOOPS[name](data, data.rows_of("train"), training.quick(0)))
+        return torch.cat([weight.detach().flatten() for weight in model.parameters()])
+
+    assert torch.equal(weights(), weights())
 
 
 def test_the_support_vector_machine_is_measured_on_both_modalities():
