@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from scipy import ndimage
@@ -295,6 +295,8 @@ def test_what_is_laid_out_stays_and_a_shift_of_it_is_undone(
     picture = np.rint(read(drawn(digit, size, width=width)) * 255).astype(np.float32) / np.float32(255)
     assert is_laid_out(picture)
     np.testing.assert_array_equal(lay_out(picture, 28, 28), picture)
+    off = np.subtract(ndimage.center_of_mass(picture), 14)
+    assume(np.all(np.abs(np.abs(off) - 0.5) > 1e-3))  # between two pixels, rounding to 8 bits decides for one
     wide = np.pad(picture, 8)
     shifted = wide[8 + down : 36 + down, 8 + right : 36 + right]
     if shifted.sum() == picture.sum():
