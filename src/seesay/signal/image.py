@@ -98,8 +98,8 @@ def _contrasting(picture: Image.Image) -> Image.Image:
     green."""
     if picture.mode != "RGB":
         return picture
-    extrema = [picture.convert("L").getextrema(), *picture.getextrema()]
-    spans = [high - low for low, high in extrema]
+    extrema = np.array([picture.convert("L").getextrema(), *picture.getextrema()])
+    spans = np.ptp(extrema, axis=1)
     best = int(np.argmax(spans))
     return picture.getchannel(best - 1) if spans[best] > 4 * spans[0] else picture
 

@@ -184,7 +184,7 @@ def without_specks(ink: Grey) -> Grey:
     """Pieces of ink that are next to nothing beside the largest, taken out: stray dots, dotted paper. They
     are looked for where rows or columns without ink lie between rows or columns with some."""
     mask = ink > TRACE
-    if not (_has_gap(mask.any(0)) or _has_gap(mask.any(1))):
+    if not (_has_gap(mask) or _has_gap(mask.T)):
         return ink
     labels, count = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel(), minlength=count + 1)
@@ -194,9 +194,9 @@ def without_specks(ink: Grey) -> Grey:
     return np.where(specks[labels], np.float32(0), ink)
 
 
-def _has_gap(some: Bool[np.ndarray, " n"]) -> bool:
-    """Whether something false lies between two that are true."""
-    where = np.flatnonzero(some)
+def _has_gap(mask: Mask) -> bool:
+    """Whether a row without any lies between two that have some."""
+    where = np.flatnonzero(mask.any(1))
     return len(where) > 0 and bool(where[-1] - where[0] >= len(where))
 
 
