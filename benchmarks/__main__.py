@@ -135,7 +135,7 @@ def main() -> None:
     parser.add_argument("--recipes", nargs="*", default=["small"], help="recipes to train whole")
     parser.add_argument("--part", type=positive, default=6_000)
     parser.add_argument("--tested", type=positive, default=2_000)
-    parser.add_argument("--rows", type=positive, default=1_000_000)
+    parser.add_argument("--rows", type=int, default=1_000_000)
     given = parser.parse_args()
     torch.set_num_threads(1)
     data = open_data(given.data)

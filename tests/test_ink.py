@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 from scipy import ndimage
@@ -288,6 +288,7 @@ def test_other_sizes_keep_the_proportions_of_mnist(height: int, width: int, box:
     st.integers(-4, 4),
     st.integers(-4, 4),
 )
+@example("4", 74, 0.03, 0, 1)  # its mass lies between two pixels
 @settings(max_examples=30)
 def test_what_is_laid_out_stays_and_a_shift_of_it_is_undone(
     digit: str, size: int, width: float, down: int, right: int
@@ -295,12 +296,15 @@ def test_what_is_laid_out_stays_and_a_shift_of_it_is_undone(
     picture = np.rint(read(drawn(digit, size, width=width)) * 255).astype(np.float32) / np.float32(255)
     assert is_laid_out(picture)
     np.testing.assert_array_equal(lay_out(picture, 28, 28), picture)
-    off = np.subtract(ndimage.center_of_mass(picture), 14)
-    assume(np.all(np.abs(np.abs(off) - 0.5) > 1e-3))  # between two pixels, rounding to 8 bits decides for one
     wide = np.pad(picture, 8)
     shifted = wide[8 + down : 36 + down, 8 + right : 36 + right]
     if shifted.sum() == picture.sum():
         expected = shifted if is_laid_out(shifted) else picture  # half a pixel off still is
+        off = np.subtract(ndimage.center_of_mass(picture), 14)
+        for axis in np.flatnonzero(np.abs(np.abs(off) - 0.5) < 1e-3):
+            # between two pixels; rounding to 8 bits has decided for one of them, the other is as near
+            other = np.roll(expected, -int(np.sign(off[axis])), axis)
+            expected = min(expected, other, key=lambda e: float(np.abs(lay_out(shifted, 28, 28) - e).max()))
         np.testing.assert_allclose(lay_out(shifted, 28, 28), expected, atol=0.02)
 
 

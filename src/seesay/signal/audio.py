@@ -149,7 +149,8 @@ def _read_file(source: bytes | str | PathLike[str], rate: int, name: str) -> Flo
         raise InputError(f"{name} is empty (0 bytes)", "Record it again, or leave the recording out.")
     if not (head.startswith(MAGIC) or _is_mpeg(head)):
         raise InputError(f"{name} is not a recording that can be read", f"Convert it to {FORMATS}.")
-    _check_whole(source, head, name)
+    if head in ENDIAN or _is_mpeg(head):
+        _check_whole(source, head, name)
     file = _Bytes(source) if isinstance(source, bytes) else str(source)
     with _quiet() if _is_mpeg(head) else nullcontext(), soundfile.SoundFile(file) as sound:
         _check_size(sound.frames, sound.samplerate, sound.channels, name)
@@ -160,12 +161,7 @@ def _check_whole(source: bytes | str | PathLike[str], head: bytes, name: str) ->
     """InputError where a header says more bytes of sound than follow it: of WAV, AIFF, and an MP3 that has
     one (Xing's, which most encoders write). Other formats tell by themselves when they end too early."""
     with BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb") as file:
-        if head in ENDIAN:
-            said, there = _said_by_chunks(file, ENDIAN[head])
-        elif _is_mpeg(head):
-            said, there = _said_by_xing(file)
-        else:
-            return
+        said, there = _said_by_chunks(file, ENDIAN[head]) if head in ENDIAN else _said_by_xing(file)
     if 0 < there < said < PIPED:
         problem = f"the header of {name} says {said:,} bytes of sound, and {there:,} follow"
         raise InputError(problem, "It was cut short, or its header is wrong: copy or save it again.")

@@ -94,14 +94,13 @@ def _ink(picture: Image.Image, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
 
 
 def _contrasting(picture: Image.Image) -> Image.Image:
-    """The picture, or one channel of it where light and dark show little of what colours show: red ink on
-    green."""
+    """The picture, a coloured one as light and dark; or as one channel, where that shows little of what
+    colours show: red ink on green."""
     if picture.mode != "RGB":
         return picture
-    extrema = np.array([picture.convert("L").getextrema(), *picture.getextrema()])
-    spans = np.ptp(extrema, axis=1)
-    best = int(np.argmax(spans))
-    return picture.getchannel(best - 1) if spans[best] > 4 * spans[0] else picture
+    luma, channels = picture.convert("L"), np.ptp(picture.getextrema(), axis=1)
+    best = int(np.argmax(channels))
+    return picture.getchannel(best) if channels[best] > 4 * np.ptp(luma.getextrema()) else luma
 
 
 def _grey(picture: Image.Image) -> Float[np.ndarray, "h w"]:

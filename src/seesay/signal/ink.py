@@ -10,7 +10,7 @@ section III.A.
 from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Bool, Float, UInt, UInt8
+from jaxtyping import Bool, Float, Int, UInt, UInt8
 from numpy.lib.stride_tricks import sliding_window_view
 from PIL import Image
 from scipy import ndimage
@@ -162,8 +162,6 @@ def without_print(ink: Grey, picture: tuple[int, ...]) -> Grey:
     the drawing and stay.
     """
     mask = ink > TRACE
-    if not mask.any():
-        return ink
     part = extent(mask)
     whole = mask[part]
     across, down = _spanning(whole), _spanning(whole.T)
@@ -186,9 +184,7 @@ def without_specks(ink: Grey) -> Grey:
     mask = ink > TRACE
     if not (_has_gap(mask) or _has_gap(mask.T)):
         return ink
-    labels, count = ndimage.label(mask, np.ones((3, 3)))
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    sizes[0] = 0
+    labels, sizes = _pieces(mask)
     specks = sizes < SPECK * sizes.max()
     specks[0] = False
     return np.where(specks[labels], np.float32(0), ink)
@@ -197,7 +193,7 @@ def without_specks(ink: Grey) -> Grey:
 def _has_gap(mask: Mask) -> bool:
     """Whether a row without any lies between two that have some."""
     where = np.flatnonzero(mask.any(1))
-    return len(where) > 0 and bool(where[-1] - where[0] >= len(where))
+    return bool(where[-1] - where[0] >= len(where))
 
 
 def _are_rules(lines: list[slice], width: int, picture: tuple[int, ...]) -> bool:
@@ -288,15 +284,22 @@ def _without_lines_across(mask: Mask) -> Mask:
 
 def one_drawing(mask: Mask) -> Mask:
     """The largest piece of ink and what belongs with it; specks go, and border clutter beside a drawing."""
-    labels, count = ndimage.label(mask, np.ones((3, 3)))
-    sizes = np.bincount(labels.ravel(), minlength=count + 1)
-    sizes[0] = 0
+    labels, sizes = _pieces(mask)
     boxes = ndimage.find_objects(labels)
     longer = np.array([0] + [max(r.stop - r.start, c.stop - c.start) for r, c in boxes])
     inner = np.where(longer > max(mask.shape) / 40, sizes, 0)
     inner[np.concatenate([labels[0], labels[-1], labels[:, 0], labels[:, -1]])] = 0
     sizes = inner if inner.max() > 0.01 * sizes.max() else sizes
     return (sizes > SPECK * sizes.max())[labels]
+
+
+def _pieces(mask: Mask) -> tuple[Int[np.ndarray, "h w"], Int[np.ndarray, " pieces"]]:
+    """Which connected piece each pixel is of, from 1, and how many pixels each has: of 0, what is no piece,
+    none."""
+    labels, _ = ndimage.label(mask, np.ones((3, 3)))
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return labels, sizes
 
 
 # ------------------------------------------------------------------------------------------------ placing it
