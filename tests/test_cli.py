@@ -127,8 +127,9 @@ def test_from_outside_it_is_a_status_and_a_line(tmp_path: Path):
     assert ended.stderr.count("\n") == 1
 
 
-def test_a_reader_that_has_gone_is_no_error(folder: Path):
-    words = ["data", "info", str(folder / "data"), "--json"]
+@pytest.mark.parametrize("line", ["data info {} --json", "--version"], ids=["much to say", "little to say"])
+def test_a_reader_that_has_gone_is_no_error(folder: Path, line: str):
+    words = line.format(folder / "data").split()
     script = f"import sys; from seesay.cli import main; sys.exit(main({words}))"
     child = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert child.stdout is not None

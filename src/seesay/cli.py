@@ -488,6 +488,7 @@ def main(arguments: list[str] | None = None) -> int:
         call = parse(COMMANDS, arguments)
         if call is not None:
             call()
+        sys.stdout.flush()  # here, and not when Python ends: the reader may have gone
     except SeesayError as error:
         print(f"seesay: {error}", file=sys.stderr)
         return 2
