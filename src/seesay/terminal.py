@@ -85,9 +85,13 @@ def console() -> Any:
 
 
 def describe_data(data: Any, folder: Path) -> None:
+    from seesay.data.info import says_left_out
+
     rows = ", ".join(f"{len(data.rows_of(name)):,} {name}" for name in ("train", "valid", "test"))
     classes = len(data.spec.classes)
     print(f"{folder}: {len(data):,} rows ({rows}), {classes} classes. Look: seesay data info {folder}")
+    for line in (*data.notes, *says_left_out(data.left_out)):
+        print(line)
 
 
 def print_json(values: Any) -> None:

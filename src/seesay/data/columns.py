@@ -34,6 +34,8 @@ class Table:
     pointers: np.ndarray
     said: str
     """What was found and what was made of it, in a sentence."""
+    notes: tuple[str, ...] = ()
+    """What to know before it is used, a sentence each: see `Dataset.notes`."""
 
 
 def dataset_from(
@@ -46,6 +48,8 @@ def dataset_from(
     speaker: Sequence[Any] | np.ndarray | None = None,
     pairing: Pairing = "given",
     sources: Iterable[str] = (),
+    notes: Iterable[str] = (),
+    left_out: Mapping[str, int] | None = None,
     where: str = "",
     labelled: bool = True,
 ) -> Dataset:
@@ -82,6 +86,8 @@ def dataset_from(
         pairing=pairing,
         name=name,
         sources=(*sources, *(f"{m}: {table.said}" for m, table in tables.items())),
+        notes=(*notes, *(note for table in tables.values() for note in table.notes)),
+        left_out=left_out or {},
     )
 
 

@@ -60,6 +60,10 @@ class Dataset:
     name: str = "data"
     sources: tuple[str, ...] = ()
     """Where everything came from, a sentence each."""
+    notes: tuple[str, ...] = ()
+    """What to know before the data set is used, a sentence each: what was chosen for it, what was cut off."""
+    left_out: Mapping[str, int] = field(default_factory=dict)
+    """Files that were found and are not in it, by reason: `{"not a picture": 3}`."""
 
     def __post_init__(self) -> None:
         """InputError where the parts do not fit each other."""
@@ -126,6 +130,8 @@ class Dataset:
                 pairing=card["pairing"],
                 name=card["name"],
                 sources=tuple(card["sources"]),
+                notes=tuple(card.get("notes", ())),
+                left_out=card.get("left_out", {}),
             )
         except SeesayError as error:
             raise InputError(f"{folder}: {error}") from None
@@ -159,6 +165,8 @@ class Dataset:
             "splits": list(SPLITS),
             "pairing": self.pairing,
             "sources": list(self.sources),
+            "notes": list(self.notes),
+            "left_out": dict(self.left_out),
         }
 
     def _modality_card(self, modality: Modality) -> dict[str, Any]:

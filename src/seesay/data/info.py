@@ -87,6 +87,9 @@ class Info:
     """What stands in two of the stored splits."""
     drawn_by_row: tuple[Drawn, ...]
     sources: tuple[str, ...]
+    left_out: Mapping[str, int]
+    """Files that were found and are not in it, by reason."""
+    notes: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -116,6 +119,8 @@ def describe(dataset: Dataset) -> Info:
         shared=leaks(dataset, stored(dataset)),
         drawn_by_row=tuple(_drawn(dataset)),
         sources=dataset.sources,
+        left_out=dataset.left_out,
+        notes=dataset.notes,
     )
     return replace(info, warnings=tuple(_warnings(info)))
 
@@ -184,6 +189,7 @@ def _drawn(dataset: Dataset) -> list[Drawn]:
 
 
 def _warnings(info: Info) -> Iterator[str]:
+    yield from says_left_out(info.left_out)
     yield from (_says_shared(leak) for leak in info.shared)
     yield from _says_drawn(info.drawn_by_row)
     yield from _says_balance(info)
@@ -194,6 +200,13 @@ def _warnings(info: Info) -> Iterator[str]:
             yield f"{table.constant:,} {of} {_are(table.constant)} {blank}, of a single value."
         if table.not_finite:
             yield f"{table.not_finite:,} {of} hold NaN or infinities: no model can use them."
+
+
+def says_left_out(reasons: Mapping[str, int]) -> Iterator[str]:
+    """`Left out: 3 files (2 not a picture, 1 empty).`, or nothing."""
+    if total := sum(reasons.values()):
+        by_reason = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
+        yield f"Left out: {total:,} file{'' if total == 1 else 's'} ({by_reason})."
 
 
 def _says_shared(leak: Leak) -> str:

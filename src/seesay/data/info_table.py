@@ -21,6 +21,8 @@ def print_info(info: Info, console: Console) -> None:
     console.print(_split_table(info), _content_table(info))
     if not info.shared and len(info.splits) > 1:
         console.print("No picture, recording or group stands in two of these splits.")
+    for note in info.notes:
+        console.print(Text(note))
     for warning in info.warnings:
         console.print(Text.assemble(("! ", "bold yellow"), warning))
     for source in info.sources:
