@@ -524,6 +524,7 @@ def _train(
     and leaves a run that can be used."""
     import torch
 
+    from seesay.learn.defaults import facts_of, said
     from seesay.learn.run import begin, train
 
     place = _device(device)
@@ -534,7 +535,9 @@ def _train(
         print(f"Note: {note}", file=sys.stderr)
     if run.finished:
         print(f"{out} is finished already")
-    with watching(config, len(splits.train), len(data.modalities)) as watch:
+    for line in said(run.config, facts_of(data, splits.train, splits.valid)):
+        print(line, file=sys.stderr)
+    with watching(run.config, len(splits.train), len(data.modalities)) as watch:
         for epoch in train(run, data, splits, watch, place):
             watch.say(epoch)
     if watch.stopped:

@@ -166,10 +166,11 @@ LAST_SEED = 2**32 - 1
 
 
 def _check(config: Any, *names: str, least: int | float, most: int | float = math.inf) -> None:
-    """ConfigError where one of these fields is not between the two, or not finite."""
+    """ConfigError where one of these fields is not between the two, or not finite. None is a default that
+    follows from the data."""
     for name in names:
         value = getattr(config, name)
-        if not (least <= value <= most and math.isfinite(value)):
+        if value is not None and not (least <= value <= most and math.isfinite(value)):
             limits = f"{least:g} or more" if most == math.inf else f"{least:g} to {most:g}"
             raise ConfigError(f"{name} must be {limits}, got {value:g}")
 
@@ -182,14 +183,21 @@ class SplitConfig:
     by: Literal["group", "content", "row"] = "group"
     """`group`: rows that share a picture, a recording or a speaker stay together; `content`: those that share
     a picture or a recording do; `row`: the naive split, which leaks."""
-    valid: float = 0.1
-    """Share of the training rows that validate, as far as groups allow; unless the data set names its own."""
+    valid: float | None = None
+    """Fraction of the training rows that validate, as far as groups allow, unless the data set names its own.
+    Default: 0.1; of few rows none, which are cross-fitted instead."""
+    folds: int | None = None
+    """Cross-fitting: so many models, each trained without one part of the rows, say what calibrates the model
+    that is trained on all of them. 0: none. Default: 3 where rows are few."""
     seed: int = 0
     """Which groups these are."""
 
     def __post_init__(self) -> None:
         _check(self, "valid", least=0, most=0.9)
+        _check(self, "folds", least=0, most=100)
         _check(self, "seed", least=0, most=LAST_SEED)
+        if self.folds == 1:
+            raise ConfigError("cross-fitting needs 2 folds or more, or 0 for none, got 1")
 
 
 @dataclass(frozen=True)
@@ -321,10 +329,23 @@ class WaveformConfig:
 class OptimConfig:
     """The optimiser: AdamW with a one-cycle learning rate and an average of the weights."""
 
-    epochs: int = 6
-    """Passes over the training rows."""
-    batch: int = 256
-    """Rows of one step."""
+    steps: int = 1404
+    """Steps of a training on 60,000 rows; fewer rows take fewer, by the fifth root. What `epochs` follows
+    from."""
+    epochs: int | None = None
+    """Passes over the training rows. Default: as many as come to `steps`."""
+    batch: int | None = None
+    """Rows of one step. Default: an eighth of the training rows, at most 256."""
+    copies: int | None = None
+    """Copies of each row in a step, each with its own augmentation (Hoffer et al. 2020). Default: as many as
+    make 32 inputs, so that batch normalisation has enough to go by."""
+    patience: int | None = None
+    """Epochs without a better validation score or loss after which the learning rate goes down and training
+    ends; 0: never. Default: a quarter of the epochs, 6 or more."""
+    class_weights: Literal["none", "balanced", "auto"] = "auto"
+    """Weight of a row in the loss, by its class. `balanced`: all classes count the same; `auto`: the square
+    root of that where one class has more than 3 times the rows of another. Probabilities are put back to the
+    fractions that the classes have in training."""
     lr: float = 4e-3
     """Highest learning rate of the cycle."""
     weight_decay: float = 0.02
@@ -344,8 +365,9 @@ class OptimConfig:
     assumed."""
 
     def __post_init__(self) -> None:
-        _check(self, "epochs", least=1)
+        _check(self, "steps", "epochs", "copies", least=1)
         _check(self, "batch", least=2)
+        _check(self, "patience", least=0)
         _check(self, "lr", least=1e-8, most=10)
         _check(self, "weight_decay", least=0)
         _check(self, "label_smoothing", "average", least=0, most=0.9)

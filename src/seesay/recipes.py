@@ -4,7 +4,15 @@ fields."""
 import dataclasses
 from collections.abc import Callable
 
-from seesay.config import AugmentConfig, Config, EncoderConfig, ModelConfig, OptimConfig, PretrainConfig
+from seesay.config import (
+    AugmentConfig,
+    Config,
+    EncoderConfig,
+    ModelConfig,
+    OptimConfig,
+    PretrainConfig,
+    SplitConfig,
+)
 from seesay.errors import ConfigError, nearest
 
 
@@ -27,7 +35,7 @@ def best() -> Config:
     return dataclasses.replace(
         small(),
         model=ModelConfig(image=EncoderConfig(kind="deep", width=32, layers=3, weight_decay=0.4)),
-        optim=OptimConfig(epochs=14),
+        optim=OptimConfig(steps=3276),
     )
 
 
@@ -83,6 +91,7 @@ def report() -> Config:
         kind="report", width=16, layers=2, dropout=0.2, kernel=3, stride=1, activation="relu"
     )
     return Config(
+        split=SplitConfig(valid=0.1, folds=0),
         model=ModelConfig(
             dim=128,
             image=dataclasses.replace(encoder, fusion_dropout=0.1),
@@ -112,6 +121,9 @@ def report_audio() -> Config:
 ADAM = OptimConfig(
     epochs=10,
     batch=64,
+    copies=1,
+    patience=0,
+    class_weights="none",
     lr=1e-3,
     weight_decay=0.0,
     label_smoothing=0.0,

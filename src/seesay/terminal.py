@@ -15,8 +15,8 @@ class Watch:
     """Hands batches on, moves the bar, and ends the epoch early once it has been told to stop."""
 
     def __init__(self, progress: Any, config: Config, rows: int, modalities: int) -> None:
-        self.progress, self.stopped, self.epochs = progress, False, config.optim.epochs
-        steps = max(1, rows // config.optim.batch) * config.optim.epochs
+        self.progress, self.stopped, self.epochs = progress, False, config.optim.epochs or 0
+        steps = (1 + (config.split.folds or 0)) * max(1, rows // (config.optim.batch or 1)) * self.epochs
         before = max(1, rows // config.pretrain.batch) * config.pretrain.epochs * modalities
         self.task = progress.add_task("training", total=steps + before)
 

@@ -64,13 +64,13 @@ class Table:
         for places in torch.arange(len(self), device=self.device).split(size):
             yield self.take(places)
 
-    def shuffled(self, size: int, generator: Generator) -> Iterator[Batch]:
-        """All rows, once, in random order. A last batch that is not full is left out, unless it is the only
-        one."""
+    def shuffled(self, size: int, generator: Generator, copies: int = 1) -> Iterator[Batch]:
+        """All rows, once, in random order, each `copies` times in its batch. A last batch that is not full is
+        left out, unless it is the only one."""
         order = torch.randperm(len(self), generator=generator, device=self.device)
         whole = len(order) // size * size or len(order)
         for places in order[:whole].split(size):
-            yield self.take(places)
+            yield self.take(places.repeat(copies))
 
     def paired_anew(self, generator: Generator) -> "Table":
         """The same rows, each with a partner drawn from its class: every pointer is still used as often as

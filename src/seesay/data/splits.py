@@ -256,6 +256,14 @@ def folds(
     return ((rows[fold != i], rows[fold == i]) for i in range(k))
 
 
+def fold_limit(dataset: Dataset, rows: np.ndarray, by: By = "group") -> int:
+    """The most folds that every class of the labelled `rows` has groups for."""
+    rows = rows[dataset.label[rows] >= 0]
+    classes, label = np.unique(dataset.label[rows], return_inverse=True)
+    counts = _counts(_tied(dataset, rows, by), label, len(classes))
+    return int((counts > 0).sum(0).min(initial=len(counts)))
+
+
 def _deal(counts: np.ndarray, k: int, random: np.random.Generator) -> np.ndarray:
     """(groups,) int: a fold for each group."""
     fold = np.empty(len(counts), np.int64)

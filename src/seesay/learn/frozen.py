@@ -27,7 +27,8 @@ def with_encoders(model: Classifier, learned: Classifier) -> Classifier:
     whole = copy.deepcopy(model)
     whole.heads.load_state_dict(learned.heads.state_dict())
     whole.fusion.load_state_dict(learned.fusion.state_dict())
-    whole.temperature.copy_(learned.temperature)
+    for name in ("temperature", "log_prior", "learned", "stand_in"):
+        getattr(whole, name).copy_(getattr(learned, name))
     return whole.eval()
 
 

@@ -1,9 +1,9 @@
 """A run: the folder that *is* a trained model and how it came about.
 
 `config.json`, `model.safetensors`, `epochs.jsonl`, where there were autoencoders `pretraining.safetensors`
-and `pretrain.jsonl`, and later `metrics.json`, `README.md`, `figures/`. Every file is written whole or not at
-all; loading needs only the folder and never unpickles. While it trains, `state.safetensors` holds what a
-killed run goes on from.
+and `pretrain.jsonl`, where rows were cross-fitted `cross_fit.safetensors`, and later `metrics.json`,
+`README.md`, `figures/`. Every file is written whole or not at all; loading needs only the folder and never
+unpickles. While it trains, `state.safetensors` holds what a killed run goes on from.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,14 +28,18 @@ from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, split
 from seesay.errors import InputError, OutputError
 from seesay.files import make_way, new_file, writing
+from seesay.learn.cross_fit import cross_fit, from_tensors, to_tensors
+from seesay.learn.defaults import facts_of, learned_prior, settled, settled_split
 from seesay.learn.pretrain import Pretraining, Reconstruction, pretrain
 from seesay.learn.train import Epoch, Watch, check_rows, fit
 from seesay.model.autoencoder import Autoencoder
-from seesay.model.classifier import Classifier, build
+from seesay.model.calibration import HeldOut
+from seesay.model.classifier import Classifier, build, completed
 
 MODEL = "model.safetensors"
 STATE = "state.safetensors"
 PRETRAINING = "pretraining.safetensors"
+CROSS_FIT = "cross_fit.safetensors"
 
 PACKAGED = Path(__file__).parents[1] / "packaged"
 """The run that comes with seesay: recipe `best`, trained on digits of many hands and voices (its
@@ -99,12 +103,13 @@ class Run:
         if epoch.model is not None and (epoch.whole or not (self.folder / MODEL).is_file()):
             self.save_model(epoch.model)
         lines = self.epochs()[: epoch.number - 1]
-        line = {name: getattr(epoch, name) for name in ("number", "loss", "scores", "seconds", "whole")}
+        names = ("number", "loss", "scores", "seconds", "whole", "last")
+        line = {name: getattr(epoch, name) for name in names}
         self.write("epochs.jsonl", "".join(json.dumps(each) + "\n" for each in [*lines, line]))
-        if epoch.whole and epoch.number < self.config.optim.epochs:
-            self._save_tensors(STATE, epoch.training.state())
-        elif epoch.whole:
+        if epoch.last:
             (self.folder / STATE).unlink(missing_ok=True)
+        elif epoch.whole:
+            self._save_tensors(STATE, epoch.training.state())
 
     def log_pretraining(self, epoch: Reconstruction) -> None:
         """Keeps the epoch of an autoencoder: a line in `pretrain.jsonl` and, if it is whole, the state."""
@@ -154,8 +159,19 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether all epochs are done."""
-        done = [line["number"] for line in self.epochs() if line["whole"]]
-        return max(done, default=0) >= self.config.optim.epochs and not (self.folder / STATE).is_file()
+        epochs = self.config.optim.epochs or 0
+        over = any(line["whole"] and (line.get("last") or line["number"] >= epochs) for line in self.epochs())
+        return over and not (self.folder / STATE).is_file()
+
+    def cross_fitted(self) -> dict[int, HeldOut]:
+        """By part, what a model that was trained without it says of its rows; empty: rows were not
+        cross-fitted."""
+        path = self.folder / CROSS_FIT
+        return from_tensors(_load_tensors(path)) if path.is_file() else {}
+
+    def log_cross_fit(self, done: Mapping[int, HeldOut]) -> None:
+        """Keeps the parts that are done."""
+        self._save_tensors(CROSS_FIT, to_tensors(done))
 
     def save_model(self, model: Classifier) -> None:
         """Writes `model.safetensors`."""
@@ -170,7 +186,7 @@ class Run:
             )
         model = build(self.config.model, self.spec)
         try:
-            model.load_state_dict(_load_tensors(path))
+            model.load_state_dict(completed(_load_tensors(path), self.config.model.fusion))
         except RuntimeError as error:
             raise InputError(f"{path} does not fit the run's config.json ({error})", "Train again.") from None
         return model.eval()
@@ -235,8 +251,10 @@ def begin(
     and config. A model of one modality is given the same splits as one of all. No rows to train on:
     InputError, and no folder.
     """
-    splits = split(data, config.split.seed, config.split.by, config.split.valid)
+    config = replace(config, split=settled_split(config.split, data))
+    splits = split(data, config.split.seed, config.split.by, config.split.valid or 0.0)
     check_rows(splits)
+    config = settled(config, facts_of(data, splits.train, splits.valid))
     fingerprint = digest(data, splits.train)
     data = normalised(data.only(*config.modalities or data.modalities), splits.train)
     if resume and (folder / "config.json").is_file():
@@ -254,15 +272,22 @@ def train(
     yielding it: those of autoencoders first, where the config asks for them."""
     if run.finished:
         return
-    prior = np.bincount(data.label[splits.train], minlength=len(data.spec.classes)) / max(
-        1, len(splits.train)
-    )
+    counts = np.bincount(data.label[splits.train], minlength=len(data.spec.classes))
+    prior = learned_prior(run.config.optim, counts)
     model = build(run.config.model, run.spec, prior, run.config.seed).to(device)
     for reconstruction in pretrain(model, data, splits, run.config, run.pretraining(), watch):
         run.log_pretraining(reconstruction)
         yield reconstruction
         if not reconstruction.whole:
             return
-    for epoch in fit(model, data, splits, run.config, run.state(), watch):
+    held = run.cross_fitted()
+    if run.config.split.folds:
+        for number, part in cross_fit(data, splits.train, run.config, held, watch, device):
+            if part is None:
+                return
+            held[number] = part
+            run.log_cross_fit(held)
+    judged = HeldOut.joined([held[n] for n in sorted(held)]) if held else None
+    for epoch in fit(model, data, splits, run.config, run.state(), watch, judged):
         run.log(epoch)
         yield epoch

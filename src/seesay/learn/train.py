@@ -9,7 +9,7 @@ import copy
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 import torch
@@ -23,11 +23,12 @@ from seesay.data.batches import Batch, Table, table
 from seesay.data.dataset import Dataset
 from seesay.data.splits import Splits
 from seesay.errors import InputError
+from seesay.learn.defaults import class_weights, facts_of, settled
 from seesay.learn.frozen import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.precision import channels_last, uses_bfloat16
 from seesay.learn.views import has_waveforms, heard_anew
-from seesay.model.calibration import calibrate
-from seesay.model.classifier import Classifier, features_of, posteriors
+from seesay.model.calibration import HeldOut, calibrate, held_out, probabilities
+from seesay.model.classifier import Classifier, features_of
 from seesay.signal.augment import augment
 
 Watch = Callable[[Iterable[Batch]], Iterable[Batch]]
@@ -47,6 +48,8 @@ class Epoch:
     seconds: float
     whole: bool
     """False: the epoch was stopped before its last batch."""
+    last: bool
+    """Whether training is over with it."""
     model: Classifier | None
     """The averaged weights, calibrated; None if `optim.keep` is best and their score is not."""
     training: "Training"
@@ -59,26 +62,56 @@ class Epoch:
         return float(np.mean(list(self.scores.values()))) if self.scores else float("nan")
 
 
+@dataclass
+class Patience:
+    """When training no longer improves: then the learning rate goes down in a straight line, over a quarter
+    of the steps so far, and training ends."""
+
+    score: float = -1.0
+    """The best so far."""
+    loss: float = float("inf")
+    """The lowest so far."""
+    since: float = 0
+    """Epochs since either was."""
+    start: float = 0
+    """Step at which the rate began to go down; 0: it has not."""
+
+    def see(self, score: float, loss: float, epochs: int, done: int) -> None:
+        """Takes note of an epoch; `epochs` without a better one are too many, 0: never."""
+        better = score > self.score or loss < self.loss
+        self.score, self.loss = max(score, self.score), min(loss, self.loss)
+        self.since = 0 if better else self.since + 1
+        if epochs and self.since >= epochs and not self.start:
+            self.start = done
+
+    def left(self, done: int) -> float:
+        """The factor of the learning rate at this step; 0: training is over."""
+        return max(0.0, 1 - 4 * (done - self.start) / self.start) if self.start else 1.0
+
+
 class Training:
     """What changes from step to step: the weights, their moving average, the optimiser, the number of epochs
     done."""
 
-    def __init__(self, model: Classifier, config: Config, steps: int) -> None:
-        self.model = channels_last(model)
+    def __init__(self, model: Classifier, config: Config, steps: int, weights: Tensor | None = None) -> None:
+        """`weights`: (k,) of the classes in the loss; none: all the same."""
+        self.model, self.weights = channels_last(model), weights
         self.average = copy.deepcopy(self.model)
         self.optimizer = _optimizer(self.model, config)
         self.steps, self.epochs, self.done, self.best = steps, 0, 0, -1.0
+        self.patience = Patience()
         self.config = config
         self.bfloat16 = uses_bfloat16(config.optim.precision, model.log_prior.device)
 
     def step(self, batch: Batch) -> float:
         """One step of the optimiser on this batch of features. Returns the loss."""
+        rate = SCHEDULES[self.config.optim.schedule](self.done / self.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.optim.lr * SCHEDULES[self.config.optim.schedule](self.done / self.steps)
+            group["lr"] = self.config.optim.lr * rate * self.patience.left(self.done)
         self.model.train()
         with torch.autocast(batch.label.device.type, torch.bfloat16, enabled=self.bfloat16):
             logits = self.model.classify(batch.inputs, batch.present)
-        loss = loss_of(logits, batch, self.config.optim.label_smoothing)
+        loss = loss_of(logits, batch, self.config.optim.label_smoothing, self.weights)
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -96,7 +129,9 @@ class Training:
 
     def state(self) -> dict[str, Tensor]:
         """Everything, by name, as tensors. `restore` takes it back."""
-        numbers = torch.tensor([self.epochs, self.done, self.best], dtype=torch.float64)
+        numbers = torch.tensor(
+            [self.epochs, self.done, self.best, *astuple(self.patience)], dtype=torch.float64
+        )
         tensors = {"numbers": numbers}
         for kind, module in (("model", self.model), ("average", self.average)):
             tensors |= {f"{kind}.{name}": tensor for name, tensor in module.state_dict().items()}
@@ -105,8 +140,8 @@ class Training:
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
         """Goes on from what `state` gave."""
-        epochs, done, self.best = tensors["numbers"].tolist()
-        self.epochs, self.done = int(epochs), int(done)
+        epochs, done, self.best, *patience = tensors["numbers"].tolist()
+        self.epochs, self.done, self.patience = int(epochs), int(done), Patience(*patience)
         for kind, module in (("model", self.model), ("average", self.average)):
             module.load_state_dict(
                 {n.removeprefix(f"{kind}."): t for n, t in tensors.items() if n.startswith(f"{kind}.")}
@@ -132,21 +167,31 @@ def fit(
     config: Config,
     resume: Mapping[str, Tensor] | None = None,
     watch: Watch = iter,
+    held: HeldOut | None = None,
 ) -> Iterator[Epoch]:
     """Trains `model` in place and yields after every epoch. `resume`: an earlier `Training.state()` to go on
     from. Encoders that a config says to freeze are left alone.
 
-    No training rows: InputError.
+    `held`: what models trained without some rows say of those (cross_fit.py), to calibrate by where no rows
+    validate. What the config leaves open follows from the rows. No training rows: InputError.
     """
+    check_rows(splits)
+    config = settled(config, facts_of(data, splits.train, splits.valid))
+    assert config.optim.batch
+    assert config.optim.epochs
     learner = without_encoders(model) if frozen(config) else model
     features = encodings_of(model, data) if frozen(config) else features_of(model, data)
-    check_rows(splits)
     rows, valid = table(data, splits.train, features), table(data, splits.valid, features)
+    counts = np.bincount(data.label[splits.train], minlength=len(data.spec.classes))
+    weights, log_prior = (
+        _weights(config, counts, rows.device),
+        np.log(np.clip(counts / counts.sum(), 1e-8, 1)),
+    )
     batches = max(1, len(rows) // config.optim.batch)
-    training = Training(learner, config, steps=batches * config.optim.epochs)
+    training = Training(learner, config, batches * config.optim.epochs, weights)
     if resume is not None:
         training.restore(resume)
-    while training.epochs < config.optim.epochs:
+    while training.epochs < config.optim.epochs and training.patience.left(training.done):
         began, number = time.perf_counter(), training.epochs + 1
         with torch.random.fork_rng():  # dropout draws from torch's own generator
             torch.manual_seed(seed_of(config.seed, number))
@@ -156,16 +201,19 @@ def fit(
             return
         whole = len(losses) == batches
         training.epochs += whole
-        scores = validate(training.average, valid)
+        keeps = copy.deepcopy(training.average)
+        judged = held_out(keeps, valid) if held is None else held
+        calibrate(keeps, judged, log_prior)
+        scores, held_loss = scores_of(keeps, judged)
         mean = float(np.mean(list(scores.values()))) if scores else float(number)
+        if held is None and scores:
+            training.patience.see(mean, held_loss, config.optim.patience or 0, training.done)
         kept = config.optim.keep == "last" or mean >= training.best
         training.best = max(mean, training.best)
-        keeps = copy.deepcopy(training.average) if kept else None
-        if keeps is not None:
-            calibrate(keeps, valid)
-            keeps = with_encoders(model, keeps) if frozen(config) else keeps
+        keeps = (with_encoders(model, keeps) if frozen(config) else keeps) if kept else None
         loss, seconds = float(np.mean(losses)), time.perf_counter() - began
-        yield Epoch(number, loss, scores, seconds, whole, keeps, training)
+        last = training.epochs == config.optim.epochs or not training.patience.left(training.done)
+        yield Epoch(number, loss, scores, seconds, whole, last and whole, keeps, training)
         if not whole:
             return
 
@@ -180,7 +228,8 @@ def epoch_batches(
         rows = rows.paired_anew(generator)
     if config.waveform.views and "audio" in rows.features and has_waveforms(data.spec) and not frozen(config):
         rows = heard_anew(rows, data, model.front_ends["audio"], config.waveform, generator)
-    batches = rows.shuffled(config.optim.batch, generator)
+    assert config.optim.batch
+    batches = rows.shuffled(config.optim.batch, generator, config.optim.copies or 1)
     yield from batches if frozen(config) else augmented(batches, config.augment, generator)
 
 
@@ -191,29 +240,40 @@ def augmented(batches: Iterable[Batch], config: AugmentConfig, generator: Genera
         yield Batch(inputs, batch.present, batch.label, batch.rows)
 
 
-def loss_of(logits: Mapping[Condition, Tensor], batch: Batch, smoothing: float) -> Tensor:
+def _weights(config: Config, counts: np.ndarray, device: torch.device) -> Tensor | None:
+    weights = class_weights(config.optim, counts)
+    return None if weights is None else torch.from_numpy(weights).float().to(device)
+
+
+def loss_of(
+    logits: Mapping[Condition, Tensor], batch: Batch, smoothing: float, weights: Tensor | None = None
+) -> Tensor:
     """The sum over the conditions of the mean cross-entropy, each over the rows that have all its
-    modalities."""
+    modalities; a row counts as much as its class weighs."""
     total = batch.label.new_zeros((), dtype=torch.float32)
     for name, said in logits.items():
         present = torch.stack([batch.present[m] for m in name.split("+")]).all(0)
         label = batch.label
         if not present.all():
             said, label = said[present], label[present]
-        if len(label):
+        if len(label) and weights is None:
             total = total + F.cross_entropy(said, label, label_smoothing=smoothing)
+        elif weights is not None and len(label):
+            losses = F.cross_entropy(said, label, label_smoothing=smoothing, reduction="none")
+            total = total + (losses * weights[label]).mean()
     return total
 
 
-def validate(model: Classifier, rows: Table) -> dict[Condition, float]:
-    """Macro-F1 by condition, each over the rows that have all its modalities."""
-    scores = {}
-    label = rows.label.cpu().numpy()
-    for name, probabilities in (posteriors(model, rows) if len(rows) else {}).items():
-        there = ~np.isnan(probabilities[:, 0])
-        if there.any():
-            scores[name] = float(f1_score(label[there], probabilities[there].argmax(1), average="macro"))
-    return scores
+def scores_of(model: Classifier, held: HeldOut) -> tuple[dict[Condition, float], float]:
+    """Macro-F1 by condition of a calibrated model, each over the rows that have all its modalities, and the
+    mean of their negative log-likelihoods."""
+    scores, losses = {}, []
+    for name, said in (probabilities(model, held) if len(held) else {}).items():
+        there = ~np.isnan(said[:, 0])
+        label, said = held.label[there], said[there]
+        scores[name] = float(f1_score(label, said.argmax(1), average="macro"))
+        losses.append(-np.log(np.clip(said[np.arange(len(label)), label], 1e-30, 1)).mean())
+    return scores, float(np.mean(losses)) if losses else float("nan")
 
 
 def one_cycle(done: float, warm: float = 0.2, start: float = 0.1, end: float = 0.01) -> float:

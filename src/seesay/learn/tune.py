@@ -24,6 +24,7 @@ from seesay.data.dataset import MISSING, Dataset, Group
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, folds, split
 from seesay.errors import ConfigError, nearest
+from seesay.learn.defaults import VALID, learned_prior
 from seesay.learn.frozen import frozen, with_encoders
 from seesay.learn.pretrain import pretrain
 from seesay.learn.run import digest
@@ -94,7 +95,8 @@ def begin(data: Dataset, plan: Plan, folder: Path) -> Search:
     More folds than a class has groups: InputError. More rows than there are, fewer trials than one, a field
     of a modality that the data set has not: ConfigError. A folder that holds another search: OutputError.
     """
-    parts = split(data, plan.config.split.seed, plan.config.split.by, plan.config.split.valid)
+    how = plan.config.split
+    parts = split(data, how.seed, how.by, VALID if how.valid is None else how.valid)
     data = data.only(*plan.config.modalities or data.modalities)
     cells = _check_plan(data, plan)
     pool, pairs = _pairs(data, parts, plan)
@@ -137,13 +139,13 @@ def _work(search: Search, claimed: Claimed, device: str, watch: Watch) -> Iterat
     for number in range(len(trial.folds), len(search.pairs)):
         began = time.perf_counter()
         data, splits = search.fold(number)
-        prior = np.bincount(data.label[splits.train], minlength=len(data.spec.classes)) / len(splits.train)
-        model = build(config.model, data.spec, prior, config.seed).to(device)
+        counts = np.bincount(data.label[splits.train], minlength=len(data.spec.classes))
+        model = build(config.model, data.spec, learned_prior(config.optim, counts), config.seed).to(device)
         learned = model
         for _ in pretrain(model, data, splits, config, watch=watch):
             pass
         for epoch in fit(model, data, splits, config, watch=watch):
-            early = plan.trials and number == 0 and epoch.number < config.optim.epochs
+            early = plan.trials and number == 0 and not epoch.last
             if early and claimed.worse(_said(epoch, plan.condition), epoch.number):
                 claimed.prune()
                 yield

@@ -1,18 +1,22 @@
-"""Temperatures: logits divided by one number a condition, so that a probability of 0.9 is right nine times in
-ten.
+"""Calibration on rows that did not train: probabilities of 0.9 that are right nine times in ten.
 
-Guo et al. 2017. The sum of log-posteriors is the optimum only if they are calibrated, so each modality's own
-temperature is found first and the fusion's after it.
+Three things are set, in this order. The *prior*: heads learn that of weighted and smoothed labels, answers
+are put back to that of the training rows. *Temperatures* (Guo et al. 2017): what a condition adds to the
+prior is divided by one number. The fusion's *weights*, and whether it is used at all: a fused answer is
+never less likely to be right, on these rows, than that of the best single modality.
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
-from jaxtyping import Float, Integer
-from scipy.optimize import minimize_scalar
-from scipy.special import logsumexp
+from jaxtyping import Bool, Float, Integer
+from scipy.optimize import brentq, minimize, minimize_scalar
+from scipy.special import log_softmax, logsumexp
 
+from seesay.config import Condition, condition
 from seesay.data.batches import Table
 
 if TYPE_CHECKING:
@@ -21,58 +25,191 @@ if TYPE_CHECKING:
 FEWEST = 50
 """Rows below which a temperature is noise and stays 1."""
 
-
 TEMPERATURES = (0.05, 20.0)
 """Where the temperature is looked for. Logits without an error among the rows want 0: they get the lower end,
 and so stay finite."""
 
+PULL = 4.0
+"""Nats that a fusion weight of 0 or 2 costs, whatever the number of rows: few rows leave the weights near 1,
+which is right where modalities are independent given the class."""
+
+Rows = Integer[np.ndarray, "n"]
+
+
+@dataclass(frozen=True)
+class HeldOut:
+    """What a model says of rows that did not train it, before it is calibrated."""
+
+    rows: Rows
+    """Which rows of the data set."""
+    label: Rows
+    pointers: Integer[np.ndarray, "n m"]
+    """By modality the content of each row, or -1."""
+    opinions: Float[np.ndarray, "n m k"]
+    """Log-probability ratios to the learned prior, by modality; 0 where it is missing."""
+    fused: Float[np.ndarray, "n k"]
+    """The same of the fusion."""
+
+    @property
+    def present(self) -> Bool[np.ndarray, "n m"]:
+        return self.pointers >= 0
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    @staticmethod
+    def joined(parts: Sequence["HeldOut"]) -> "HeldOut":
+        """The rows of all parts, one below the other."""
+        names = ("rows", "label", "pointers", "opinions", "fused")
+        return HeldOut(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+
+
+@torch.no_grad()
+def held_out(model: "Classifier", rows: Table) -> HeldOut:
+    """What an uncalibrated model says of these rows, which hold features (`features_of`)."""
+    model.eval()
+    opinions, fused = [], []
+    for batch in rows.in_order(1024):
+        alone, together = model.evidence(model.encode(batch.inputs, batch.present), batch.present)
+        opinions.append(torch.stack([alone[m] for m in model.modalities], 1).cpu().numpy())
+        fused.append(together.cpu().numpy())
+    classes, modalities = len(model.log_prior), len(model.modalities)
+    pointers = torch.stack([rows.pointers[m] for m in model.modalities], 1)
+    return HeldOut(
+        rows.rows.cpu().numpy(),
+        rows.label.cpu().numpy(),
+        pointers.cpu().numpy(),
+        np.concatenate([np.zeros((0, modalities, classes), np.float32), *opinions]),
+        np.concatenate([np.zeros((0, classes), np.float32), *fused]),
+    )
+
+
+def calibrate(model: "Classifier", held: HeldOut, log_prior: Float[np.ndarray, " k"] | None = None) -> None:
+    """Sets the model's prior, temperatures, fusion weights and stand-in from rows that did not train it.
+
+    `log_prior`: of the classes among the training rows; none: the one that the heads have learned. Each
+    content and each pair of them counts once. Rows without an error do not show that there are none: of n,
+    one in n + 2 is doubted (Platt 1999, section 2.2), or few rows that are all right would make the model
+    certain of everything. Fewer than `FEWEST` leave a temperature at 1.
+    """
+    model.reset(log_prior)
+    prior = model.log_prior.double().cpu().numpy()
+    for place in range(len(model.modalities)):
+        rows = _distinct(held, held.present[:, place], [place])
+        if len(rows) >= FEWEST:
+            doubt = 1 / (len(rows) + 2)
+            found = fit_temperature(held.opinions[rows, place], held.label[rows], doubt, prior)
+            model.temperature[place] = found
+    several = _distinct(held, held.present.sum(1) > 1, list(range(len(model.modalities))))
+    if len(several):
+        _calibrate_fusion(model, held, several, prior)
+
+
+def _calibrate_fusion(model: "Classifier", held: HeldOut, rows: Rows, prior: np.ndarray) -> None:
+    """The fusion's weights where it is a weighted sum, its temperature where it is learned; then a fused
+    answer that is worse than that of the best single modality gives way to it."""
+    label, doubt = held.label[rows], 1 / (len(rows) + 2)
+    alone = held.opinions[rows] / model.temperature[:-1].double().cpu().numpy()[:, None]
+    whole = held.present[rows].all(1) if held.present[rows].all(1).any() else np.ones(len(rows), bool)
+    losses = [nll(prior + alone[whole, place], label[whole]) for place in range(len(model.modalities))]
+    best = int(np.argmin(losses))
+    if (weight := model.fusion_weight) is not None:
+        found = fit_weights(alone, label, prior, doubt)
+        found = _drawn_to(best, found, alone[whole], label[whole], prior)
+        weight.copy_(torch.from_numpy(found).to(weight))
+        return
+    fused = held.fused[rows].astype(np.float64)
+    temperature = fit_temperature(fused, label, doubt, prior) if len(rows) >= FEWEST else 1.0
+    model.temperature[-1] = temperature
+    model.stand_in[best] = nll(prior + fused[whole] / temperature, label[whole]) > losses[best]
+
 
 def fit_temperature(
-    logits: Float[np.ndarray, "n k"], label: Integer[np.ndarray, "n"], doubt: float = 0.0
+    logits: Float[np.ndarray, "n k"], label: Rows, doubt: float = 0.0, prior: np.ndarray | float = 0.0
 ) -> float:
-    """The T for which softmax(logits / T) has the smallest negative log-likelihood; above 1: too sure before.
+    """The T for which softmax(prior + logits / T) has the smallest negative log-likelihood; above 1: too sure
+    before.
 
-    `doubt` is the share of each row that is taken to be of any class. Log-probabilities will do as logits;
-    all must be finite. In 1/T the loss is convex, so what a bounded search finds is the optimum.
+    `doubt` is the fraction of each row that is taken to be of any class, `prior` what is not divided: (k,).
+    All must be finite. In 1/T the loss is convex, so what a bounded search finds is the optimum.
     """
     logits = logits.astype(np.float64)
-    logits -= logits[np.arange(len(label)), label][:, None]  # the label's is 0: a row's loss is its logsumexp
 
     def loss(log_temperature: float) -> float:
-        scaled = logits * np.exp(-log_temperature)
-        return float((logsumexp(scaled, axis=1) - doubt * scaled.mean(axis=1)).mean())
+        said = log_softmax(prior + logits * np.exp(-log_temperature), axis=1)
+        return float(-((1 - doubt) * said[np.arange(len(label)), label] + doubt * said.mean(axis=1)).mean())
 
     low, high = np.log(TEMPERATURES)
     found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-5})
     return float(np.exp(min((low, found.x, high), key=loss)))
 
 
-def calibrate(model: "Classifier", rows: Table) -> None:
-    """Sets the model's temperatures from rows that did not train it; the modalities' first, then the
-    fusion's.
+def fit_weights(
+    evidence: Float[np.ndarray, "n m k"], label: Rows, prior: Float[np.ndarray, " k"], doubt: float = 0.0
+) -> Float[np.ndarray, " m"]:
+    """The weights w >= 0 for which softmax(prior + sum of w times evidence) has the smallest negative
+    log-likelihood, drawn to 1 by `PULL`. `doubt` as in `fit_temperature`. The loss is convex."""
+    rows, classes = np.arange(len(label)), evidence.shape[2]
+    target = np.full((len(label), classes), doubt / classes)
+    target[rows, label] += 1 - doubt
 
-    Rows without an error do not show that there are none: of n, one in n + 2 is doubted (Platt 1999, section
-    2.2). Without that, few rows that are all right would make the model certain of everything.
-    """
-    model.temperature.fill_(1.0)
-    for place, name in enumerate(model.conditions):  # modalities come first: the fusion sees them calibrated
-        logits, label = _said(model, rows, name)
-        if len(label) >= FEWEST:
-            model.temperature[place] = fit_temperature(logits, label, doubt=1 / (len(label) + 2))
+    def loss(weight: np.ndarray) -> tuple[float, np.ndarray]:
+        said = log_softmax(prior + np.einsum("m,nmk->nk", weight, evidence), axis=1)
+        slope = np.einsum("nk,nmk->m", np.exp(said) - target, evidence)
+        pull = PULL * ((weight - 1) ** 2).sum()
+        return float(-(target * said).sum() + pull), slope + 2 * PULL * (weight - 1)
+
+    start = np.ones(evidence.shape[1])
+    return minimize(loss, start, jac=True, bounds=[(0, None)] * len(start), method="L-BFGS-B").x
 
 
-@torch.no_grad()
-def _said(model: "Classifier", rows: Table, name: str) -> tuple[np.ndarray, np.ndarray]:
-    """Logits and labels of the rows that have all the condition's modalities; the same content counts
-    once."""
-    model.eval()
-    logits, label = [np.zeros((0, len(model.log_prior)))], [np.zeros(0, np.int64)]
-    modalities = name.split("+")
-    pointers = torch.stack([rows.pointers[m] for m in modalities], 1).cpu().numpy()
-    _, first = np.unique(pointers, axis=0, return_index=True)
-    first = first[(pointers[first] >= 0).all(1)]
-    for places in torch.from_numpy(first).to(rows.device).split(1024):
-        batch = rows.take(places)
-        logits.append(model.classify(batch.inputs, batch.present)[name].cpu().numpy())
-        label.append(batch.label.cpu().numpy())
-    return np.concatenate(logits), np.concatenate(label)
+def _drawn_to(
+    best: int, weight: np.ndarray, evidence: np.ndarray, label: np.ndarray, prior: np.ndarray
+) -> Float[np.ndarray, " m"]:
+    """The weights, moved towards those of the best single modality alone only as far as it takes for the
+    sum to be as likely as that."""
+    alone = np.eye(len(weight))[best]
+
+    def excess(part: float) -> float:
+        moved = (1 - part) * weight + part * alone
+        return nll(prior + np.einsum("m,nmk->nk", moved, evidence), label) - limit
+
+    limit = 0.0
+    limit = excess(1.0)
+    if excess(0.0) <= 0:
+        return weight
+    lowest = minimize_scalar(excess, bounds=(0, 1), method="bounded").x
+    part = float(brentq(excess, 0, lowest)) if excess(lowest) < 0 else 1.0
+    return (1 - part) * weight + part * alone
+
+
+def nll(logits: Float[np.ndarray, "n k"], label: Rows) -> float:
+    """Mean negative log-likelihood of the labels, in nats."""
+    return float((logsumexp(logits, axis=1) - logits[np.arange(len(label)), label]).mean())
+
+
+def probabilities(model: "Classifier", held: HeldOut) -> dict[Condition, Float[np.ndarray, "n k"]]:
+    """By condition what the calibrated model says of these rows; NaN in rows that lack one of its
+    modalities."""
+    prior, temperature = (t.double().cpu().numpy() for t in (model.log_prior, model.temperature))
+    alone = held.opinions / temperature[:-1, None]
+    said = {m: (prior + alone[:, i], held.present[:, i]) for i, m in enumerate(model.modalities)}
+    if len(model.modalities) > 1:
+        fused = prior + held.fused / temperature[-1]
+        if (weight := model.fusion_weight) is not None:
+            fused = prior + np.einsum("m,nmk->nk", weight.double().cpu().numpy(), alone)
+        if model.stand_in.any():
+            fused = prior + alone[:, int(model.stand_in.int().argmax())]
+        said[condition(model.modalities)] = fused, held.present.all(1)
+    return {
+        name: np.where(there[:, None], np.exp(log_softmax(logits, axis=1)), np.nan)
+        for name, (logits, there) in said.items()
+        if there.any()
+    }
+
+
+def _distinct(held: HeldOut, those: np.ndarray, places: list[int]) -> Rows:
+    """Of `those` rows the first of each content, or of each set of contents, of the modalities at
+    `places`."""
+    rows = np.flatnonzero(those)
+    return rows[np.sort(np.unique(held.pointers[rows][:, places], axis=0, return_index=True)[1])]

@@ -22,15 +22,27 @@ from seesay.signal.image import Picture
 
 Logits = Float[Tensor, "b k"]
 
+SMALL = 0.1
+"""Of their usual size: the last weights of a head that begins at the prior."""
+
 
 class Classifier(nn.Module):
     """Front ends, encoders and heads by modality, and a fusion (see fusion.py for what it is given).
 
-    `temperature` divides the logits of each condition: 1 until `calibrate` has set it.
+    What a condition says is `log_prior + (logits - learned) / temperature`: heads begin at a prior and learn
+    what a content adds to it. Until `calibrate` has set them, both priors are the same and temperatures 1, so
+    that is the logits themselves.
     """
 
     temperature: Tensor
+    """(conditions,): each divides the evidence of one condition."""
     log_prior: Tensor
+    """(k,): of the answers; what a row without any modality gets."""
+    learned: Tensor
+    """(conditions, k): the prior that heads and fusion have learned, which weighted or smoothed labels
+    change."""
+    stand_in: Tensor
+    """(modalities,) bool: at most one, whose answer takes the place of the fusion's."""
 
     def __init__(
         self,
@@ -48,12 +60,29 @@ class Classifier(nn.Module):
         self.fusion = fusion
         self.register_buffer("temperature", torch.ones(len(self.modalities) + 1))
         self.register_buffer("log_prior", log_prior)
+        self.register_buffer("learned", log_prior.repeat(len(self.modalities) + 1, 1))
+        self.register_buffer("stand_in", torch.zeros(len(self.modalities), dtype=torch.bool))
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
         """Every modality alone and, if there are several, all together: the keys of what `forward`
         returns."""
         return tuple(dict.fromkeys([*self.modalities, condition(self.modalities)]))
+
+    @property
+    def fusion_weight(self) -> Tensor | None:
+        """(modalities,): the weights of a fusion that is a weighted sum; None: it is learned."""
+        return self.fusion.weight if isinstance(self.fusion, PosteriorSum) else None
+
+    def reset(self, log_prior: np.ndarray | None = None) -> None:
+        """Nothing is calibrated any more, and answers have this prior; None: the one that was learned."""
+        self.temperature.fill_(1)
+        self.stand_in.fill_(False)
+        self.log_prior.copy_(self.learned[0] if log_prior is None else torch.from_numpy(log_prior))
+        if isinstance(self.fusion, PosteriorSum):  # what it is given has the right prior already
+            self.fusion.weight.fill_(1)
+            for same in (self.fusion.log_prior, self.learned[-1]):
+                same.copy_(self.log_prior)
 
     def forward(self, inputs: Inputs, present: Present | None = None) -> dict[Condition, Logits]:
         """Contents to logits: what each modality says alone and, if there are several, what they say
@@ -79,6 +108,23 @@ class Classifier(nn.Module):
         if len(opinions) < 2:
             return opinions
         return opinions | {condition(tuple(opinions)): self._together(encodings, opinions, present)}
+
+    def evidence(
+        self, encodings: Inputs, present: Present
+    ) -> tuple[dict[Modality, Tensor], Float[Tensor, "b k"]]:
+        """What each modality adds to the learned prior, zeros where it is absent, and what the fusion adds
+        (a weighted sum: zeros, since it follows from the others)."""
+        alone = {m: self._evidence(m, encodings[m], present[m]) for m in self.modalities}
+        stacked = torch.stack([encodings[m] for m in self.modalities], 1)
+        opinions = torch.stack([self.learned[i] + alone[m] for i, m in enumerate(self.modalities)], 1)
+        there = torch.stack([present[m] for m in self.modalities], 1)
+        if len(self.modalities) == 1 or self.fusion_weight is not None:
+            return alone, torch.zeros_like(opinions[:, 0])
+        return alone, self.fusion(stacked, opinions, there).float() - self.learned[-1]
+
+    def _evidence(self, modality: Modality, encoding: Tensor, present: Tensor) -> Float[Tensor, "b k"]:
+        evidence = self.heads[modality](encoding).float() - self.learned[self.modalities.index(modality)]
+        return torch.where(present[:, None], evidence, 0)
 
     def encode(self, features: Inputs, present: Present | None = None) -> dict[Modality, Tensor]:
         """Features to encodings, (b, d) by modality; zeros in rows that lack it."""
@@ -108,11 +154,11 @@ class Classifier(nn.Module):
         )
 
     def _opinion(self, modality: Modality, encoding: Tensor, present: Tensor) -> Logits:
-        logits = self.heads[modality](encoding).float() / self.temperature[self.modalities.index(modality)]
-        return torch.where(present[:, None], logits, self.log_prior)
+        temperature = self.temperature[self.modalities.index(modality)]
+        return self.log_prior + self._evidence(modality, encoding, present) / temperature
 
     def _together(self, encodings: Inputs, opinions: Mapping[Modality, Tensor], present: Present) -> Logits:
-        """The fusion of several; alone, a modality has the last word."""
+        """The fusion of several, or what stands in for it; alone, a modality has the last word."""
         shape = self.modalities
         blank_encoding, blank_opinion = (
             torch.zeros_like(next(iter(d.values()))) for d in (encodings, opinions)
@@ -122,26 +168,46 @@ class Classifier(nn.Module):
         said = torch.stack([opinions.get(m, blank_opinion) for m in shape], 1)
         there = torch.stack([present.get(m, nobody) for m in shape], 1)
         count = there.sum(1, keepdim=True)
-        fused = self.fusion(stacked, said, there).float() / self.temperature[-1]
-        alone = torch.where(there[:, :, None], said, 0).sum(1)
-        return torch.where(count > 1, fused, torch.where(count == 1, alone, self.log_prior))
+        chosen = there & (self.stand_in | (count == 1))
+        alone = torch.where(chosen[:, :, None], said, 0).sum(1)
+        fused = self.fusion(stacked, said, there).float() - self.learned[-1]
+        fused = torch.where(count > 1, fused / self.temperature[-1], 0) + self.log_prior
+        return torch.where(chosen.any(1, keepdim=True), alone, fused)
 
 
 def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed: int = 0) -> Classifier:
-    """A classifier with fresh weights. `prior`: (k,) shares of the classes among the training rows; None: all
-    alike."""
+    """A classifier with fresh weights, whose heads and fusion begin at the prior: (k,) fractions of the
+    classes, as training will show them; None: all alike. So what is learned is what a content adds to it
+    (Lin et al. 2017 begin detectors of rare objects so)."""
     classes = len(spec.classes)
     shares = np.full(classes, 1 / classes) if prior is None else prior
     log_prior = torch.from_numpy(np.log(np.clip(shares, 1e-8, 1))).float()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        return Classifier(
+        classifier = Classifier(
             front_ends={m: front_end(spec, m) for m in spec.modalities},
             encoders={m: encoder(config, spec, m) for m in spec.modalities},
             heads={m: mlp(config.dim, config.hidden, classes, config.head_layers) for m in spec.modalities},
             fusion=_fusion(config, spec.modalities, classes, log_prior),
             log_prior=log_prior,
         )
+    for layers in (*classifier.heads.values(), *_heads_of(classifier.fusion)):
+        begin_at(layers, log_prior)
+    return classifier
+
+
+def _heads_of(fusion: nn.Module) -> list[nn.Module]:
+    """The layers of a learned fusion that end in logits."""
+    fusion = fusion.fusion if isinstance(fusion, Doubting) else fusion
+    return [] if isinstance(fusion, PosteriorSum) else [fusion.layers]
+
+
+@torch.no_grad()
+def begin_at(layers: nn.Module, log_prior: Float[Tensor, " k"]) -> None:
+    """Sets the last bias to the prior, and makes the last weights small beside it."""
+    *_, last = (layer for layer in layers.modules() if isinstance(layer, nn.Linear))
+    last.bias.copy_(log_prior)
+    last.weight.mul_(SMALL)
 
 
 def front_end(spec: Spec, modality: Modality) -> nn.Module:
@@ -153,11 +219,26 @@ def _fusion(
     config: ModelConfig, modalities: Sequence[Modality], classes: int, log_prior: Tensor
 ) -> nn.Module:
     if config.fusion == "posterior-sum":
-        return PosteriorSum(log_prior.clone())
+        return PosteriorSum(log_prior.clone(), len(modalities))
     kind = FUSIONS[config.fusion]
     fusion = kind(len(modalities), config.dim, classes, config.hidden, config.fusion_layers)
     shares = [getattr(config, m).fusion_dropout for m in modalities]
     return Doubting(fusion, shares) if any(shares) else fusion
+
+
+def completed(tensors: Mapping[str, Tensor], fusion: str) -> dict[str, Tensor]:
+    """A state of `Classifier` as it is today, from one that was saved before there were learned priors:
+    answers then were `logits / temperature`."""
+    if "learned" in tensors:
+        return dict(tensors)
+    temperature, log_prior = tensors["temperature"], tensors["log_prior"]
+    more = {
+        "learned": temperature[:, None] * log_prior,
+        "stand_in": torch.zeros(len(temperature) - 1, dtype=torch.bool),
+    }
+    if fusion == "posterior-sum":
+        more["fusion.weight"] = torch.ones(len(temperature) - 1)
+    return {**tensors, **more}
 
 
 @torch.no_grad()

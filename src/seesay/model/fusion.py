@@ -109,18 +109,23 @@ class Mean(nn.Module):
 
 
 class PosteriorSum(nn.Module):
-    """The sum of the log-posteriors less the log-prior that was counted too often: Bayes' rule for modalities
-    that are independent given the class (Kittler et al. 1998, the product rule). Nothing to learn; an absent
-    one adds nothing."""
+    """The prior plus what each modality's posterior adds to it, in logarithms: `log π + Σ w (log p - log π)`.
+
+    With weights of 1 that is Bayes' rule for modalities that are independent given the class (Kittler et al.
+    1998, the product rule). Weights below 1 are right where modalities repeat each other; calibration fits
+    them. Nothing is learned in training. A modality that says the prior, or is absent, adds nothing.
+    """
 
     log_prior: Tensor
+    weight: Tensor
 
-    def __init__(self, log_prior: Tensor) -> None:
+    def __init__(self, log_prior: Tensor, modalities: int) -> None:
         super().__init__()
         self.register_buffer("log_prior", log_prior)
+        self.register_buffer("weight", torch.ones(modalities))
 
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
-        evidence = opinions.log_softmax(2) - self.log_prior
+        evidence = (opinions.log_softmax(2) - self.log_prior) * self.weight[:, None]
         return self.log_prior + torch.where(present[:, :, None], evidence, 0).sum(1)
 
 

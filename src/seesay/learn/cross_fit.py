@@ -1,0 +1,73 @@
+"""Cross-fitting: where rows are few none is spared to validate, and yet each is judged by a model that has
+not seen it.
+
+So many models are trained, each without one part of the rows, and say what they make of that part. What they
+say calibrates the model that is trained on all rows, and estimates how good it is: rather too low, since each
+had fewer rows.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping
+
+import numpy as np
+import torch
+
+from seesay.config import Config
+from seesay.data.batches import table
+from seesay.data.dataset import Dataset
+from seesay.data.normaliser import normalised
+from seesay.data.splits import Splits, folds
+from seesay.learn.defaults import learned_prior
+from seesay.learn.train import Watch, fit
+from seesay.model.calibration import HeldOut, held_out
+from seesay.model.classifier import build, features_of
+
+NONE = np.empty(0, np.int64)
+
+
+def cross_fit(
+    data: Dataset,
+    rows: np.ndarray,
+    config: Config,
+    done: Mapping[int, HeldOut],
+    watch: Watch = iter,
+    device: str = "cpu",
+) -> Iterator[tuple[int, HeldOut | None]]:
+    """By number of the part, what the model that was trained without it says of it; None: that training was
+    stopped. Parts that are `done` are left alone. No group of rows stands in two parts."""
+    how = config.split
+    assert how.folds
+    for number, (train, held) in enumerate(folds(data, rows, how.folds, how.seed, how.by)):
+        if number in done:
+            continue
+        part = normalised(data, train)
+        counts = np.bincount(data.label[train], minlength=len(data.spec.classes))
+        model = build(config.model, part.spec, learned_prior(config.optim, counts), config.seed).to(device)
+        epochs = fit(model, part, Splits(train, NONE, NONE), config, watch=watch)
+        epoch = next(iter(deque(epochs, maxlen=1)), None)
+        if epoch is None or not epoch.whole:
+            yield number, None
+            return
+        average = epoch.training.average
+        yield number, held_out(average, table(part, held, features_of(average, part)))
+
+
+def to_tensors(done: Mapping[int, HeldOut]) -> dict[str, torch.Tensor]:
+    """What is done, by name, as tensors; `from_tensors` takes it back."""
+    return {
+        f"{number}.{name}": torch.from_numpy(np.ascontiguousarray(array))
+        for number, part in done.items()
+        for name, array in vars(part).items()
+    }
+
+
+def from_tensors(tensors: Mapping[str, torch.Tensor]) -> dict[int, HeldOut]:
+    """What `to_tensors` was given."""
+    numbers = sorted({int(name.partition(".")[0]) for name in tensors})
+    arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    return {
+        n: HeldOut(
+            **{name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{n}.")}
+        )
+        for n in numbers
+    }

@@ -1,0 +1,124 @@
+"""What a config leaves open follows from the data: how many steps, of how many rows, what validates, how
+classes are weighed.
+
+A recipe was made on 60,000 rows. Of 60 rows a model is trained in the same way, not with the same numbers: it
+is steps that train, not epochs. Fields that are given are obeyed.
+"""
+
+import math
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from seesay.config import Config, OptimConfig, SplitConfig
+from seesay.data.dataset import Dataset
+from seesay.data.splits import fold_limit, split
+
+USUAL_ROWS = 60_000
+"""That the recipes' `steps` are for."""
+
+USUAL_BATCH = 256
+"""Rows of a step then."""
+
+INPUTS = 32
+"""Fewest inputs of a step: with fewer, batch normalisation's means are noise (docs/log.md)."""
+
+FEW = 1_000
+"""Training rows below which a tenth is too little to validate with, and is missed in training."""
+
+FOLDS = 3
+"""Of cross-fitting."""
+
+VALID = 0.1
+"""Fraction of the training rows that validate, where rows are not few."""
+
+UNBALANCED = 3.0
+"""Times as many rows in one class as in another: above it, `auto` weighs classes."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the choices rest on."""
+
+    rows: int
+    """That train."""
+    counts: tuple[int, ...]
+    """Of them by class."""
+    valid: int
+    """Rows that validate."""
+
+
+def facts_of(data: Dataset, train: np.ndarray, valid: np.ndarray) -> Facts:
+    """The facts of a data set whose rows `train` and `valid` do that."""
+    counts = np.bincount(data.label[train], minlength=len(data.spec.classes))
+    return Facts(len(train), tuple(counts.tolist()), len(valid))
+
+
+def settled(config: Config, facts: Facts) -> Config:
+    """The config with every open field of the optimiser filled in."""
+    return replace(config, optim=settled_optim(config.optim, facts))
+
+
+def settled_optim(optim: OptimConfig, facts: Facts) -> OptimConfig:
+    """The optimiser's fields for so many rows; those that are given stay."""
+    part = facts.rows / USUAL_ROWS
+    usual = USUAL_BATCH * math.sqrt(min(part, 1))
+    batch = optim.batch or max(2, min(facts.rows // 8, round(max(INPUTS, usual))))
+    a_pass = max(1, facts.rows // batch)
+    steps = optim.steps * min(part, 1) ** 0.2 * max(part, 1)
+    epochs = optim.epochs or max(1, round(steps / a_pass))
+    patience = max(6, math.ceil(epochs / 4)) if optim.patience is None else optim.patience
+    return replace(
+        optim,
+        batch=batch,
+        epochs=epochs,
+        copies=optim.copies or max(1, math.ceil(INPUTS / batch)),
+        patience=patience if facts.valid else 0,
+    )
+
+
+def settled_split(config: SplitConfig, data: Dataset) -> SplitConfig:
+    """What validates: a part of the rows, or of few rows cross-fitted parts of all."""
+    if config.valid is not None:
+        return replace(config, folds=config.folds or 0)
+    whole = split(data, config.seed, config.by, valid=0)
+    few = len(whole.train) < FEW and not len(whole.valid)
+    folds = min(FOLDS, fold_limit(data, whole.train, config.by)) if few else 0
+    folds = folds if config.folds is None else config.folds
+    return replace(config, valid=0.0 if folds > 1 else VALID, folds=folds if folds > 1 else 0)
+
+
+def class_weights(optim: OptimConfig, counts: np.ndarray) -> np.ndarray | None:
+    """(k,): the weight of a row by its class, 1 on average over the rows; None: all the same."""
+    present = counts > 0
+    ratio = counts.max() / counts[present].min()
+    if optim.class_weights == "none" or (optim.class_weights == "auto" and ratio <= UNBALANCED):
+        return None
+    power = 1.0 if optim.class_weights == "balanced" else 0.5
+    weights = np.where(present, np.maximum(counts, 1) ** -power, 0.0)
+    return weights * counts.sum() / (weights * counts).sum()
+
+
+def learned_prior(optim: OptimConfig, counts: np.ndarray) -> np.ndarray:
+    """(k,): the class fractions that a network which knows nothing of a content learns to answer, from rows
+    so weighed and targets so smoothed."""
+    weights = class_weights(optim, counts)
+    fractions = counts / counts.sum() * (1 if weights is None else weights)
+    return (1 - optim.label_smoothing) * fractions + optim.label_smoothing / len(counts)
+
+
+def said(config: Config, facts: Facts) -> list[str]:
+    """One line of what was chosen and why."""
+    optim, split = config.optim, config.split
+    validated = f"{facts.valid:,} validate" if facts.valid else "none validate"
+    if split.folds:
+        validated = f"too few to spare some, so {split.folds} models on parts of them calibrate it"
+    copies = f", {optim.copies} augmented copies of each" if (optim.copies or 1) > 1 else ""
+    weights = class_weights(optim, np.array(facts.counts))
+    weighed = (
+        "" if weights is None else f"; classes of {min(facts.counts)} to {max(facts.counts)} rows are weighed"
+    )
+    return [
+        f"{facts.rows:,} rows train, {validated}: {optim.epochs} epochs in batches of {optim.batch}"
+        f"{copies}{weighed}."
+    ]
