@@ -60,7 +60,7 @@ def quick(seed: int) -> Config:
         seed=seed,
         model=ModelConfig(image=EncoderConfig()),
         augment=dataclasses.replace(AS_IT_IS, repair=True),
-        optim=dataclasses.replace(usual.optim, epochs=1, batch=64, lr=0.016, average=0.15),
+        optim=dataclasses.replace(usual.optim, epochs=1, batch=64, copies=1, lr=0.016, average=0.15),
     )
 
 

@@ -160,7 +160,10 @@ def test_without_the_other_a_sum_of_posteriors_is_the_model_of_one_modality(moda
         if f".{'audio' if modality == 'image' else 'image'}." not in n
     }
     place = pair.modalities.index(modality)
-    own["temperature"] = pair.temperature[[place, -1]]
+    for name in ("temperature", "learned"):
+        own[name] = own[name][[place, -1]]
+    for name in ("stand_in", "fusion.weight"):
+        own[name] = own[name][[place]]
     single.load_state_dict(own)
     inputs = contents(6)
     alone = {modality: inputs[modality]}
@@ -180,10 +183,11 @@ def test_each_condition_is_divided_by_its_own_temperature():
     classifier.temperature.fill_(1.0)
     before = classifier(inputs)
     classifier.temperature.copy_(torch.tensor([1.0, 1.0, 4.0]))
-    torch.testing.assert_close(classifier(inputs)[BOTH], before[BOTH] / 4)
+    prior = classifier.log_prior  # it is the evidence that is divided, not the prior
+    torch.testing.assert_close(classifier(inputs)[BOTH], prior + (before[BOTH] - prior) / 4)
     torch.testing.assert_close(classifier(inputs)["audio"], before["audio"])
     classifier.temperature.copy_(torch.tensor([2.0, 1.0, 1.0]))
-    torch.testing.assert_close(classifier(inputs)["image"], before["image"] / 2)
+    torch.testing.assert_close(classifier(inputs)["image"], prior + (before["image"] - prior) / 2)
 
 
 def test_conditions_are_every_modality_and_all_together():
@@ -208,7 +212,7 @@ def test_a_third_modality_is_one_more_of_everything(fusion: str):
     names = ("image", "audio", "touch")
     parts = {m: nn.Identity() for m in names}
     log_prior = torch.tensor(PRIOR).float().log()
-    fuse = Concat(2, 3, 3, 4) if fusion == "concat" else PosteriorSum(log_prior)
+    fuse = Concat(2, 3, 3, 4) if fusion == "concat" else PosteriorSum(log_prior, 2)
     classifier = Classifier(parts, {m: parts[m] for m in names[:2]}, parts, fuse, log_prior).eval()
     inputs = {m: torch.randn(2, 3) for m in names}
     assert list(classifier(inputs)) == ["image", "audio", BOTH], (

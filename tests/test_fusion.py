@@ -18,7 +18,7 @@ PRESENCE = st.lists(st.lists(st.booleans(), min_size=3, max_size=3), min_size=1,
 
 def fusion(name: str, layers: int = 2) -> nn.Module:
     if name == "posterior-sum":
-        return PosteriorSum(PRIOR.log())
+        return PosteriorSum(PRIOR.log(), MODALITIES)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         return FUSIONS[name](MODALITIES, DIM, CLASSES, 7, layers)
@@ -77,7 +77,7 @@ def test_bayes_by_hand():
     prior = torch.tensor([0.1, 0.9])
     one = torch.tensor([0.08, 0.18]) / 0.26
     opinions = one.log()[None, None].repeat(1, 2, 1)
-    fused = PosteriorSum(prior.log())(torch.zeros(1, 2, 1), opinions, torch.ones(1, 2, dtype=torch.bool))
+    fused = PosteriorSum(prior.log(), 2)(torch.zeros(1, 2, 1), opinions, torch.ones(1, 2, dtype=torch.bool))
     np.testing.assert_allclose(fused.softmax(1), [[0.64, 0.36]], rtol=1e-5)
 
 
@@ -85,7 +85,7 @@ def test_a_second_test_that_denies_takes_it_back():
     """The same, the second says healthy: 0.1 * 0.8 * 0.2 against 0.9 * 0.2 * 0.8, the prior."""
     prior = torch.tensor([0.1, 0.9])
     opinions = torch.tensor([[[0.08 / 0.26, 0.18 / 0.26], [0.02 / 0.74, 0.72 / 0.74]]]).log()
-    fused = PosteriorSum(prior.log())(torch.zeros(1, 2, 1), opinions, torch.ones(1, 2, dtype=torch.bool))
+    fused = PosteriorSum(prior.log(), 2)(torch.zeros(1, 2, 1), opinions, torch.ones(1, 2, dtype=torch.bool))
     np.testing.assert_allclose(fused.softmax(1), [[0.1, 0.9]], rtol=1e-5)
 
 
@@ -162,3 +162,54 @@ def test_a_mean_does_not_ask_for_the_order(order: list[int]):
 
 def test_a_sum_of_posteriors_has_nothing_to_learn():
     assert list(fusion("posterior-sum").parameters()) == []
+
+
+# ------------------------------------------------------------------------------------- the weighted sum's
+# promises
+
+PROBABILITIES = st.lists(st.floats(0.01, 1), min_size=CLASSES, max_size=CLASSES)
+WEIGHTS = st.lists(st.floats(0, 3), min_size=MODALITIES, max_size=MODALITIES)
+
+
+def of_parts(parts: list[float]) -> Tensor:
+    return (torch.tensor(parts, dtype=torch.float64) / sum(parts)).log()
+
+
+def weighted(prior: Tensor, weights: list[float]) -> PosteriorSum:
+    fuse = PosteriorSum(prior, MODALITIES).double()
+    fuse.weight.copy_(torch.tensor(weights))
+    return fuse
+
+
+def fused(fuse: PosteriorSum, opinions: Tensor, present: list[bool] | None = None) -> Tensor:
+    there = torch.tensor([present or [True] * MODALITIES])
+    return fuse(torch.zeros(1, MODALITIES, DIM), opinions[None], there).log_softmax(1)[0]
+
+
+@given(PROBABILITIES, WEIGHTS, st.lists(PROBABILITIES, min_size=2, max_size=2))
+def test_whoever_says_the_prior_adds_nothing_whatever_the_weights(prior, weights, others):
+    log_prior = of_parts(prior)
+    opinions = torch.stack([*map(of_parts, others), log_prior])
+    fuse = weighted(log_prior, weights)
+    torch.testing.assert_close(fused(fuse, opinions), fused(fuse, opinions, [True, True, False]))
+
+
+@given(PROBABILITIES, WEIGHTS, st.lists(PROBABILITIES, min_size=MODALITIES, max_size=MODALITIES))
+def test_the_class_that_all_favour_most_over_the_prior_gains(prior, weights, parts):
+    log_prior = of_parts(prior)
+    gains = torch.stack(list(map(of_parts, parts))) - log_prior
+    first, best = torch.zeros(MODALITIES, dtype=torch.long), gains.argmax(1)
+    rows = torch.arange(MODALITIES)
+    gains[rows, first], gains[rows, best] = gains[rows, best], gains[rows, first]
+    opinions = (log_prior + gains).log_softmax(1)
+    assert fused(weighted(log_prior, weights), opinions)[0] >= log_prior[0] - 1e-9
+
+
+@given(st.floats(0.01, 0.99), WEIGHTS, st.lists(st.floats(0, 1), min_size=MODALITIES, max_size=MODALITIES))
+def test_of_two_classes_the_one_that_all_favour_more_than_the_prior_gains(share, weights, more):
+    """The fault that led here: two weak votes for the frequent class became a strong one for the rare
+    class, by a prior that heads had not learned. With their own prior votes above it are votes for it."""
+    log_prior = of_parts([share, 1 - share])
+    said = [share + (1 - share) * 0.99 * part for part in more]
+    opinions = torch.stack([of_parts([p, 1 - p]) for p in said])
+    assert fused(weighted(log_prior, weights), opinions)[0] >= log_prior[0] - 1e-9

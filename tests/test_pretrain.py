@@ -20,8 +20,9 @@ from seesay.errors import ConfigError, InputError
 from seesay.learn.frozen import encodings_of, with_encoders, without_encoders
 from seesay.learn.pretrain import Reconstruction, pretrain
 from seesay.learn.run import Run, begin, train
-from seesay.learn.train import Epoch, fit, validate
+from seesay.learn.train import Epoch, fit, scores_of
 from seesay.model.autoencoder import reconstruct
+from seesay.model.calibration import held_out
 from seesay.model.classifier import Classifier, build, features_of
 from tiny import STILL, tiny_config, tiny_data, tiny_model
 
@@ -222,7 +223,8 @@ def test_the_model_of_an_epoch_is_whole_and_scores_what_was_said():
     list(pretrain(model, data, splits, chosen))
     for epoch in fit(model, data, splits, chosen):
         if epoch.model is not None:
-            found = validate(epoch.model, table(data, splits.valid, features_of(epoch.model, data)))
+            rows = table(data, splits.valid, features_of(epoch.model, data))
+            found, _ = scores_of(epoch.model, held_out(epoch.model, rows))
             assert found == pytest.approx(dict(epoch.scores))
 
 

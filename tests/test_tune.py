@@ -87,13 +87,13 @@ def test_the_score_can_be_that_of_one_condition(tmp_path):
 
 
 def test_the_best_has_the_highest_mean(tmp_path):
-    found = begin(images(), plan("optim.lr=1e-8|2e-2", epochs=4, folds=2), tmp_path / "s")
+    found = begin(images(), plan("optim.lr=1e-8|2e-2", epochs=8, folds=2), tmp_path / "s")
     assert found.best is None
     list(search(found))
     assert found.best is not None
     assert found.best.values == {"optim.lr": 2e-2}
     assert found.config_of(found.best) == dataclasses.replace(
-        tiny_config(4), optim=dataclasses.replace(tiny_config(4).optim, lr=2e-2)
+        tiny_config(8), optim=dataclasses.replace(tiny_config(8).optim, lr=2e-2)
     )
 
 

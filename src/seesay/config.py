@@ -342,10 +342,10 @@ class OptimConfig:
     patience: int | None = None
     """Epochs without a better validation score or loss after which the learning rate goes down and training
     ends; 0: never. Default: a quarter of the epochs, 6 or more."""
-    class_weights: Literal["none", "balanced", "auto"] = "auto"
-    """Weight of a row in the loss, by its class. `balanced`: all classes count the same; `auto`: the square
-    root of that where one class has more than 3 times the rows of another. Probabilities are put back to the
-    fractions that the classes have in training."""
+    class_weights: Literal["none", "balanced", "auto"] = "none"
+    """Weight of a row in the loss, by its class. `balanced`: all classes count the same; `auto`: half-way
+    (the square root) where one class has more than 3 times the rows of another. Probabilities are put back
+    to the fractions of the classes in training, so that neither gains anything in macro-F1 (docs/log.md)."""
     lr: float = 4e-3
     """Highest learning rate of the cycle."""
     weight_decay: float = 0.02

@@ -20,6 +20,9 @@ from seesay.errors import ConfigError, InputError
 
 TRAIN = SPLITS.index("train")
 
+VALID = 0.1
+"""Fraction of the training rows that validate unless asked otherwise."""
+
 By = Literal["group", "content", "row"]
 """`group`: what belongs together stays together; `content`: rows of one picture or recording do, those of one
 speaker need not; `row`: rows are drawn one by one, repeated contents leak."""
@@ -67,19 +70,21 @@ def stored(dataset: Dataset) -> Splits:
     return Splits(dataset.rows_of("train"), dataset.rows_of("valid"), dataset.rows_of("test"))
 
 
-def split(dataset: Dataset, seed: int = 0, by: By = "group", valid: float = 0.1, test: float = 0.2) -> Splits:
+def split(
+    dataset: Dataset, seed: int = 0, by: By = "group", valid: float | None = None, test: float = 0.2
+) -> Splits:
     """The rows of train, valid and test; the same seed gives the same rows.
 
     A split that the data set has is kept: its test rows stay test, its valid rows stay valid. What it has
     not is drawn from the other rows, stratified by class: `test` of them first, then `valid` of what
-    remains, as near as groups allow (0: none is drawn). A row that is in no split yet follows the given test
-    or valid rows that it belongs to. Rows without a label are never in train or valid. A class with a single
-    group stays in train, which the notes say.
+    remains (None: `VALID`), as near as groups allow (0: none is drawn). A row that is in no split yet
+    follows the given test or valid rows that it belongs to. Rows without a label are never in train or
+    valid. A class with a single group stays in train, which the notes say.
     """
     side = _given(dataset, by)
     random = np.random.default_rng(seed)
     notes = list(NOTES[by])
-    for name, share in (("test", test), ("valid", valid)):
+    for name, share in (("test", test), ("valid", VALID if valid is None else valid)):
         if share and SPLITS.index(name) not in side:
             pool = np.flatnonzero(side == TRAIN)
             drawn, said = _draw(dataset, pool, random, by, share, name)

@@ -45,7 +45,7 @@ def cross_fit(
         model = build(config.model, part.spec, learned_prior(config.optim, counts), config.seed).to(device)
         epochs = fit(model, part, Splits(train, NONE, NONE), config, watch=watch)
         epoch = next(iter(deque(epochs, maxlen=1)), None)
-        if epoch is None or not epoch.whole:
+        if epoch is None or not epoch.last:
             yield number, None
             return
         average = epoch.training.average

@@ -12,7 +12,7 @@ import numpy as np
 
 from seesay.config import Config, OptimConfig, SplitConfig
 from seesay.data.dataset import Dataset
-from seesay.data.splits import fold_limit, split
+from seesay.data.splits import VALID, fold_limit, split
 
 USUAL_ROWS = 60_000
 """That the recipes' `steps` are for."""
@@ -28,9 +28,6 @@ FEW = 1_000
 
 FOLDS = 3
 """Of cross-fitting."""
-
-VALID = 0.1
-"""Fraction of the training rows that validate, where rows are not few."""
 
 UNBALANCED = 3.0
 """Times as many rows in one class as in another: above it, `auto` weighs classes."""

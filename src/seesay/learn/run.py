@@ -103,7 +103,7 @@ class Run:
         if epoch.model is not None and (epoch.whole or not (self.folder / MODEL).is_file()):
             self.save_model(epoch.model)
         lines = self.epochs()[: epoch.number - 1]
-        names = ("number", "loss", "scores", "seconds", "whole", "last")
+        names = ("number", "loss", "scores", "remarks", "seconds", "whole", "last")
         line = {name: getattr(epoch, name) for name in names}
         self.write("epochs.jsonl", "".join(json.dumps(each) + "\n" for each in [*lines, line]))
         if epoch.last:
@@ -252,7 +252,7 @@ def begin(
     InputError, and no folder.
     """
     config = replace(config, split=settled_split(config.split, data))
-    splits = split(data, config.split.seed, config.split.by, config.split.valid or 0.0)
+    splits = split(data, config.split.seed, config.split.by, config.split.valid)
     check_rows(splits)
     config = settled(config, facts_of(data, splits.train, splits.valid))
     fingerprint = digest(data, splits.train)

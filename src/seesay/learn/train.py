@@ -27,7 +27,7 @@ from seesay.learn.defaults import class_weights, facts_of, settled
 from seesay.learn.frozen import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.precision import channels_last, uses_bfloat16
 from seesay.learn.views import has_waveforms, heard_anew
-from seesay.model.calibration import HeldOut, calibrate, held_out, probabilities
+from seesay.model.calibration import HeldOut, calibrate, held_out, probabilities, remarks
 from seesay.model.classifier import Classifier, features_of
 from seesay.signal.augment import augment
 
@@ -45,6 +45,8 @@ class Epoch:
     """Mean over the batches: the sum over the conditions of the cross-entropy, in nats."""
     scores: Mapping[Condition, float]
     """Macro-F1 on the validation rows, of the averaged weights."""
+    remarks: tuple[str, ...]
+    """What the validation rows show that a user should know, a sentence each."""
     seconds: float
     whole: bool
     """False: the epoch was stopped before its last batch."""
@@ -208,12 +210,13 @@ def fit(
         mean = float(np.mean(list(scores.values()))) if scores else float(number)
         if held is None and scores:
             training.patience.see(mean, held_loss, config.optim.patience or 0, training.done)
+        noted = tuple(remarks(keeps, judged, data.spec.classes))
         kept = config.optim.keep == "last" or mean >= training.best
         training.best = max(mean, training.best)
         keeps = (with_encoders(model, keeps) if frozen(config) else keeps) if kept else None
         loss, seconds = float(np.mean(losses)), time.perf_counter() - began
         last = training.epochs == config.optim.epochs or not training.patience.left(training.done)
-        yield Epoch(number, loss, scores, seconds, whole, last and whole, keeps, training)
+        yield Epoch(number, loss, scores, noted, seconds, whole, last and whole, keeps, training)
         if not whole:
             return
 

@@ -24,7 +24,7 @@ from seesay.data.dataset import MISSING, Dataset, Group
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, folds, split
 from seesay.errors import ConfigError, nearest
-from seesay.learn.defaults import VALID, learned_prior
+from seesay.learn.defaults import learned_prior
 from seesay.learn.frozen import frozen, with_encoders
 from seesay.learn.pretrain import pretrain
 from seesay.learn.run import digest
@@ -95,8 +95,7 @@ def begin(data: Dataset, plan: Plan, folder: Path) -> Search:
     More folds than a class has groups: InputError. More rows than there are, fewer trials than one, a field
     of a modality that the data set has not: ConfigError. A folder that holds another search: OutputError.
     """
-    how = plan.config.split
-    parts = split(data, how.seed, how.by, VALID if how.valid is None else how.valid)
+    parts = split(data, plan.config.split.seed, plan.config.split.by, plan.config.split.valid)
     data = data.only(*plan.config.modalities or data.modalities)
     cells = _check_plan(data, plan)
     pool, pairs = _pairs(data, parts, plan)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from seesay.config import MODALITIES, Condition, Config, Modality
+from seesay.config import MODALITIES, Condition, Config, Modality, OptimConfig, PretrainConfig
 from seesay.data.batches import table
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.splits import By, row_split, split
@@ -98,13 +98,15 @@ def configs_for(data: Dataset) -> dict[Condition, Config]:
     for name, known in RECIPES.items():
         config = recipe(known)
         parts = {"optim": config.optim} | ({"pretrain": config.pretrain} if config.pretrain.epochs else {})
-        least = {part: math.ceil(STEPS * each.batch / rows) for part, each in parts.items()}
-        more = {
-            part: dataclasses.replace(each, epochs=max(each.epochs, least[part]))
-            for part, each in parts.items()
-        }
+        more = {part: _with_more_epochs(each, rows) for part, each in parts.items()}
         configs[name] = dataclasses.replace(config, **more)
     return configs
+
+
+def _with_more_epochs(part: OptimConfig | PretrainConfig, rows: int) -> OptimConfig | PretrainConfig:
+    assert part.epochs is not None, "the report's recipes say how many"
+    assert part.batch is not None
+    return dataclasses.replace(part, epochs=max(part.epochs, math.ceil(STEPS * part.batch / rows)))
 
 
 def divided(data: Dataset, by: By) -> Dataset:

@@ -193,14 +193,16 @@ def probabilities(model: "Classifier", held: HeldOut) -> dict[Condition, Float[n
     modalities."""
     prior, temperature = (t.double().cpu().numpy() for t in (model.log_prior, model.temperature))
     alone = held.opinions / temperature[:-1, None]
-    said = {m: (prior + alone[:, i], held.present[:, i]) for i, m in enumerate(model.modalities)}
+    said: dict[Condition, tuple[np.ndarray, np.ndarray]] = {
+        m: (prior + alone[:, i], held.present[:, i]) for i, m in enumerate(model.modalities)
+    }
     if len(model.modalities) > 1:
         fused = prior + held.fused / temperature[-1]
         if (weight := model.fusion_weight) is not None:
             fused = prior + np.einsum("m,nmk->nk", weight.double().cpu().numpy(), alone)
         if model.stand_in.any():
             fused = prior + alone[:, int(model.stand_in.int().argmax())]
-        said[condition(model.modalities)] = fused, held.present.all(1)
+        said[condition(model.modalities)] = fused, np.asarray(held.present.all(1))
     return {
         name: np.where(there[:, None], np.exp(log_softmax(logits, axis=1)), np.nan)
         for name, (logits, there) in said.items()
@@ -213,3 +215,30 @@ def _distinct(held: HeldOut, those: np.ndarray, places: list[int]) -> Rows:
     `places`."""
     rows = np.flatnonzero(those)
     return rows[np.sort(np.unique(held.pointers[rows][:, places], axis=0, return_index=True)[1])]
+
+
+def remarks(model: "Classifier", held: HeldOut, classes: Sequence[str]) -> list[str]:
+    """What a user should know of the calibrated model, a sentence each: a modality that has learned
+    nothing, a fusion that another answer stands in for."""
+    said, found = probabilities(model, held), []
+    prior = model.log_prior.double().cpu().numpy()
+    usual = classes[int(prior.argmax())]
+    for modality in (m for m in model.modalities if m in said):
+        there = np.flatnonzero(~np.isnan(said[modality][:, 0]))
+        gain = np.log(said[modality][there, held.label[there]]) - prior[held.label[there]]
+        if gain.mean() <= 2 * gain.std() / len(gain) ** 0.5:
+            found.append(f"{modality} is no better than always answering {usual!r}.")
+    if (place := deciding(model)) is not None:
+        alone, together = model.modalities[place], condition(model.modalities)
+        found.append(f"{together}: the answer is that of {alone} alone, the fusion is no better.")
+    return found
+
+
+def deciding(model: "Classifier") -> int | None:
+    """The place of the modality whose answer is that of all together; None: the fusion's is."""
+    if model.stand_in.any():
+        return int(model.stand_in.int().argmax())
+    weight = model.fusion_weight
+    if weight is None or len(weight) < 2 or int((weight > 0).sum()) != 1:
+        return None
+    return int(weight.argmax())

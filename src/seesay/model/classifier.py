@@ -22,9 +22,6 @@ from seesay.signal.image import Picture
 
 Logits = Float[Tensor, "b k"]
 
-SMALL = 0.1
-"""Of their usual size: the last weights of a head that begins at the prior."""
-
 
 class Classifier(nn.Module):
     """Front ends, encoders and heads by modality, and a fusion (see fusion.py for what it is given).
@@ -198,16 +195,15 @@ def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed
 
 def _heads_of(fusion: nn.Module) -> list[nn.Module]:
     """The layers of a learned fusion that end in logits."""
-    fusion = fusion.fusion if isinstance(fusion, Doubting) else fusion
-    return [] if isinstance(fusion, PosteriorSum) else [fusion.layers]
+    fusion = fusion.get_submodule("fusion") if isinstance(fusion, Doubting) else fusion
+    return [] if isinstance(fusion, PosteriorSum) else [fusion.get_submodule("layers")]
 
 
 @torch.no_grad()
 def begin_at(layers: nn.Module, log_prior: Float[Tensor, " k"]) -> None:
-    """Sets the last bias to the prior, and makes the last weights small beside it."""
+    """Sets the bias of the last of these layers to the prior."""
     *_, last = (layer for layer in layers.modules() if isinstance(layer, nn.Linear))
     last.bias.copy_(log_prior)
-    last.weight.mul_(SMALL)
 
 
 def front_end(spec: Spec, modality: Modality) -> nn.Module:

@@ -1,0 +1,118 @@
+"""What is left open follows from the rows; what is given is obeyed."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from seesay.config import Config, OptimConfig, SplitConfig
+from seesay.learn.defaults import (
+    FEW,
+    FOLDS,
+    INPUTS,
+    Facts,
+    class_weights,
+    learned_prior,
+    said,
+    settled,
+    settled_split,
+)
+from seesay.recipes import recipe
+from tiny import tiny_data
+
+
+def facts(rows: int, valid: int = 0) -> Facts:
+    return Facts(rows, (rows // 2, rows - rows // 2), valid)
+
+
+def test_a_recipe_is_itself_on_the_rows_it_was_made_for():
+    small, best = (settled(recipe(name), facts(60_000, 6_000)).optim for name in ("small", "best"))
+    assert (small.epochs, small.batch, small.copies) == (6, 256, 1)
+    assert (best.epochs, best.batch, best.copies) == (14, 256, 1)
+
+
+@pytest.mark.parametrize("rows", [16, 30, 100, 460, 1_000, 10_000, 60_000])
+def test_a_batch_is_at_most_an_eighth_of_the_rows_and_a_step_has_enough_inputs(rows: int):
+    optim = settled(Config(), facts(rows)).optim
+    assert optim.batch is not None
+    assert optim.copies is not None
+    assert 2 <= optim.batch <= rows / 8
+    assert optim.batch * optim.copies >= INPUTS
+
+
+def steps(rows: int) -> int:
+    optim = settled(Config(), facts(rows)).optim
+    assert optim.batch is not None
+    assert optim.epochs is not None
+    return rows // optim.batch * optim.epochs
+
+
+def test_steps_grow_slowly_with_the_rows_and_epochs_shrink():
+    counts = [steps(rows) for rows in (30, 300, 3_000, 60_000)]
+    assert counts == sorted(counts)
+    assert counts[0] > counts[-1] / 6
+    assert steps(600_000) == pytest.approx(10 * steps(60_000), rel=0.01), "of more rows none is left out"
+
+
+def test_what_is_given_is_obeyed():
+    given = OptimConfig(epochs=80, batch=48, copies=2, patience=3)
+    assert settled(Config(optim=given), facts(60, valid=9)).optim == given
+
+
+def test_without_rows_to_validate_nothing_is_waited_for():
+    assert settled(Config(), facts(60)).optim.patience == 0
+    assert settled(Config(), facts(6_000, 600)).optim.patience
+
+
+def test_few_rows_are_cross_fitted_and_none_validate():
+    data = tiny_data(split=np.full(72, -1, np.int8))
+    found = settled_split(SplitConfig(), data)
+    assert len(data) < FEW
+    assert (found.valid, found.folds) == (0.0, FOLDS)
+
+
+def test_a_share_that_is_given_validates_and_a_split_that_is_there_is_kept():
+    data = tiny_data(split=np.full(72, -1, np.int8))
+    assert settled_split(SplitConfig(valid=0.2), data) == SplitConfig(valid=0.2, folds=0)
+    assert settled_split(SplitConfig(), tiny_data()).folds == 0, "tiny_data names rows that validate"
+
+
+def test_a_class_of_one_group_cannot_be_cross_fitted():
+    """All rows of one speaker: held out, the class would be unknown."""
+    data = tiny_data(split=np.full(72, -1, np.int8))
+    groups = {
+        "audio": {"speaker": dataclasses.replace(data.groups["audio"]["speaker"], ids=np.zeros(24, np.int32))}
+    }
+    found = settled_split(SplitConfig(), data.replace(groups=groups))
+    assert (found.valid, found.folds) == (0.1, 0)
+
+
+COUNTS = np.array([90, 9, 1])
+
+
+def test_weights_are_1_on_average_over_the_rows():
+    for kind in ("balanced", "auto"):
+        weights = class_weights(OptimConfig(class_weights=kind), COUNTS)
+        assert weights is not None
+        assert (weights * COUNTS).sum() == pytest.approx(100)
+        assert weights[2] > weights[1] > weights[0]
+
+
+def test_nothing_is_weighed_where_classes_are_nearly_as_frequent_or_by_default():
+    assert class_weights(OptimConfig(class_weights="auto"), np.array([30, 11, 10])) is None
+    assert class_weights(OptimConfig(), COUNTS) is None
+
+
+def test_the_learned_prior_by_hand():
+    plain = OptimConfig(label_smoothing=0.1)
+    np.testing.assert_allclose(learned_prior(plain, np.array([9, 1])), [0.9 * 0.9 + 0.05, 0.9 * 0.1 + 0.05])
+    even = OptimConfig(label_smoothing=0.1, class_weights="balanced")
+    np.testing.assert_allclose(learned_prior(even, np.array([9, 1])), [0.5, 0.5])
+
+
+def test_one_line_says_what_was_chosen():
+    config = dataclasses.replace(settled(Config(), facts(40)), split=SplitConfig(valid=0.0, folds=3))
+    (line,) = said(config, facts(40))
+    assert "40 rows" in line
+    assert "3 models" in line
+    assert f"{config.optim.epochs} epochs" in line
