@@ -33,8 +33,7 @@ from seesay.data.batches import table
 from seesay.data.dataset import Dataset
 from seesay.data.layouts import open_data
 from seesay.data.splits import split
-from seesay.learn.train import scores_of
-from seesay.model.calibration import held_out
+from seesay.learn.train import validate
 from seesay.model.classifier import build, features_of
 from seesay.recipes import recipe
 from seesay.serve.export import Graph, to_onnx
@@ -76,8 +75,7 @@ def loop(name: str, data: Dataset, target: float, seeds: int) -> Standing:
         seconds.append(found.seconds)
         rows.append(found.rows)
         model = found.model
-        found_scores, _ = scores_of(model, held_out(model, table(data, test, features_of(model, data))))
-        scores.append(list(found_scores.values())[-1])
+        scores.append(list(validate(model, table(data, test, features_of(model, data))).values())[-1])
     pairs = _pairs(data, test)
     if name == "seesay":
         with tempfile.TemporaryDirectory() as folder:

@@ -116,3 +116,14 @@ def test_one_line_says_what_was_chosen():
     assert "40 rows" in line
     assert "3 models" in line
     assert f"{config.optim.epochs} epochs" in line
+
+
+def test_photos_are_mirrored_and_tinted_and_digits_are_not():
+    photos = dataclasses.replace(facts(100), photos=True)
+    augment = settled(Config(), photos).augment
+    assert augment.mirror
+    assert augment.tint
+    augment = settled(Config(), facts(100)).augment
+    assert (augment.mirror, augment.tint) == (False, 0)
+    given = dataclasses.replace(Config().augment, mirror=False, tint=0.1)
+    assert settled(Config(augment=given), photos).augment == given

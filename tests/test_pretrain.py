@@ -20,9 +20,8 @@ from seesay.errors import ConfigError, InputError
 from seesay.learn.frozen import encodings_of, with_encoders, without_encoders
 from seesay.learn.pretrain import Reconstruction, pretrain
 from seesay.learn.run import Run, begin, train
-from seesay.learn.train import Epoch, fit, scores_of
+from seesay.learn.train import Epoch, fit, validate
 from seesay.model.autoencoder import reconstruct
-from seesay.model.calibration import held_out
 from seesay.model.classifier import Classifier, build, features_of
 from tiny import STILL, tiny_config, tiny_data, tiny_model
 
@@ -224,8 +223,7 @@ def test_the_model_of_an_epoch_is_whole_and_scores_what_was_said():
     for epoch in fit(model, data, splits, chosen):
         if epoch.model is not None:
             rows = table(data, splits.valid, features_of(epoch.model, data))
-            found, _ = scores_of(epoch.model, held_out(epoch.model, rows))
-            assert found == pytest.approx(dict(epoch.scores))
+            assert validate(epoch.model, rows) == pytest.approx(dict(epoch.scores))
 
 
 def test_joining_takes_heads_fusion_and_temperatures():

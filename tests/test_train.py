@@ -12,14 +12,13 @@ import torch
 from torch import Tensor
 
 from seesay.config import AudioSpec, Config, WaveformConfig
-from seesay.data.batches import Batch, Table, table
+from seesay.data.batches import Batch, table
 from seesay.data.dataset import Dataset
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, split
 from seesay.errors import InputError
 from seesay.learn.precision import bfloat16_is_quick
-from seesay.learn.train import Epoch, Training, epoch_batches, fit, one_cycle, scores_of
-from seesay.model.calibration import held_out
+from seesay.learn.train import Epoch, Training, epoch_batches, fit, one_cycle, validate
 from seesay.model.classifier import Classifier, build, features_of
 from tiny import STILL, tiny_config, tiny_data, tiny_model
 
@@ -77,10 +76,6 @@ def test_it_learns_in_every_number_format(precision: Any):
     assert all(t.dtype != torch.bfloat16 for t in last.training.model.state_dict().values())
 
 
-def macro_f1(classifier: Classifier, rows: Table) -> dict[str, float]:
-    return scores_of(classifier, held_out(classifier, rows))[0]
-
-
 def keeping_the_best(epochs: int) -> Config:
     config = tiny_config(epochs=epochs)
     return dataclasses.replace(config, optim=dataclasses.replace(config.optim, keep="best"))
@@ -99,7 +94,7 @@ def test_the_best_epoch_is_kept_and_only_if_it_is_the_best():
         best = max(best, epoch.score)
         if epoch.model is not None:
             rows = table(DATA, SPLITS.valid, features_of(epoch.model, DATA))
-            assert macro_f1(epoch.model, rows) == pytest.approx(dict(epoch.scores))
+            assert validate(epoch.model, rows) == pytest.approx(dict(epoch.scores))
 
 
 def test_a_kept_model_does_not_change_afterwards():
@@ -376,7 +371,7 @@ def test_scores_are_those_of_scikit_learn_over_the_rows_that_have_it():
     data, splits = prepared(missing=True)
     classifier: Classifier = build(tiny_model(), data.spec, seed=8)
     rows = table(data, splits.valid, features_of(classifier, data))
-    scores = macro_f1(classifier, rows)
+    scores = validate(classifier, rows)
     assert set(scores) == set(classifier.conditions)
     batch = rows.take(torch.arange(len(rows)))
     said = classifier.eval().classify(batch.inputs, batch.present)

@@ -29,6 +29,9 @@ FEW = 1_000
 FOLDS = 3
 """Of cross-fitting."""
 
+TINT = 0.3
+"""Of photos: light differs from one to the next as much."""
+
 UNBALANCED = 3.0
 """Times as many rows in one class as in another: above it, `auto` weighs classes."""
 
@@ -43,17 +46,24 @@ class Facts:
     """Of them by class."""
     valid: int
     """Rows that validate."""
+    photos: bool = False
+    """Whether pictures are photos, not what is drawn or written."""
 
 
 def facts_of(data: Dataset, train: np.ndarray, valid: np.ndarray) -> Facts:
     """The facts of a data set whose rows `train` and `valid` do that."""
     counts = np.bincount(data.label[train], minlength=len(data.spec.classes))
-    return Facts(len(train), tuple(counts.tolist()), len(valid))
+    photos = data.spec.image is not None and data.spec.image.reader == "photo"
+    return Facts(len(train), tuple(counts.tolist()), len(valid), photos)
 
 
 def settled(config: Config, facts: Facts) -> Config:
-    """The config with every open field of the optimiser filled in."""
-    return replace(config, optim=settled_optim(config.optim, facts))
+    """The config with every open field of augmentation and optimiser filled in."""
+    augment = config.augment
+    mirror = facts.photos if augment.mirror is None else augment.mirror
+    tint = TINT * facts.photos if augment.tint is None else augment.tint
+    augment = replace(augment, mirror=mirror, tint=tint)
+    return replace(config, augment=augment, optim=settled_optim(config.optim, facts))
 
 
 def settled_optim(optim: OptimConfig, facts: Facts) -> OptimConfig:

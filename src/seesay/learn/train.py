@@ -279,6 +279,11 @@ def scores_of(model: Classifier, held: HeldOut) -> tuple[dict[Condition, float],
     return scores, float(np.mean(losses)) if losses else float("nan")
 
 
+def validate(model: Classifier, rows: Table) -> dict[Condition, float]:
+    """Macro-F1 by condition, each over the rows that have all its modalities."""
+    return scores_of(model, held_out(model, rows))[0]
+
+
 def one_cycle(done: float, warm: float = 0.2, start: float = 0.1, end: float = 0.01) -> float:
     """The learning rate as a share of its highest value: up along a cosine over the first `warm` of the
     steps, then down (Smith and Topin 2018)."""
