@@ -368,9 +368,84 @@ def test_no_rows_are_no_predictions(capsys: Captured, folder: Path, tmp_path: Pa
     assert not (tmp_path / "p.csv").exists()
 
 
-@pytest.mark.parametrize("more", [[], ["--out", "a.csv", "--image", "a.png"]])
+@pytest.mark.parametrize("more", [[], ["--out", "a.csv", "--image", __file__]])
 def test_rows_are_predicted_into_a_file(capsys: Captured, folder: Path, more: list[str]):
     assert "expected --out" in refused(capsys, "predict", folder / "run", "--data", folder / "data", *more)
+
+
+def spoilt(folder: Path) -> Path:
+    """A table of eight pictures that the tiny run reads, under names of its own; rows 2 and 5 cannot be."""
+    data = tiny_data()
+    lines = ["photo,class"]
+    for i in range(8):
+        Image.fromarray(data.contents["image"][3 * i, 0]).save(folder / f"{i}.png")
+        lines.append(f"{i}.png,{CLASSES[i % 2]}")
+    (folder / "1.png").write_text("no picture")
+    (folder / "4.png").unlink()
+    (folder / "a.csv").write_text("\n".join(lines))
+    return folder / "a.csv"
+
+
+NAMED = ["--columns", "image=photo", "label=class"]
+
+
+def bad_rows(out: Path) -> list[str]:
+    with Path(f"{out}.bad.csv").open(newline="") as file:
+        return [line["row"] for line in csv.DictReader(file)]
+
+
+def test_rows_that_cannot_be_read_are_skipped_in_predictions(capsys: Captured, folder: Path, tmp_path: Path):
+    out = tmp_path / "p.csv"
+    words = ["predict", folder / "run", "--data", spoilt(tmp_path), "--out", out, *NAMED]
+    assert main([str(word) for word in words]) == 1
+    said = capsys.readouterr().out.splitlines()
+    assert said == [f"{out} holds 6 predictions", f"2 rows were skipped; {out}.bad.csv says which and why"]
+    with out.open(newline="") as file:
+        assert [line["row_id"] for line in csv.DictReader(file)] == ["0", "2", "3", "5", "6", "7"]
+    assert bad_rows(out) == ["2", "5"]
+    said = refused(capsys, *words, "--overwrite", "--on-bad", "stop")
+    assert "1 of 8 files are not there: 4.png (row 5)" in said
+
+
+def test_an_import_stops_at_bad_rows_or_skips_them(capsys: Captured, tmp_path: Path):
+    out, path = tmp_path / "out", spoilt(tmp_path)
+    words = ["data", "import", path, "--out", out, *NAMED]
+    before = names(tmp_path)
+    refused(capsys, *words)
+    assert names(tmp_path) == before
+    assert main([str(word) for word in [*words, "--on-bad", "skip"]]) == 1
+    said = capsys.readouterr().out
+    assert "Left out: 2 files (2 cannot be read)." in said
+    assert said.endswith(f"2 rows were skipped; {out}.bad.csv says which and why\n")
+    assert bad_rows(out) == ["2", "5"]
+    assert json.loads(done(capsys, "data", "info", out, "--json"))["left_out"] == {"cannot be read": 2}
+    for i in (1, 4):
+        shutil.copy(tmp_path / "0.png", tmp_path / f"{i}.png")
+    done(capsys, *words, "--on-bad", "skip", "--overwrite")
+    assert not Path(f"{out}.bad.csv").exists()
+
+
+def test_columns_of_a_table_are_named_where_it_is_read(capsys: Captured, tmp_path: Path):
+    path = spoilt(tmp_path)
+    for i in (1, 4):
+        shutil.copy(tmp_path / "0.png", tmp_path / f"{i}.png")
+    assert "8 rows" in done(capsys, "data", "info", path, *NAMED)
+    assert "has no column 'label'" in refused(capsys, "data", "info", path)
+    assert "Did you mean 'label'?" in refused(capsys, "data", "info", path, "--columns", "lable=class")
+    run = tmp_path / "run"
+    done(capsys, "train", "--data", path, "--out", run, *SMALL, "--optim.epochs", "1", *NAMED)
+    assert "image" in done(capsys, "evaluate", run, "--split", "train", *NAMED)
+
+
+def test_advice_never_names_an_empty_split(capsys: Captured, folder: Path, tmp_path: Path):
+    data = tiny_data()
+    split = np.where(data.split == 1, 0, data.split)
+    data.replace(split=split, label=np.full_like(data.label, -1)).save(tmp_path / "none")
+    words = [folder / "run", "--data", tmp_path / "none"]
+    said = refused(capsys, "predict", *words, "--split", "valid", "--out", tmp_path / "p.csv")
+    assert "none of the rows asked for. Choose --split train (54 rows) or test (18 rows)." in said
+    said = refused(capsys, "embed", *words, "--out", tmp_path / "e")
+    assert "no labelled test rows to show. Give other --data." in said
 
 
 # ------------------------------------------------------------------------------------------------------- data
@@ -500,7 +575,7 @@ def single(folder: Path) -> Path:
 @pytest.mark.parametrize(
     ("source", "says"),
     [
-        (nothing, "is not there"),
+        (nothing, "No such file or data set"),
         (bare, ""),
         (manifest, "30 of 30 files are not there"),
         (with_nan, "NaN|not a number|infinit"),

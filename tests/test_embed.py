@@ -185,7 +185,7 @@ def test_the_table_names_every_view(run: Run, tmp_path: Path, capsys):
         ([], "of the distinct recordings: t-SNE with perplexity 30 needs at least 91 rows, got 6"),
         (["--rows", "2", "--method", "pca"], "3 clusters need more than 3 rows, got 2"),
         (["--rows", "0"], "at least 1 row"),
-        (["--data", "nowhere"], "nowhere is not there"),
+        (["--data", "nowhere"], "No such file or data set: "),
         (["--data", "wide"], "differ in image: width 8 and 9"),
     ],
 )

@@ -4,7 +4,7 @@ import pickle
 
 import pytest
 
-from seesay.errors import ConfigError, InputError, OutputError, SeesayError, nearest
+from seesay.errors import LONGEST, ConfigError, InputError, OutputError, SeesayError, listed, nearest
 
 KINDS = [InputError, ConfigError, OutputError]
 
@@ -51,3 +51,23 @@ def test_a_misspelt_word_is_answered_with_the_nearest():
 
 def test_a_word_that_is_like_none_is_answered_with_all_of_them():
     assert nearest("xyz", ["width", "layers"]) == "Choose one of: width, layers."
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(("problem", "remedy"), [(10**6, 10), (10, 10**6), (10**6, 10**6), (10**6, 0)])
+def test_no_message_is_long_whatever_came(kind: type[SeesayError], problem: int, remedy: int):
+    error = kind("a.csv holds " + "x" * problem, "Mend it, " + "y" * remedy if remedy else "")
+    assert len(str(error)) <= LONGEST
+    assert str(error).startswith("a.csv holds x")
+    assert not remedy or ". Mend it, y" in str(error)
+    assert str(pickle.loads(pickle.dumps(error))) == str(error)
+
+
+def test_a_long_message_says_how_long_it_was():
+    assert " ... (1,012 characters) ... " in str(InputError("a.csv holds " + "x" * 1_000))
+
+
+def test_of_a_list_ten_are_shown_none_of_them_long():
+    said = listed(["x" * 10_000, *"abcdefghijkl"])
+    assert len(said) < 300
+    assert said.endswith(", a, b, c, d, e, f, g, h, i and 3 more")

@@ -305,7 +305,9 @@ def test_minus_one_is_unknown_in_the_test_split_and_else_a_class(tmp_path: Path)
     [
         pytest.param([10, 9, 10, 9, 2, 2], ("2", "9", "10"), [2, 1, 2, 1, 0, 0], id="numbers"),
         pytest.param([1.0, 2.0] * 3, ("1", "2"), [0, 1] * 3, id="floats"),
-        pytest.param(["01", "1", "1.0", "2", "2", "+2"], ("1", "2"), [0, 0, 0, 1, 1, 1], id="text"),
+        pytest.param(["07", "7", "10", "07", "7", "10"], ("07", "7", "10"), [0, 1, 2] * 2, id="text"),
+        pytest.param(["1e3", "2e1", "10"] * 2, ("10", "1e3", "2e1"), [1, 2, 0] * 2, id="as written"),
+        pytest.param(["٣", "١٢"] * 3, ("٣", "١٢"), [0, 1] * 3, id="Arabic-Indic digits"),
         pytest.param(["b", "a"] * 3, ("a", "b"), [1, 0] * 3, id="names"),
         pytest.param([b"b", b"a"] * 3, ("a", "b"), [1, 0] * 3, id="bytes"),
         pytest.param(["7", "x"] * 3, ("7", "x"), [0, 1] * 3, id="both"),
@@ -403,10 +405,10 @@ def test_a_path_goes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("digit", "digit is not there. Did you mean 'digits'"),
+        ("digit", "No such file or data set: 'digit'. Did you mean 'digits'"),
         ("wds", "Did you mean 'wsd'"),
         ("zenod", "Did you mean 'zenodo'"),
-        ("qqqqqq", r"qqqqqq is not there. Expected a seesay data set, .*names digits and wsd"),
+        ("qqqqqq", r"No such file or data set: 'qqqqqq'. Give a path, or one of the names digits and wsd"),
         ("empty", "empty holds no data set. Expected"),
         ("notes.txt", r"notes\.txt is no data set. Expected"),
     ],
@@ -493,11 +495,15 @@ BAD: list[tuple[str, Callable[[Path], object], str]] = [
     ),
     ("16-bit pictures", put("x_test_wr.npy", np.full((TEST, 784), 65_535)), "0 to 255, got 0 to 65535"),
     (
-        "fractions as labels",
-        write("y_train.csv", LABELLED.replace("3,3", "3,3.5")),
-        r"row 4 is 3\.5, neither",
+        "a fraction as label",
+        write("y_train.csv", LABELLED.replace("3,3", "3,3.5", 1)),
+        r"a single one: '3\.5' \(row 4\)",
     ),
-    ("NaN as label", write("y_train.csv", LABELLED.replace("3,3", "3,nan")), "row 4 is nan, neither"),
+    (
+        "NaN as label",
+        write("y_train.csv", LABELLED.replace("3,3", "3,nan")),
+        "row 4 is 'nan', which programs write for no value",
+    ),
     (
         "no label",
         write("y_train.csv", LABELLED.replace("3,3", "3,")),
@@ -556,9 +562,11 @@ def test_bad_labels_of_zenodo_are_refused(tmp_path: Path):
     [
         pytest.param({"image": SQUARE}, "expected label and image", id="no label"),
         pytest.param({"label": np.zeros(6)}, "holds label, expected label and image", id="label alone"),
-        pytest.param({"image": SQUARE, "label": np.zeros(5)}, "6 rows need as many labels, got 5", id="rows"),
+        pytest.param({"image": SQUARE, "label": np.zeros(5)}, "got 6 in image, 5 in label", id="rows"),
         pytest.param(
-            {"image": SQUARE, "audio": spoken(5, 0), "label": np.zeros(6)}, "6 pictures and 5", id="pairs"
+            {"image": SQUARE, "audio": spoken(5, 0), "label": np.zeros(6)},
+            "got 6 in image, 5 in audio",
+            id="pairs",
         ),
         pytest.param({"image": SQUARE, "label": np.array(3)}, "label must be a single column", id="scalar"),
         pytest.param({"image": SQUARE, "label": np.full(6, 1.5)}, "row 1 is 1.5, neither", id="fraction"),

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from seesay.config import Config
+from seesay.data.source import check_inputs
 from seesay.errors import ConfigError, InputError, SeesayError
 from seesay.options import parse
 from seesay.terminal import (
@@ -28,6 +29,7 @@ from seesay.terminal import (
 Settings = Annotated[Config, tyro.conf.arg(name="")]
 Words = tyro.conf.Positional
 Device = Literal["auto", "cpu", "cuda"]
+OnBad = Literal["stop", "skip"]
 
 
 def data_build(
@@ -79,8 +81,10 @@ def data_import(
     reader: Literal["auto", "ink", "photo"] = "auto",
     size: int = 28,
     features: Literal["mfcc", "log-mel"] = "mfcc",
+    columns: tuple[str, ...] = (),
+    on_bad: OnBad = "stop",
     overwrite: bool = False,
-) -> None:
+) -> int:
     """Read any known layout into a data set folder.
 
     Args:
@@ -92,15 +96,27 @@ def data_import(
         reader: How picture files are read: ink is cropped and centred as MNIST was, photos are scaled.
         size: Height and width of pictures, in pixels.
         features: What the model will be given of a recording.
+        columns: What your table calls our columns, as in image=photo label=class group=patient.
+        on_bad: Stop at files that cannot be read, or skip their rows and list them in OUT.bad.csv.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.data.contents import Reading
     from seesay.data.layouts import import_data
+    from seesay.data.sheets import parse_columns
 
-    reading = Reading(rate=rate, seconds=seconds, features=features, reader=reader, size=size)
+    reading = Reading(
+        rate=rate,
+        seconds=seconds,
+        features=features,
+        reader=reader,
+        size=size,
+        on_bad=on_bad,
+        columns=parse_columns(columns),
+    )
     with tracking() as track:
         data = import_data(source, out, overwrite, reading, track)
     describe_data(data, out)
+    return _say_skipped(out, data)
 
 
 def data_download(name: Words[Literal["wsd"]], out: Path | None = None) -> None:
@@ -118,18 +134,18 @@ def data_download(name: Words[Literal["wsd"]], out: Path | None = None) -> None:
     print(f"{name} lies in {folder}")
 
 
-def data_info(source: Words[str], json: bool = False) -> None:
+def data_info(source: Words[str], json: bool = False, columns: tuple[str, ...] = ()) -> None:
     """Say what a data set holds, and what to beware of.
 
     Args:
         source: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
         json: Print JSON.
+        columns: What your table calls our columns, as in image=photo label=class group=patient.
     """
     from seesay.data.info import describe
     from seesay.data.info_table import print_info
-    from seesay.data.layouts import open_data
 
-    info = describe(open_data(source))
+    info = describe(_open(source, columns))
     if json:
         print_json(info.to_dict())
     else:
@@ -157,6 +173,7 @@ def train(
     out: Path,
     config: Settings,
     recipe: str = "small",
+    columns: tuple[str, ...] = (),
     threads: int = 1,
     device: Device = "auto",
     resume: bool = False,
@@ -169,15 +186,14 @@ def train(
         out: Run folder to make.
         config: What the recipe says, field by field.
         recipe: Where the config starts from.
+        columns: What your table calls our columns, as in image=photo label=class group=patient.
         threads: Processor threads. More than one pays only where as many cores are idle, and changes the last
         digits.
         device: Where to compute; auto: on CUDA where there is one.
         resume: Go on with the run in the folder, if it was stopped.
         overwrite: Replace the folder if seesay made it.
     """
-    from seesay.data.layouts import open_data
-
-    dataset = open_data(data)
+    dataset = _open(data, columns)
     if Path(data).resolve().is_relative_to(out.resolve()):
         raise InputError(f"--out {out} holds the data to train on", "Choose another folder for the run.")
     splits = _train(dataset, data, out, config, recipe, threads, device, resume, overwrite)
@@ -256,6 +272,7 @@ def evaluate(
     run: Words[Path],
     data: str | None = None,
     split: Literal["train", "valid", "test"] = "test",
+    columns: tuple[str, ...] = (),
     json: bool = False,
 ) -> None:
     """Score a run on rows it has not seen: every condition, with intervals; figures and a model card.
@@ -264,12 +281,12 @@ def evaluate(
         run: Run folder.
         data: Data set; without it the one that the run was trained on.
         split: Which rows.
+        columns: What your table calls our columns, as in image=photo label=class group=patient.
         json: Print JSON.
     """
-    from seesay.data.layouts import open_data
     from seesay.learn.run import Run
 
-    evaluation = _evaluate(run, open_data(data or _trained_on(Run.open(run))), split)
+    evaluation = _evaluate(run, _open(data or _trained_on(Run.open(run)), columns), split)
     if json:
         print_json(evaluation.metrics())
     else:
@@ -284,10 +301,12 @@ def predict(
     data: str | None = None,
     split: Literal["train", "valid", "test", "all"] = "all",
     out: Path | None = None,
+    columns: tuple[str, ...] = (),
+    on_bad: OnBad = "skip",
     threads: int = 1,
     json: bool = False,
     overwrite: bool = False,
-) -> None:
+) -> int:
     """Classify a picture, a recording, or both; or all rows of a data set into a CSV.
 
     Args:
@@ -297,6 +316,8 @@ def predict(
         data: Data set to predict row by row, into --out.
         split: Which rows of the data set.
         out: CSV file to write.
+        columns: What your table calls our columns, as in image=photo audio=sound.
+        on_bad: Stop at files of --data that cannot be read, or skip their rows and list them in OUT.bad.csv.
         threads: Processor threads, for rows of a data set.
         json: Print JSON.
         overwrite: Replace the CSV file.
@@ -309,19 +330,24 @@ def predict(
             raise InputError("--out is for rows of a data set: expected --data too", "Leave --out away.")
         prediction = Predictor.open(run).predict(image, audio)
         print_json(prediction.to_dict()) if json else print_prediction(prediction)
-        return
+        return 0
     if image or audio or out is None:
         raise InputError("--data predicts rows into a file: expected --out, and neither --image nor --audio")
-    from seesay.data.layouts import open_data
+    from seesay.data.dataset import SPLITS
+    from seesay.data.splits import with_rows
     from seesay.learn.run import Run
     from seesay.measure.evaluate import rows_for
 
     opened = Run.open(run)
-    dataset = open_data(data, reading_of(opened.spec))
+    dataset = _open(data, columns, on_bad, reading_of(opened.spec))
     rows = range(len(dataset)) if split == "all" else rows_for(opened, dataset, split)
+    if not len(rows):
+        others = with_rows({name: rows_for(opened, dataset, name) for name in SPLITS})
+        raise InputError(f"{dataset.name} has no {split} rows, none of the rows asked for", others)
     _use(1)  # each thread works at rows of its own
     write_predictions(Predictor.open(opened), dataset, rows, out, overwrite, threads)
     print(f"{out} holds {len(rows)} predictions")
+    return _say_skipped(out, dataset)
 
 
 def export(
@@ -371,7 +397,9 @@ def embed(
         json: Print JSON.
         overwrite: Replace the folder if seesay made it.
     """
+    from seesay.data.dataset import SPLITS
     from seesay.data.layouts import open_data
+    from seesay.data.splits import with_rows
     from seesay.files import make_way
     from seesay.learn.run import Run
     from seesay.measure.embed import embed, keep_embedding, numbers_of, views
@@ -382,7 +410,11 @@ def embed(
     opened = Run.open(run)
     dataset = open_data(data or _trained_on(opened))
     check_fits(opened.spec, dataset)
-    picked, train = (rows_for(opened, dataset, name) for name in (split, "train"))
+    scored = {name: rows_for(opened, dataset, name) for name in SPLITS}
+    scored = {name: rows[dataset.label[rows] >= 0] for name, rows in scored.items()}
+    picked, train = scored[split], scored["train"]
+    if not len(picked):
+        raise InputError(f"{dataset.name} has no labelled {split} rows to show", with_rows(scored))
     shown = views(opened.model(), dataset, picked, train, rows, seed)
     with tracking() as track:
         found = list(track(embed(shown, len(dataset.spec.classes), method, perplexity, seed), "projecting"))
@@ -459,7 +491,7 @@ def demo(out: Path = Path("demo"), seed: int = 0) -> None:
     print(f"Next: seesay predict {out} --image PICTURE --audio RECORDING")
 
 
-COMMANDS: dict[str, Callable[..., None]] = {
+COMMANDS: dict[str, Callable[..., int | None]] = {
     "demo": demo,
     "data build": data_build,
     "data import": data_import,
@@ -478,16 +510,18 @@ COMMANDS: dict[str, Callable[..., None]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command that the arguments name. Returns the exit status: 0 done, 2 a wrong input, 130
-    interrupted."""
+    """Runs the command that the arguments name. Returns the exit status: 0 done, 1 rows were skipped, 2 a
+    wrong input, 130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     # Two threads on cores that others use too took 5 times the processor time of one, and 7 times as long
     # (docs/log.md).
     os.environ.setdefault("OMP_NUM_THREADS", "1")
+    status = 0
     try:
         call = parse(COMMANDS, arguments)
         if call is not None:
-            call()
+            check_inputs(call.keywords)
+            status = call() or 0
         sys.stdout.flush()  # here, and not when Python ends: the reader may have gone
     except SeesayError as error:
         print(f"seesay: {error}", file=sys.stderr)
@@ -503,10 +537,31 @@ def main(arguments: list[str] | None = None) -> int:
         said = InputError(f"{error.filename} cannot be used: {error.strerror}", "Check the path.")
         print(f"seesay: {said}", file=sys.stderr)
         return 2
-    return 0
+    return status
 
 
 # ----------------------------------------------------------------------------------------- shared by commands
+
+
+def _open(source: str, columns: tuple[str, ...] = (), on_bad: OnBad = "stop", reading: Any = None) -> Any:
+    """The data set of a source whose columns have these names."""
+    import dataclasses
+
+    from seesay.data.contents import USUAL
+    from seesay.data.layouts import open_data
+    from seesay.data.sheets import parse_columns
+
+    changes = {"columns": parse_columns(columns), "on_bad": on_bad}
+    return open_data(source, dataclasses.replace(reading or USUAL, **changes))
+
+
+def _say_skipped(out: Path, data: Any) -> int:
+    """Writes and says which rows of the source were skipped. The exit status: 1 where any was."""
+    from seesay.data.skipped import write_skipped
+
+    if said := write_skipped(out, data.skipped):
+        print(said)
+    return 1 if data.skipped else 0
 
 
 def _train(

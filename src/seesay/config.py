@@ -47,6 +47,8 @@ class ImageSpec:
     """Pixels."""
     width: int = 28
     """Pixels."""
+    standardised: bool = False
+    """Ready-made arrays of floats around 0, whose values are used as they are."""
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -20,10 +20,10 @@ from seesay.config import Config
 from seesay.errors import ConfigError, nearest
 from seesay.recipes import recipe
 
-Call = Callable[[], None]
+Call = functools.partial[int | None]
 
 
-def parse(commands: Mapping[str, Callable[..., None]], arguments: list[str]) -> Call | None:
+def parse(commands: Mapping[str, Callable[..., int | None]], arguments: list[str]) -> Call | None:
     """The call that the arguments ask for. None: help or the version was asked for and has been printed.
 
     An unknown command, option or value: ConfigError with the nearest.
@@ -68,7 +68,7 @@ def _command(commands: Mapping[str, Any], arguments: list[str]) -> tuple[str | N
     raise ConfigError(f"there is no command {asked!r}", nearest(asked, choices))
 
 
-def _overview(commands: Mapping[str, Callable[..., None]], family: str) -> str:
+def _overview(commands: Mapping[str, Callable[..., int | None]], family: str) -> str:
     """All commands with the first sentence of each."""
     lines = ["seesay classifies what is seen and said: a picture, a recording, or both.", ""]
     for name, command in commands.items():
@@ -79,7 +79,7 @@ def _overview(commands: Mapping[str, Callable[..., None]], family: str) -> str:
     return "\n".join([*lines, "", "seesay COMMAND --help shows a command's options."])
 
 
-def _with_recipe(command: Callable[..., None], arguments: list[str]) -> Callable[..., None]:
+def _with_recipe(command: Callable[..., int | None], arguments: list[str]) -> Callable[..., int | None]:
     """A command that takes a config starts from the recipe that the arguments name."""
     parameters = inspect.signature(command).parameters
     if "config" not in parameters:
@@ -93,7 +93,7 @@ def _with_recipe(command: Callable[..., None], arguments: list[str]) -> Callable
     return functools.partial(command, config=recipe(name))
 
 
-def _deferred(command: Callable[..., None]) -> Callable[..., Call]:
+def _deferred(command: Callable[..., int | None]) -> Callable[..., Call]:
     """The same signature, but calling it gives the call."""
 
     def defer(*positional: Any, **named: Any) -> Call:
@@ -104,7 +104,7 @@ def _deferred(command: Callable[..., None]) -> Callable[..., Call]:
     return defer
 
 
-def _flags(command: Callable[..., None]) -> list[str]:
+def _flags(command: Callable[..., int | None]) -> list[str]:
     """Every option the command has."""
     flags = []
     for name in inspect.signature(command).parameters:

@@ -6,7 +6,7 @@ memory as float64. What was found is said in `Table.said`.
 """
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Literal
 
 import numpy as np
@@ -36,30 +36,77 @@ less."""
 
 
 def image_table(parts: Parts, reader: Literal["auto", "ink"] = "auto") -> Table:
-    """Pictures: flat (n, h*h), (n, h, w), (n, c, h, w) or (n, h, w, c) with c of 1 or 3, in 0 to 1 or in 0 to
-    255.
+    """Pictures: flat (n, h*h), (n, h, w), (n, c, h, w) or (n, h, w, c) with c of 1, 3 or 4, in 0 to 1 or in 0
+    to 255, or floats around 0.
 
-    uint8 where every value is a 255th, else float16: in 0 to 1 it is wrong by 0.00025 at most. `reader`: as
-    in ImageSpec, for pictures of 28x28 grey pixels; `auto` finds out. Other shapes, ranges, NaN, no rows:
-    InputError.
+    uint8 where every value is a 255th, else float16: in 0 to 1 it is wrong by 0.00025 at most. Of four
+    channels the last is opacity: put on white, or dropped where all is opaque. Standardised pictures, floats
+    whose mean is about 0, are kept as they are. `reader`: as in ImageSpec, for pictures of 28x28 grey pixels;
+    `auto` finds out. Other shapes, ranges, NaN, no rows: InputError.
     """
     shapes = {file: picture_shape(file, array) for file, array in parts.items()}
     shape = _agreed(shapes)
-    top = _top(parts)
-    chunks = [_as_pictures(array, shape) for array in parts.values()]
+    top = _top(parts, standardised=reader == "auto" and shape[0] != 4)
+    chunks, opacity = [_as_pictures(array, shape) for array in parts.values()], ""
+    if top is None:
+        return _standardised(parts, chunks, shape)
+    if shape[0] == 4:
+        opaque = all(bool((chunk[:, 3] == top).all()) for part in chunks for chunk in part())
+        opacity = ", all opaque: opacity dropped" if opaque else ", put on white"
+        chunks = [_without_opacity(part, top) for part in chunks]
+        shape = (3, *shape[1:])
     exact = all(_whole(chunk, top) for part in chunks for chunk in part())
     contents = np.concatenate([_grey(chunk, top, exact) for part in chunks for chunk in part()])
     kept, pointers = distinct(contents)
-    spec = ImageSpec(_reader(kept, reader), *shape)
-    size = f"{shape[1]}x{shape[2]}" + (" RGB" if shape[0] == 3 else "")
+    channels, height, width = shape
+    spec = ImageSpec(_reader(kept, reader), channels, height, width)
     made = "uint8 (exact)" if exact else "float16 (rounded)"
     why = {"ink": "as ink, like MNIST", "unknown": "how they were made is not known"}[spec.reader]
     return Table(
         spec,
         kept,
         pointers,
-        f"{_found(parts)} in 0 to {top}, read as {size} {made}; {len(kept)} distinct; {why}",
+        f"{_found(parts)} in 0 to {top}, read as {_size(shape)} {made}{opacity}, {why}; {len(kept)} distinct",
     )
+
+
+def _standardised(
+    parts: Parts, chunks: Sequence[Callable[[], Iterator[np.ndarray]]], shape: tuple[int, ...]
+) -> Table:
+    """Pictures whose values are used as they are: float16 where that changes none, else float32."""
+    contents = np.concatenate([chunk for part in chunks for chunk in part()])
+    kept, pointers = distinct(contents.astype(np.float16) if _fits_float16(contents) else contents)
+    channels, height, width = shape
+    made = f"{_found(parts)} from {contents.min():.3g} to {contents.max():.3g}, mean {contents.mean():.2g}"
+    return Table(
+        ImageSpec("unknown", channels, height, width, standardised=True),
+        kept,
+        pointers,
+        f"{made}, read as {_size(shape)} standardised pictures, kept as {kept.dtype}, how they were made is "
+        f"not known; {len(kept)} distinct",
+        notes=(
+            "Pictures are standardised arrays, used as they are: a model of them takes arrays standardised "
+            "alike, no picture files.",
+        ),
+    )
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    return f"{shape[1]}x{shape[2]}" + (" RGB" if shape[0] == 3 else "")
+
+
+def _without_opacity(
+    chunks: Callable[[], Iterator[np.ndarray]], top: int
+) -> Callable[[], Iterator[np.ndarray]]:
+    """The same pictures, without their fourth channel, on white: whole numbers stay whole."""
+
+    def blended() -> Iterator[np.ndarray]:
+        for chunk in chunks():
+            opacity = chunk[:, 3:].astype(np.float32) / np.float32(top)
+            colour = chunk[:, :3] * opacity + np.float32(top) * (1 - opacity)
+            yield np.rint(colour).astype(np.uint8) if chunk.dtype == np.uint8 else colour
+
+    return blended
 
 
 def audio_table(parts: Parts) -> Table:
@@ -98,13 +145,13 @@ def picture_shape(file: str, array: np.ndarray) -> tuple[int, int, int]:
             return (1, math.isqrt(pixels), math.isqrt(pixels))
         case (height, width) if height and width:
             return (1, height, width)
-        case (1 | 3 as channels, height, width) if height and width:
+        case (1 | 3 | 4 as channels, height, width) if height and width:
             return (channels, height, width)
-        case (height, width, 1 | 3 as channels) if height and width:
+        case (height, width, 1 | 3 | 4 as channels) if height and width:
             return (channels, height, width)
     raise InputError(
         f"{file}: expected pictures as (n, 784), (n, 28, 28), (n, 1, 28, 28) or (n, 28, 28, 1), "
-        f"or of another size, grey or RGB, got {array.shape}",
+        f"or of another size, grey, RGB or RGBA, got {array.shape}",
         "Check the number of columns.",
     )
 
@@ -116,9 +163,12 @@ def feature_shape(file: str, array: np.ndarray) -> tuple[int, int]:
         return (FRAMES, COLUMNS)
     if array.ndim == 3 and min(array.shape) > 0:
         return (array.shape[1], array.shape[2])
+    waves = array.ndim == 2 and array.shape[1] > FRAMES * COLUMNS
     raise InputError(
         f"{file}: expected features as (n, {FRAMES * COLUMNS}) or (n, frames, columns), got {array.shape}",
-        "Check the number of columns.",
+        "If they are waveforms, add an array `rate`: samples a second."
+        if waves
+        else "Check the number of columns.",
     )
 
 
@@ -160,17 +210,27 @@ def _check_finite(file: str, start: int, chunk: np.ndarray) -> None:
         )
 
 
-def _top(parts: Parts) -> int:
-    """1 or 255: what the values run to."""
-    low, high = math.inf, -math.inf
+def _top(parts: Parts, standardised: bool) -> int | None:
+    """1 or 255: what the values run to. None: they are floats around 0, where such may come."""
+    low, high, around = math.inf, -math.inf, []
     for file, array in parts.items():
+        least, most, total, squares = math.inf, -math.inf, 0.0, 0.0
         for start, chunk in _chunks(array):
             _check_finite(file, start, chunk)
-            low, high = min(low, float(chunk.min())), max(high, float(chunk.max()))
+            least, most = min(least, float(chunk.min())), max(most, float(chunk.max()))
+            total += float(chunk.sum(dtype=np.float64))
+            squares += float(np.square(chunk, dtype=np.float64).sum())
+        mean = total / array.size
+        around.append(array.dtype.kind == "f" and least < 0 < most and 2 * mean**2 < squares / array.size)
+        low, high = min(low, least), max(high, most)
+    if standardised and all(around):
+        return None
     if low < 0 or high > 255:
         raise InputError(
             f"{' and '.join(parts)}: pictures must lie in 0 to 1 or in 0 to 255, got {low:g} to {high:g}",
-            "Scale them so.",
+            "Scale them so, or standardise them all: floats whose mean is 0."
+            if standardised
+            else "Scale them so.",
         )
     return 1 if high <= 1 else 255
 

@@ -4,25 +4,30 @@ Every reader of a foreign layout ends here, so that what is refused, and how, is
 Rows are counted from 1 in messages; a heading is not counted.
 """
 
-import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
 from seesay.config import MODALITIES, AudioSpec, ImageSpec, Modality, Spec
 from seesay.data.dataset import MISSING, SPLITS, Dataset, Group, Pairing
+from seesay.data.groups import joined
+from seesay.data.labels import (
+    alike,
+    check_classes,
+    check_known,
+    classes_of,
+    label_index,
+    label_names,
+    text_of,
+)
+from seesay.data.skipped import Skipped
 from seesay.errors import InputError, nearest
-
-SHOWN = 10
-"""Of a list of faults, as many are shown; the count says how many there are."""
+from seesay.errors import listed as listed
 
 SYNONYMS = {"val": "valid", "validation": "valid", "dev": "valid", "": ""}
 """Names that people give to splits, besides our own; an empty cell assigns the row to none."""
-
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|[+-]?(nan|inf|infinity)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Table:
     """What was found and what was made of it, in a sentence."""
     notes: tuple[str, ...] = ()
     """What to know before it is used, a sentence each: see `Dataset.notes`."""
+    skipped: tuple[Skipped, ...] = ()
+    """Rows whose file could not be read, where such are left out."""
 
 
 def dataset_from(
@@ -46,16 +53,19 @@ def dataset_from(
     classes: Sequence[str] = (),
     split: Sequence[Any] | np.ndarray | None = None,
     speaker: Sequence[Any] | np.ndarray | None = None,
+    group: Sequence[Any] | np.ndarray | None = None,
     pairing: Pairing = "given",
     sources: Iterable[str] = (),
     notes: Iterable[str] = (),
     left_out: Mapping[str, int] | None = None,
+    skipped: Iterable[Skipped] = (),
     where: str = "",
     labelled: bool = True,
 ) -> Dataset:
     """The data set of these tables and columns, an entry per row each. `labels` are names or whole numbers;
     with `classes` they are indices into those. A row of the test split may have an empty label: not known;
-    any row may where they are not `labelled`, and there may be less than two classes.
+    any row may where they are not `labelled`, and there may be less than two classes. Rows of one `group`
+    stay on one side of every split. Rows that are `skipped`, here or by a table, are left out.
     `where`: what to call all this in a message, if not by its name.
 
     Columns of another length, odd labels or splits, a class of a single row, less than two classes:
@@ -63,119 +73,65 @@ def dataset_from(
     """
     where = where or name
     tables = {m: tables[m] for m in MODALITIES if m in tables}
-    specs: dict[str, Any] = {m: table.spec for m, table in tables.items()}
     rows = np.stack([table.pointers for table in tables.values()], axis=1).astype(np.int32)
-    for what, column in (("labels", labels), ("splits", split), ("speakers", speaker)):
+    columns = (("labels", labels), ("splits", split), ("speakers", speaker), ("groups", group))
+    for what, column in columns:
         if column is not None and len(column) != len(rows):
             raise InputError(f"{where}: {len(rows)} rows need as many {what}, got {len(column)}")
     splits = np.full(len(rows), MISSING, np.int8) if split is None else split_index(split, where)
     names = label_names(labels, where)
     if labelled:
         check_known(names, splits, where)
+    left = _first_of_rows([*skipped, *(each for table in tables.values() for each in table.skipped)])
+    kept = np.setdiff1d(np.arange(len(rows)), [each.row - 1 for each in left])
+    if labelled:
+        _check_left(names, kept, where)
+    names = names[kept]
     found = tuple(classes) or classes_of(names)
     label = label_index(names, found, by_number=bool(classes), where=where)
     if labelled:
         check_classes(label, found, where)
+    given = {"speaker": speaker, "group": group}
+    who = {what: text_of(column, where) for what, column in given.items() if column is not None}
+    specs: dict[str, Any] = {m: table.spec for m, table in tables.items()}
     return Dataset(
         spec=Spec(found, **specs),
         contents={m: table.contents for m, table in tables.items()},
-        rows=rows,
+        rows=rows[kept],
         label=label,
-        split=splits,
-        groups={} if speaker is None else speakers(tables, np.asarray(speaker)),
+        split=splits[kept],
+        groups=_groups(tables, who),
         pairing=pairing,
         name=name,
         sources=(*sources, *(f"{m}: {table.said}" for m, table in tables.items())),
-        notes=(*notes, *(note for table in tables.values() for note in table.notes)),
-        left_out=left_out or {},
+        notes=(*notes, *_alike(found, who), *(note for table in tables.values() for note in table.notes)),
+        left_out=dict(left_out or {}) | ({"cannot be read": len(left)} if left else {}),
+        skipped=left,
     )
 
 
-# ----------------------------------------------------------------------------------------------------- labels
+def _alike(classes: Iterable[str], who: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """What to say of classes, speakers and groups that look alike."""
+    yield from alike("Classes", classes)
+    for what, names in who.items():
+        yield from alike(f"{what.title()}s", names)
 
 
-def label_names(labels: Sequence[Any] | np.ndarray, where: str) -> np.ndarray:
-    """(rows,) text: whole numbers as such (`7` for 7, 7.0 and "07"), names as they are, "" for unknown.
+def _first_of_rows(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:
+    """One of each row, in the order of the rows."""
+    first: dict[int, Skipped] = {}
+    for each in skipped:
+        first.setdefault(each.row, each)
+    return tuple(first[row] for row in sorted(first))
 
-    Fractions, NaN, infinities, anything else: InputError with the row.
-    """
-    values = np.asarray(labels)
-    if values.ndim == 2 and values.shape[1] == 1:
-        values = values[:, 0]
-    if values.ndim != 1 or values.dtype.kind not in "biufUS":
+
+def _check_left(names: np.ndarray, kept: np.ndarray, where: str) -> None:
+    """InputError where a class is left out as a whole."""
+    lost = sorted(set(np.unique(names).tolist()) - set(np.unique(names[kept]).tolist()) - {""})
+    if lost:
         raise InputError(
-            f"{where}: labels must be a whole number or name per row, got {values.dtype} {values.shape}"
-        )
-    different, which = np.unique(_text(values), return_inverse=True)
-    numbers = [bool(NUMBER.fullmatch(name)) for name in different]
-    whole = all(number or not name for name, number in zip(different, numbers, strict=True))
-    texts = list(map(str, different))
-    for i, number in enumerate(numbers):
-        if number and not float(texts[i]).is_integer():
-            row = int(np.flatnonzero(which == i)[0]) + 1
-            raise InputError(
-                f"{where}: the label of row {row} is {texts[i]}, neither a whole number nor a name",
-                "Labels are classes: give each a whole number or a name.",
-            )
-        if number and whole:
-            texts[i] = str(int(Decimal(texts[i])))
-    return np.array(texts)[which]
-
-
-def _text(values: np.ndarray) -> np.ndarray:
-    if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8")
-    return values.astype(np.int64 if values.dtype.kind == "b" else values.dtype).astype(str)
-
-
-def check_known(names: np.ndarray, split: np.ndarray, where: str) -> None:
-    """InputError where a row outside the test split has no label."""
-    unknown = np.flatnonzero((names == "") & (split != SPLITS.index("test")))
-    if unknown.size:
-        raise InputError(
-            f"{where}: {unknown.size} rows have no label: {listed(f'row {i + 1}' for i in unknown)}",
-            "Only rows of the split 'test' may have none.",
-        )
-
-
-def classes_of(names: np.ndarray) -> tuple[str, ...]:
-    """The different names: numbers in their order as text, `2` before `10`, else the alphabet's order."""
-    found = {str(name) for name in np.unique(names)} - {""}
-    if all(NUMBER.fullmatch(name) for name in found):
-        return tuple(sorted(found, key=int))
-    return tuple(sorted(found))
-
-
-def label_index(names: np.ndarray, classes: Sequence[str], by_number: bool, where: str) -> np.ndarray:
-    """(rows,) int64: where each name stands in `classes`, or, `by_number`, that number; -1 where the name is
-    ""."""
-    choices = [str(i) for i in range(len(classes))] if by_number else list(classes)
-    index = {name: i for i, name in enumerate(choices)} | {"": MISSING}
-    different, which = np.unique(names, return_inverse=True)
-    for name in different:
-        if name not in index:
-            raise InputError(
-                f"{where}: label {str(name)!r} is none of 0 to {len(classes) - 1}", "Check `classes`."
-            )
-    return np.array([index[str(name)] for name in different], np.int64)[which]
-
-
-def check_classes(label: np.ndarray, classes: Sequence[str], where: str) -> None:
-    """InputError where there is nothing to tell apart, or a class that cannot be learned and tested."""
-    counts = np.bincount(label[label != MISSING], minlength=len(classes))
-    if np.count_nonzero(counts) < 2:
-        raise InputError(
-            f"{where} has {np.count_nonzero(counts)} class, expected two or more: {listed(classes)}",
-            "Check the labels, or name the folder that holds the classes.",
-        )
-    single = [
-        f"{classes[i]!r} (row {np.flatnonzero(label == i)[0] + 1})"
-        for i in np.flatnonzero(counts == 1).tolist()
-    ]
-    if single:
-        raise InputError(
-            f"{where}: a class needs two rows or more, and these have a single one: {listed(single)}",
-            "Add rows or leave the class out.",
+            f"{where}: none of the files of {listed(map(repr, lost))} can be read, so the class would vanish",
+            "Mend its files or delete its rows.",
         )
 
 
@@ -190,7 +146,7 @@ def split_index(split: Sequence[Any] | np.ndarray, where: str) -> np.ndarray:
             raise InputError(f"{where}: splits must be -1 to {len(SPLITS) - 1}, or names, one per row")
         return values.astype(np.int8)
     index = {name: i for i, name in enumerate(SPLITS)} | {"": MISSING}
-    different, which = np.unique(_text(values), return_inverse=True)
+    different, which = np.unique(text_of(values, where), return_inverse=True)
     found = [SYNONYMS.get(str(name).lower(), str(name).lower()) for name in different]
     for i, name in enumerate(found):
         if name not in index:
@@ -201,6 +157,19 @@ def split_index(split: Sequence[Any] | np.ndarray, where: str) -> np.ndarray:
     return np.array([index[name] for name in found], np.int8)[which]
 
 
+def _groups(
+    tables: Mapping[Modality, Table], who: Mapping[str, np.ndarray]
+) -> dict[Modality, dict[str, Group]]:
+    """What the columns `speaker` and `group` say of the contents."""
+    groups = speakers(tables, who["speaker"]) if "speaker" in who else {}
+    if "group" in who:
+        sizes = {m: len(table.contents) for m, table in tables.items()}
+        pointers = {m: table.pointers for m, table in tables.items()}
+        for modality, group in joined(sizes, pointers, who["group"]).items():
+            groups[modality] = groups.get(modality, {}) | {"group": group}
+    return groups
+
+
 def speakers(tables: Mapping[Modality, Table], speaker: np.ndarray) -> dict[Modality, dict[str, Group]]:
     """Who speaks in each recording (who wrote each picture, where there are no recordings); "": not known.
 
@@ -208,16 +177,9 @@ def speakers(tables: Mapping[Modality, Table], speaker: np.ndarray) -> dict[Moda
     """
     modality = "audio" if "audio" in tables else "image"
     table = tables[modality]
-    names = _text(speaker)
+    names = text_of(speaker)
     known = np.flatnonzero((table.pointers != MISSING) & (names != ""))[::-1]
     different, which = np.unique(names[known], return_inverse=True)
     ids = np.full(len(table.contents), MISSING, np.int32)
     ids[table.pointers[known]] = which  # from the last row to the first: the first is written last
     return {modality: {"speaker": Group(ids, tuple(map(str, different)))}}
-
-
-def listed(faults: Iterable[str]) -> str:
-    """At most SHOWN of them, and how many more there are."""
-    faults = list(faults)
-    more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
-    return ", ".join(faults[:SHOWN]) + more

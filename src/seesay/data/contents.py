@@ -1,17 +1,19 @@
 """From files to tables of contents: every picture or recording is read once, and all that cannot be read are
 named together."""
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from io import BytesIO
 from typing import Any, Literal
 
 import numpy as np
 import soundfile
 
 from seesay.config import AudioSpec, ImageSpec
+from seesay.data.cells import File, source_of
 from seesay.data.columns import Table, listed
 from seesay.data.dataset import MISSING, distinct
+from seesay.data.skipped import Skipped
 from seesay.errors import ConfigError, InputError, SeesayError
 from seesay.signal import audio, image
 
@@ -60,6 +62,10 @@ class Reading:
     """Height and width of pictures in pixels."""
     labelled: bool = True
     """Whether rows need labels, and of two classes or more. Those that are only predicted do not."""
+    on_bad: Literal["stop", "skip"] = "stop"
+    """What a file that cannot be read does: it stops all, or its row is left out."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """What a table calls our columns, where it is not what we do: `{"image": "photo"}`."""
 
     def __post_init__(self) -> None:
         limits = {"size": (1, WIDEST), "rate": audio.RATES, "seconds": (0, audio.LONGEST)}
@@ -74,108 +80,108 @@ USUAL = Reading()
 
 
 def image_contents(
-    paths: Sequence[Path | None], reading: Reading, where: str, track: Track = silent
+    files: Sequence[File | None], reading: Reading, where: str, track: Track = silent
 ) -> Table:
     """The picture of each row, None where it has none. Files that are not there or cannot be read:
     InputError."""
-    check_files([paths], where)
-    different = _different(paths)
+    different = _different(files)
     spec, why = image_spec(different, reading)
 
-    def content(path: Path) -> np.ndarray:
-        return image.as_content(image.read_image(path, spec))
+    def content(file: File) -> np.ndarray:
+        return image.as_content(image.read_image(source_of(file), spec))
 
-    return _table(spec, paths, different, content, where, track, f"pictures, {why}")
+    return _table(spec, files, different, content, reading, where, track, f"pictures, {why}")
 
 
 def audio_contents(
-    paths: Sequence[Path | None], reading: Reading, where: str, track: Track = silent
+    files: Sequence[File | None], reading: Reading, where: str, track: Track = silent
 ) -> Table:
     """The recording of each row, None where it has none. Files that are not there or cannot be read:
     InputError."""
-    check_files([paths], where)
-    different = _different(paths)
+    different = _different(files)
     spec, why = audio_spec(different, reading)
 
-    def content(path: Path) -> np.ndarray:
-        return audio.as_content(audio.read_audio(path, spec))
+    def content(file: File) -> np.ndarray:
+        return audio.as_content(audio.read_audio(source_of(file), spec))
 
-    return _table(spec, paths, different, content, where, track, f"recordings, {why}")
-
-
-def check_files(columns: Iterable[Sequence[Path | None]], where: str) -> None:
-    """InputError that lists the files of these columns (a path or None per row) that are not there."""
-    row = {path: i for paths in columns for i, path in reversed([*enumerate(paths, 1)]) if path is not None}
-    absent = sorted((i, path) for path, i in row.items() if not _is_there(path))
-    if absent:
-        raise InputError(
-            f"{where}: {len(absent)} of {len(row)} files are not there: "
-            + listed(f"{path} (row {i})" for i, path in absent),
-            "Paths are relative to the manifest.",
-        )
+    return _table(spec, files, different, content, reading, where, track, f"recordings, {why}")
 
 
-def _different(paths: Sequence[Path | None]) -> list[Path]:
+def _different(files: Sequence[File | None]) -> list[File]:
     """The different files, in order of appearance."""
-    return list(dict.fromkeys(path for path in paths if path is not None))
-
-
-def _is_there(path: Path) -> bool:
-    try:
-        return path.is_file()
-    except OSError:  # a name too long for any disk, as a quote that is never closed makes it
-        return False
+    return list(dict.fromkeys(file for file in files if file is not None))
 
 
 def _table(
     spec: ImageSpec | AudioSpec,
-    paths: Sequence[Path | None],
-    different: Sequence[Path],
-    content: Callable[[Path], np.ndarray],
+    files: Sequence[File | None],
+    different: Sequence[File],
+    content: Callable[[File], np.ndarray],
+    reading: Reading,
     where: str,
     track: Track,
     what: str,
 ) -> Table:
-    read, faults = [], []
-    for path in track(different, f"Reading {what.split(',')[0]}"):
+    read: list[np.ndarray] = []
+    place: dict[File | None, int] = {None: MISSING}
+    faults: dict[File, str] = {}
+    for file in track(different, f"Reading {what.split(',')[0]}"):
         try:
-            read.append(content(path))
+            read.append(content(file))
+            place[file] = len(read) - 1
         except SeesayError as error:
-            faults.append(f"row {paths.index(path) + 1}: {str(error).rstrip('.')}")
-    if faults:
+            faults[file] = str(error).rstrip(".")
+    if faults and (reading.on_bad == "stop" or not read):
+        row = {file: i for i, file in reversed(list(enumerate(files, 1))) if file in faults}
         raise InputError(
-            f"{where}: {len(faults)} of {len(different)} files cannot be read: {listed(faults)}",
-            "Mend or leave out those rows.",
+            f"{where}: {len(faults)} of {len(different)} files cannot be read: "
+            + listed(f"row {row[file]}: {why}" for file, why in faults.items()),
+            "Mend or leave out those rows" + (", or import them with --on-bad skip." if read else "."),
         )
     kept, which = distinct(np.stack(read))
-    place = dict(zip(different, which.tolist(), strict=True)) | {None: MISSING}
-    said = f"{len(different)} {what}; {len(kept)} distinct"
-    return Table(spec, kept, np.array([place[path] for path in paths], np.int32), said)
+    pointers = [MISSING if file in faults else place[file] for file in files]
+    said = f"{len(read)} {what}; {len(kept)} distinct"
+    return Table(
+        spec,
+        kept,
+        np.array([MISSING if i == MISSING else which[i] for i in pointers], np.int32),
+        said,
+        skipped=tuple(
+            Skipped(i, str(file), faults[file])
+            for i, file in enumerate(files, 1)
+            if file is not None and file in faults
+        ),
+    )
 
 
 # ------------------------------------------------------------------------------------------------- which spec
 
 
-def audio_spec(paths: Sequence[Path], reading: Reading) -> tuple[AudioSpec, str]:
+def audio_spec(files: Sequence[File], reading: Reading) -> tuple[AudioSpec, str]:
     """The spec for recordings of these files, and why. Filters end at half the lowest rate of all."""
-    lowest = min(filter(None, map(_rate, paths)), default=HIGHEST_RATE)
+    lowest = min(filter(None, map(_rate, files)), default=HIGHEST_RATE)
     rate = reading.rate or min(lowest, HIGHEST_RATE)
     spec = AudioSpec(reading.features, rate, reading.seconds, high=min(rate, lowest) / 2)
     return spec, f"the lowest rate {lowest} Hz, kept at {rate} Hz as clips of {reading.seconds:g} s"
 
 
-def _rate(path: Path) -> int | None:
+def _rate(file: File) -> int | None:
     """Samples a second as the file says; None for what is no recording: reading it will say so."""
+    match source_of(file):
+        case (_, int() as rate):
+            return rate if audio.RATES[0] <= rate <= audio.RATES[1] else None
+        case source:
+            pass
     try:
-        rate = soundfile.info(str(path)).samplerate
+        rate = soundfile.info(BytesIO(source) if isinstance(source, bytes) else str(source)).samplerate
     except (soundfile.SoundFileError, TypeError):
         return None
     return rate if audio.RATES[0] <= rate <= audio.RATES[1] else None
 
 
-def image_spec(paths: Sequence[Path], reading: Reading) -> tuple[ImageSpec, str]:
+def image_spec(files: Sequence[File], reading: Reading) -> tuple[ImageSpec, str]:
     """The spec for pictures of these files, and why."""
-    looks = [look for path in paths[:: len(paths) // LOOKED_AT + 1] if (look := _look(path)) is not None]
+    looks = [look for file in files[:: len(files) // LOOKED_AT + 1] if (look := _look(file)) is not None]
     ink = sum(map(looks_like_ink, looks))
     reader = reading.reader
     why = f"read as {reader}"
@@ -187,10 +193,10 @@ def image_spec(paths: Sequence[Path], reading: Reading) -> tuple[ImageSpec, str]
     return spec, f"{why}, {reading.size}x{reading.size} {'RGB' if channels == 3 else 'grey'}"
 
 
-def _look(path: Path) -> np.ndarray | None:
+def _look(file: File) -> np.ndarray | None:
     """(3, 64, 64), or None for what is no picture: reading it will say so."""
     try:
-        return image.read_image(path, LOOK)
+        return image.read_image(source_of(file), LOOK)
     except SeesayError:
         return None
 

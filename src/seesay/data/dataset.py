@@ -17,6 +17,7 @@ import numpy as np
 
 from seesay.config import Modality, Spec
 from seesay.data.card import FORMAT, card_spec, check_card, read_card
+from seesay.data.skipped import Skipped
 from seesay.errors import ConfigError, InputError, SeesayError, nearest
 from seesay.files import new_folder, read_array
 
@@ -64,6 +65,8 @@ class Dataset:
     """What to know before the data set is used, a sentence each: what was chosen for it, what was cut off."""
     left_out: Mapping[str, int] = field(default_factory=dict)
     """Files that were found and are not in it, by reason: `{"not a picture": 3}`."""
+    skipped: tuple[Skipped, ...] = ()
+    """Rows of the source that were left out when it was read, in order; not stored in a folder."""
 
     def __post_init__(self) -> None:
         """InputError where the parts do not fit each other."""
@@ -84,10 +87,15 @@ class Dataset:
         """(n,) int64: the rows of a split, in order."""
         return np.flatnonzero(self.split == SPLITS.index(split))
 
+    def source_rows(self) -> np.ndarray:
+        """(rows,) int64: which row of the source each was, from 0, those that were skipped counted too."""
+        left_out = np.array([each.row - 1 for each in self.skipped], np.int64)
+        return np.setdiff1d(np.arange(len(self) + len(left_out)), left_out)
+
     def select(self, rows: np.ndarray) -> "Dataset":
         """The same contents with only these rows (indices or a mask)."""
         picked = {name: getattr(self, name)[rows] for name in ("rows", "label", "split")}
-        return dataclasses.replace(self, **picked)
+        return dataclasses.replace(self, **picked, skipped=())
 
     def only(self, *modalities: Modality) -> "Dataset":
         """The same rows with these modalities alone; a row may be left with none. One that is not there:

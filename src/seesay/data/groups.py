@@ -5,23 +5,43 @@ Rows that are tied, directly or through other rows, are one component; a split m
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from seesay.data.dataset import MISSING, Dataset
+from seesay.config import Modality
+from seesay.data.dataset import MISSING, Dataset, Group
 
 
 def ties(dataset: Dataset, groups: bool = True) -> Iterator[tuple[str, np.ndarray]]:
     """What must not cross a split: a name (`audio speaker`) and an id per row, -1 where there is none.
-    Without `groups` the contents alone."""
+    Without `groups` the contents alone. Groups of one name that several modalities have alike are those of
+    the row: `row group`."""
+    of_rows = _of_rows(dataset) if groups else {}
     for modality in dataset.modalities:
         pointers = dataset.pointers(modality)
         yield f"{modality} content", pointers
         for name, group in (dataset.groups.get(modality, {}) if groups else {}).items():
-            yield f"{modality} {name}", of_content(group.ids, pointers)
+            if name not in of_rows:
+                yield f"{modality} {name}", of_content(group.ids, pointers)
+    for name, ids in of_rows.items():
+        yield f"row {name}", ids
+
+
+def _of_rows(dataset: Dataset) -> dict[str, np.ndarray]:
+    """(rows,) ids of the groups that several modalities have under one name, where their names are the same
+    and no row is in two."""
+    found: dict[str, np.ndarray] = {}
+    names = [name for m in dataset.modalities for name in dataset.groups.get(m, {})]
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        parts = [(m, groups[name]) for m, groups in dataset.groups.items() if name in groups]
+        ids = np.stack([of_content(np.asarray(group.ids), dataset.pointers(m)) for m, group in parts])
+        one = ids.max(0)
+        if len({group.names for _, group in parts}) == 1 and ((ids == one) | (ids == MISSING)).all():
+            found[name] = one
+    return found
 
 
 def of_content(ids: np.ndarray, pointers: np.ndarray) -> np.ndarray:
@@ -65,3 +85,36 @@ def sharing(ids: np.ndarray, part: float = 0.2) -> tuple[float, float]:
     alone = np.concatenate([[1.0], np.cumprod(factors)])  # by r - 1
     leaking = (rows * (1 - alone[np.maximum(rows - 1, 0)])).sum() / n
     return float(rows[rows > 1].sum() / n), float(leaking)
+
+
+# ------------------------------------------------------------------------------------------ columns of groups
+
+
+def joined(
+    contents: Mapping[Modality, int], pointers: Mapping[Modality, np.ndarray], names: np.ndarray
+) -> dict[Modality, Group]:
+    """Per modality the group of each content, under the same numbers. A row has one; "": not known.
+
+    Groups whose rows share a content are one, and bear the name of the first.
+    """
+    known = np.flatnonzero(names != "")
+    different, which = np.unique(names[known], return_inverse=True)
+    nodes, ones, others = len(different), [], []
+    for modality, size in contents.items():
+        there = pointers[modality][known] != MISSING
+        ones.append(which[there])
+        others.append(nodes + pointers[modality][known][there])
+        nodes += size
+    edges = (np.concatenate(ones), np.concatenate(others))
+    graph = coo_array((np.ones(len(edges[0]), bool), edges), shape=(nodes, nodes))
+    component = connected_components(graph, directed=False)[1][: len(different)]
+    first = {part: i for i, part in reversed(list(enumerate(component.tolist())))}
+    of_name = np.searchsorted(sorted(first.values()), [first[part] for part in component.tolist()])
+    kept = tuple(str(different[i]) for i in sorted(first.values()))
+    groups = {}
+    for modality, size in contents.items():
+        ids = np.full(size, MISSING, np.int32)
+        there = pointers[modality][known] != MISSING
+        ids[pointers[modality][known][there]] = of_name[which[there]]
+        groups[modality] = Group(ids, kept)
+    return groups

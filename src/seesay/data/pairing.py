@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from seesay.data import manifest
+from seesay.data.cells import composed
 from seesay.data.columns import dataset_from, listed
 from seesay.data.contents import USUAL, Reading, Track, audio_contents, silent
 from seesay.data.dataset import MISSING, SPLITS, Dataset, Group
@@ -105,6 +106,7 @@ def read_speech(
 def class_named(label: str, classes: Sequence[str]) -> str:
     """The class that a recording's label means, "" for none. A digit and its English word mean the same."""
     digits = {digit: word for word, digit in WORDS.items()}
+    label = composed(label)
     names = (label, WORDS.get(label, ""), digits.get(label, ""))
     return next((name for name in names if name in classes), "")
 
@@ -128,7 +130,9 @@ def _by_speaker(heard: Dataset, path: Path) -> Splits:
     """The rows of speakers that the file names are tested, the others train."""
     check_file(path)
     names = heard.groups["audio"]["speaker"].names
-    wanted = list(dict.fromkeys(filter(None, map(str.strip, path.read_text().splitlines()))))
+    wanted = list(
+        dict.fromkeys(composed(name.strip()) for name in path.read_text().splitlines() if name.strip())
+    )
     unknown = [name for name in wanted if name not in names]
     if unknown or not wanted:
         raise InputError(

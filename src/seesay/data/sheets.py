@@ -1,57 +1,211 @@
 """Sheets of cells, CSV or Parquet, as columns of text: what a cell means is for the reader of the layout to
 say."""
 
+import codecs
 import csv
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
+from io import StringIO
 from pathlib import Path
 
-from seesay.errors import InputError
+from seesay.data.cells import Cell, composed
+from seesay.data.columns import listed
+from seesay.errors import ConfigError, InputError, nearest
 from seesay.files import check_file
 
+COLUMNS = ("image", "audio", "label", "split", "speaker", "group")
+"""Those that a manifest may have."""
 
-def read_columns(path: Path, required: Sequence[str]) -> dict[str, list[str]]:
-    """Every column of a CSV (UTF-8, with a heading) or Parquet file as text, an absent value as "".
+SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
-    Missing columns, rows of another length, no rows at all, or another kind of file: InputError.
+MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
+"""How a text begins that says its encoding: spreadsheets write UTF-16 as "Unicode text"."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """The columns that are used of a table, an entry per row each, under our names."""
+
+    columns: Mapping[str, list[Cell]]
+    names: tuple[str, ...]
+    """Of all columns, as the table names them."""
+    classes: tuple[str, ...] = ()
+    """What labels that are whole numbers are called, where the table says."""
+    notes: tuple[str, ...] = ()
+
+    def texts(self, name: str) -> list[str] | None:
+        """A column of text; None where there is none."""
+        return [str(cell) for cell in self.columns[name]] if name in self.columns else None
+
+
+def parse_columns(words: Sequence[str]) -> dict[str, str]:
+    """`image=photo label=class` as our names and theirs. Another form, or no name of ours: ConfigError."""
+    theirs: dict[str, str] = {}
+    for word in words:
+        ours, equals, name = word.partition("=")
+        if not equals or not name:
+            raise ConfigError(f"--columns takes pairs such as image=photo, got {word!r}")
+        if ours not in COLUMNS:
+            raise ConfigError(f"--columns: {ours!r} is no column of ours", nearest(ours, list(COLUMNS)))
+        if ours in theirs:
+            raise ConfigError(f"--columns names {ours} twice: {theirs[ours]} and {name}", "Name one.")
+        theirs[ours] = composed(name)
+    return theirs
+
+
+def read_sheet(
+    path: Path,
+    required: Sequence[str],
+    theirs: Mapping[str, str] | None = None,
+    used: Sequence[str] | None = COLUMNS,
+) -> Sheet:
+    """The `used` columns, none: all, of a CSV file (with a heading) or a Parquet file as text, an absent
+    value as "".
+
+    `theirs` are the names that the table has for ours. A CSV file is in UTF-8, or in UTF-16 with its mark,
+    separated by what makes a heading of our names. Missing columns, two of one name, rows of another length,
+    no rows at all, or another kind of file: InputError.
     """
     check_file(path)
-    columns = _parquet(path) if path.suffix == ".parquet" else _csv(path)
-    for name in required:
-        if name not in columns:
-            like = get_close_matches(name, columns, n=1)
-            remedy = (
-                f"Did you mean {like[0]!r}?" if like else "The first line must name them, commas between."
-            )
-            raise InputError(f"{path} has no column {name!r}, only {', '.join(columns)}", remedy)
-    if not len(next(iter(columns.values()))):
+    if path.suffix.lower() == ".parquet":
+        from seesay.data.parquet import read_parquet
+
+        return read_parquet(path, required, theirs or {}, used)
+    return _csv(path, required, theirs or {}, used)
+
+
+def read_columns(path: Path, required: Sequence[str] = ()) -> dict[str, list[str]]:
+    """Every column of a table as text, under its own name; what `read_sheet` refuses, InputError."""
+    sheet = read_sheet(path, required, used=None)
+    return {name: [str(cell) for cell in column] for name, column in sheet.columns.items()}
+
+
+def places(
+    names: Sequence[str], required: Sequence[str], theirs: Mapping[str, str], used: Sequence[str], where: str
+) -> dict[str, int]:
+    """Which column, of those that a table names so, is which of the `used`.
+
+    A column that is `required` or named in `theirs` and is not there, or is there twice: InputError.
+    """
+    found = {}
+    for ours in used:
+        name = theirs.get(ours, ours)
+        at = [i for i, other in enumerate(names) if composed(other) == name]
+        if not at and ours not in theirs:
+            at = [i for i, other in enumerate(names) if other.casefold() == name]
+        if ours not in theirs:
+            at = [i for i in at if composed(names[i]) not in theirs.values()]
+        if len(at) > 1:
+            both = listed(f"column {i + 1}" for i in at)
+            raise InputError(f"{where} has two columns of one name, {name!r}: {both}", "Rename one.")
+        if at:
+            found[ours] = at[0]
+        elif ours in required or ours in theirs:
+            raise InputError(f"{where} has no column {name!r}, only {listed(names)}", _meant(name, names))
+    return found
+
+
+def unused(names: Sequence[str], found: Mapping[str, int]) -> list[str]:
+    """A sentence that names the columns that are not used, or nothing."""
+    others = [name or f"column {i + 1} (no name)" for i, name in enumerate(names) if i not in found.values()]
+    return [f"Columns that are not used: {listed(others)}."] if others else []
+
+
+def _meant(name: str, names: Sequence[str]) -> str:
+    like = get_close_matches(name.casefold(), [n.casefold() for n in names], n=1)
+    if like:
+        close = next(n for n in names if n.casefold() == like[0])
+        return f"Did you mean {close!r}?"
+    return "The first line must name the columns, or name yours with --columns, as in label=class."
+
+
+# -------------------------------------------------------------------------------------------------------- CSV
+
+
+def _csv(path: Path, required: Sequence[str], theirs: Mapping[str, str], used: Sequence[str] | None) -> Sheet:
+    text, notes = _decoded(path)
+    wanted = {theirs.get(name, name).casefold() for name in used or (*COLUMNS, *required)}
+    try:
+        separator, text = _separator(text, wanted)
+        heading, *rows = (
+            [cell.strip() for cell in row]
+            for row in csv.reader(StringIO(text, ""), delimiter=separator)
+            if row
+        )
+    except csv.Error as error:
+        raise InputError(f"{path} is not a CSV file ({error})", "Is a quote never closed?") from None
+    except ValueError:
+        raise InputError(f"{path} is not a CSV file: it has no heading", "Save the table again.") from None
+    if separator != ",":
+        notes.append(f"Columns of {path.name} are separated by {SEPARATORS.get(separator, separator)}.")
+    while rows and not any(rows[-1]):
+        rows.pop()
+    if not rows:
         raise InputError(f"{path} has a heading and no rows", "Copy or download it again.")
-    return columns
+    width = max(i + 1 for i, name in enumerate(heading) if name) if any(heading) else 0
+    used = list(filter(None, heading)) if used is None else used
+    found = places(heading, required, theirs, used, str(path))
+    if _cut(rows, width, len(heading), path):
+        notes.append(f"Empty cells at the ends of lines of {path.name} are dropped: a comma too many.")
+        heading = heading[:width]
+    columns: dict[str, list[Cell]] = {n: [composed(row[i]) for row in rows] for n, i in found.items()}
+    return Sheet(columns, tuple(heading), notes=(*notes, *unused(heading, found)))
 
 
-def _csv(path: Path) -> dict[str, list[str]]:
+def _decoded(path: Path) -> tuple[str, list[str]]:
+    """The text of a file in UTF-8, or in UTF-16 that says so."""
+    data, notes = path.read_bytes(), []
+    mark = next((mark for mark in MARKS if data.startswith(mark)), b"")
+    if mark and mark != codecs.BOM_UTF8:
+        notes.append(f"{path.name} is read as {MARKS[mark][:6].upper()}.")
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            heading, *rows = ([cell.strip() for cell in row] for row in csv.reader(file) if row)
-    except (UnicodeDecodeError, csv.Error, ValueError) as error:
-        raise InputError(f"{path} is not a CSV file in UTF-8 ({error})", "Save it as one.") from None
-    if len(set(heading)) != len(heading):
-        raise InputError(f"{path} has two columns of one name: {', '.join(heading)}", "Rename one.")
+        text = data[len(mark) :].decode(MARKS.get(mark, "utf-8"))
+    except UnicodeDecodeError as error:
+        if mark and mark != codecs.BOM_UTF8:
+            raise InputError(f"{path} is no whole UTF-16 text ({error.reason})", "Save it again.") from None
+        line, byte = data[: error.start].count(b"\n") + 1, data[error.start : error.start + 1]
+        guess = byte.decode("cp1252", "ignore")
+        meant = f", {guess!r} if it is Windows-1252 (Latin-1)" if guess.isalpha() else ""
+        raise InputError(
+            f"{path} is not a CSV file in UTF-8: line {line} has the byte 0x{byte.hex()}{meant}",
+            "Save it as CSV in UTF-8.",
+        ) from None
+    if "\0" in text:
+        raise InputError(
+            f"{path} is not a CSV file in UTF-8: it has zero bytes, as UTF-16 without its mark has",
+            "Save it as CSV in UTF-8.",
+        )
+    return text, notes
+
+
+def _separator(text: str, wanted: set[str]) -> tuple[str, str]:
+    """What separates cells, and the text without the line that says so, which some spreadsheets write.
+
+    It is the one whose heading has most of the `wanted` names; commas, where several do.
+    """
+    first, _, rest = text.partition("\n")
+    if first.startswith("sep=") and first.rstrip("\r")[len("sep=") :] in SEPARATORS:
+        return first[len("sep=")], rest
+
+    def named(separator: str) -> int:
+        try:
+            heading = next((row for row in csv.reader(StringIO(text, ""), delimiter=separator) if row), [])
+        except csv.Error:  # a cell that never ends, so cut
+            return 0
+        return len({cell.strip().casefold() for cell in heading} & wanted)
+
+    return max(SEPARATORS, key=named), text
+
+
+def _cut(rows: list[list[str]], width: int, whole: int, path: Path) -> bool:
+    """Whether cells were cut off that nobody named and nothing stands in. InputError for a row of another
+    length than the heading."""
+    cut = whole > width and not any(cell for row in rows for cell in row[width:whole])
     for i, row in enumerate(rows, 1):
-        if len(row) != len(heading):
-            raise InputError(
-                f"{path}: row {i} has {len(row)} cells, expected {len(heading)}", "Mend the row."
-            )
-    return {name: [row[i] for row in rows] for i, name in enumerate(heading)}
-
-
-def _parquet(path: Path) -> dict[str, list[str]]:
-    try:
-        from pyarrow import ArrowException, parquet
-    except ImportError:
-        raise InputError(f"{path}: reading Parquet needs pyarrow", "Install seesay[parquet].") from None
-    try:
-        columns = parquet.read_table(path).to_pydict()
-    except ArrowException as error:
-        raise InputError(f"{path} is not a Parquet file ({error})", "Save it as one, or as CSV.") from None
-    return {n: ["" if v is None else str(v).strip() for v in values] for n, values in columns.items()}
+        if len(row) > whole and not any(row[whole:]):
+            del row[whole:]
+            cut = True
+        if len(row) < width or (len(row) != whole and any(row[width:])):
+            raise InputError(f"{path}: row {i} has {len(row)} cells, expected {whole}", "Mend the row.")
+    return cut

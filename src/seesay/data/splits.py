@@ -7,7 +7,7 @@ and says so in its notes.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -68,6 +68,12 @@ class Leak:
 def stored(dataset: Dataset) -> Splits:
     """The split that the data set has, as it is."""
     return Splits(dataset.rows_of("train"), dataset.rows_of("valid"), dataset.rows_of("test"))
+
+
+def with_rows(rows_of: Mapping[str, np.ndarray]) -> str:
+    """A remedy: the splits that have rows."""
+    there = [f"{name} ({len(rows):,} rows)" for name, rows in rows_of.items() if len(rows)]
+    return f"Choose --split {' or '.join(there)}." if there else "Give other --data."
 
 
 def split(

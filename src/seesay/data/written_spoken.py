@@ -12,9 +12,10 @@ import numpy as np
 
 from seesay.config import Modality
 from seesay.data.arrays import audio_table, image_table
-from seesay.data.columns import dataset_from, label_names
+from seesay.data.columns import dataset_from
 from seesay.data.dataset import SPLITS, Dataset
-from seesay.data.sheets import read_columns
+from seesay.data.labels import label_names
+from seesay.data.sheets import read_sheet
 from seesay.errors import InputError
 from seesay.files import read_array
 
@@ -24,6 +25,8 @@ CODES: Mapping[Modality, str] = {"image": "wr", "audio": "sp"}
 KAGGLE = "x_{split}_{code}.npy"
 
 KAGGLE_LABELS = "y_train.csv"
+
+KAGGLE_COLUMNS = ("row_id", "label")
 
 ZENODO = "data_{code}_{split}.npy"
 
@@ -114,13 +117,14 @@ def _same_rows(folder: Path, split: str, arrays: Arrays, labels: Mapping[str, np
 
 def _kaggle_labels(path: Path) -> np.ndarray:
     """The labels by ascending `row_id`, which counts without gaps from any number."""
-    columns = read_columns(path, ("row_id", "label"))
-    ids = label_names(columns["row_id"], f"{path}, row_id")
+    sheet = read_sheet(path, KAGGLE_COLUMNS, used=KAGGLE_COLUMNS)
     try:
-        numbers = ids.astype(np.int64)
+        numbers = np.array(sheet.texts("row_id"), np.float64)
     except ValueError:
-        raise InputError(f"{path}: row_id must be whole numbers", "Mend the file.") from None
+        numbers = np.array([np.nan])
+    if not (numbers == np.rint(numbers)).all():
+        raise InputError(f"{path}: row_id must be whole numbers", "Mend the file.")
     order = np.argsort(numbers)
     if (np.diff(numbers[order]) != 1).any():
         raise InputError(f"{path}: row_id must hold each number once, without gaps", "Mend the file.")
-    return label_names(columns["label"], str(path))[order]
+    return label_names(sheet.texts("label") or (), str(path))[order]

@@ -122,7 +122,7 @@ def views(
             first, second = (draw(part, most, seed) for part in (distinct(data, among, name), learned))
             shown[name] = (first, second, len(among))
     if not shown:
-        raise InputError("there are no labelled rows to show", "Choose another --split, or other --data.")
+        raise InputError("there are no labelled rows to show", "Give data with labels.")
     used = np.unique(
         np.concatenate([part for first, second, _ in shown.values() for part in (first, second)])
     )

@@ -195,7 +195,9 @@ def _examples(spec: Spec, kind: Kind, rows: int) -> tuple[Tensor, ...]:
 
 def _blank(spec: Spec, modality: Modality, kind: Kind, rows: int) -> np.ndarray:
     """Zeros in the shape and of the type that the graph takes."""
-    if kind == "features" or (modality == "audio" and spec[modality].features == "unknown"):
+    own = spec[modality]
+    floats = own.features == "unknown" if modality == "audio" else own.standardised
+    if kind == "features" or floats:
         return np.zeros((rows, *spec[modality].shape), np.float32)
     return np.zeros((rows, *content_shape(spec, modality)), INTEGERS[modality])
 

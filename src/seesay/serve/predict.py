@@ -107,6 +107,8 @@ class Predictor:
         if isinstance(spec, AudioSpec):
             clip = read_audio(source, spec)
             return clip if spec.features == "unknown" else audio_content(clip)
+        if spec.standardised:
+            return read_image(source, spec)
         content = image_content(read_image(source, spec))
         if spec.reader == "ink" and not content.any():
             name = str(source) if isinstance(source, str | Path) else "the picture"
@@ -194,13 +196,14 @@ def predict_rows(
     predictor: Predictor, dataset: Dataset, rows: Rows, size: int = 4096, threads: int = 1
 ) -> Iterator[list[list[Any]]]:
     """For these rows, in order and in parts of `size`, `[row_id, label, score, used, agree, opinion of each
-    modality]`.
+    modality]`. `row_id` counts the rows of the source from 0, those too that were skipped when it was read.
 
     Contents are read from the memory-mapped tables part by part and encoded once where rows share them:
     memory does not grow with the rows. `threads`: parts that are worked at side by side.
     """
     model = predictor.model
     encodings = {m: Encodings(model, m, dataset.contents[m]) for m in shared(predictor.spec, dataset)}
+    ids = dataset.source_rows() if dataset.skipped else np.arange(len(dataset))
     for array in (dataset.label, dataset.split):
         release(array)
 
@@ -211,7 +214,7 @@ def predict_rows(
         release(dataset.rows)
         present = {m: torch.from_numpy(p >= 0) for m, p in pointers.items()}
         logits = model.decide({m: encodings[m](p) for m, p in pointers.items()}, present)
-        return _lines(part, logits, present, np.array(predictor.spec.classes))
+        return _lines(ids[part], logits, present, np.array(predictor.spec.classes))
 
     yield from side_by_side(lines, range(0, len(rows), size), threads)
 

@@ -224,13 +224,21 @@ def _ready_made(source: Source, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
         raise InputError(
             f"{name} cannot be read: the model was made from ready-made arrays, "
             "how a file becomes one is not known",
-            f"Give an array of shape {spec.shape}, made as those were.",
+            f"Give an array of shape {spec.shape}, made as those were"
+            + (": standardised floats, around 0." if spec.standardised else "."),
         )
     if source.shape != spec.shape:
         raise InputError(
             f"the picture array is {source.shape}, the model was made from arrays of shape {spec.shape}",
             "Bring it to that shape as those were.",
         )
+    if spec.standardised:
+        if source.dtype.kind != "f" or not np.isfinite(source).all():
+            raise InputError(
+                f"the picture array ({source.dtype}) must be floats around 0 without NaN",
+                "Standardise it as the arrays were that the model was made from.",
+            )
+        return source.astype(np.float32)
     if source.dtype == np.uint8:
         return source.astype(np.float32) / np.float32(255)
     if source.dtype.kind not in "bf" or not ((source >= 0) & (source <= 1)).all():
