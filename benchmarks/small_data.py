@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.calibration import CalibratedClassifierCV
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -206,6 +207,7 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--rows", type=positive, help="cells of so many rows alone")
     arguments = parser.parse_args()
+    torch.set_num_threads(1)
     arguments.scores.parent.mkdir(parents=True, exist_ok=True)
     seeds = list(range(arguments.first, arguments.first + arguments.seeds))
     measure(pairs_of(arguments.data), seeds, arguments.scores, arguments.rows)
