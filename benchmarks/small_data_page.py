@@ -36,29 +36,25 @@ def write(lines: Sequence[Mapping[str, Any]], out: Path) -> None:
 def page(found: Found, figure: str, seconds: float) -> str:
     """Markdown."""
     seeds = max(len(scores) for contenders in found.values() for scores in contenders.values())
+    head = HEAD.format(seeds=seeds, figure=figure)
     here = machine()
-    return "\n".join(
-        [
-            "# Small data",
-            "",
-            f"Macro-F1 on 1,000 balanced test rows of digits and speakers that no training saw, mean ±
-            standard " f"deviation over {seeds} seeds, each of which draws other classes, pictures and
-            recordings. seesay has " "its defaults; baselines are scikit-learn's on pixels and MFCC, both:
-            the sum of their " "log-probabilities less the log-prior. A cell is left out where a class would
-            have fewer than 3 rows.", "",
-            f"![Macro-F1 by training rows]({figure})",
-            "",
-            *verdict(found),
-            "",
-            *table(found),
-            "",
-            f"A training of seesay took {seconds:.0f} CPU seconds on average ({here['processor']}, one
-            thread, torch " f"{here['torch']}).",
-            "",
-            "    $ python -m benchmarks.small_data --data FOLDER",
-            "",
-        ]
+    foot = (
+        f"A training of seesay took {seconds:.0f} CPU seconds on average "
+        f"({here['processor']}, one thread, torch {here['torch']})."
     )
+    command = "    $ python -m benchmarks.small_data --data FOLDER"
+    return "\n".join([head, *verdict(found), "", *table(found), "", foot, "", command, ""])
+
+
+HEAD = """# Small data
+
+Macro-F1 on 1,000 balanced test rows of digits and speakers that no training saw, mean ± standard deviation
+over {seeds} seeds, each of which draws other classes, pictures and recordings. seesay has its defaults. The
+baselines are scikit-learn's on pixels and MFCC; both: the sum of their log-probabilities less the log-prior. A
+cell is left out where a class would have fewer than 3 rows.
+
+![Macro-F1 by training rows]({figure})
+"""
 
 
 def verdict(found: Found) -> list[str]:
@@ -70,10 +66,8 @@ def verdict(found: Found) -> list[str]:
                 means[condition][name].append(np.mean([s[condition] for s in scores.values()]))
             gap, error, best = behind(contenders, condition)
             if gap < -2 * error:
-                lines.append(
-                    f"- {name_of(cell)}, {condition}: {100 * -gap:.1f} points below {best} (SE {100 *
-                    error:.1f})"
-                )
+                told = f"{100 * -gap:.1f} points below {best} (SE {100 * error:.1f})"
+                lines.append(f"- {name_of(cell)}, {condition}: {told}")
     below = len(lines)
     head = f"{below} of {3 * len(found)} scores lie more than two standard errors below the better baseline"
     lines = [f"{head}{':' if below else '.'}", *lines, ""]
