@@ -101,21 +101,51 @@ def test_a_leaking_row_split_is_warned_of_in_plain_words():
     )
 
 
-def test_nothing_is_warned_of_where_nothing_is_wrong():
+def forty_rows(speakers: list[int] | None) -> Dataset:
+    """Rows that share nothing; `speakers` is a name for each recording, -1: not known."""
     random = np.random.default_rng(0)
-    info = describe(
-        some_data(
-            rows=np.stack([np.arange(40), np.arange(40)], 1).astype(np.int32),
-            contents={
-                "image": random.integers(0, 256, (40, 1, 2, 2), np.uint8),
-                "audio": random.normal(size=(40, 2, 2)).astype(np.float32),
-            },
-            label=np.arange(40) % 2,
-            split=np.repeat([TRAIN, TEST], [30, 10]).astype(np.int8),
-            groups={},
-        )
+    names = tuple(f"s{i}" for i in range(40))
+    return some_data(
+        rows=np.stack([np.arange(40), np.arange(40)], 1).astype(np.int32),
+        contents={
+            "image": random.integers(0, 256, (40, 1, 2, 2), np.uint8),
+            "audio": random.normal(size=(40, 2, 2)).astype(np.float32),
+        },
+        label=np.arange(40) % 2,
+        split=np.repeat([TRAIN, TEST], [30, 10]).astype(np.int8),
+        groups={"audio": {"speaker": Group(np.array(speakers), names)}} if speakers else {},
     )
-    assert info.warnings == ()
+
+
+def test_nothing_is_warned_of_where_nothing_is_wrong():
+    assert describe(forty_rows(list(range(40)))).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("speakers", "said"),
+    [
+        (None, "Speakers not known: expect less on new voices. "),
+        (
+            [-1] * 30 + list(range(10)),
+            "Speakers not known for 30 of 40 recordings: expect less on new voices. ",
+        ),
+    ],
+)
+def test_speakers_that_are_not_known_are_warned_of(speakers, said):
+    info = describe(forty_rows(speakers))
+    assert [w[: len(said)] for w in info.warnings] == [said]
+    assert "--columns group=" in info.warnings[0]
+
+
+def test_what_splits_do_not_share_names_only_what_is_known():
+    for speakers, said in (
+        (None, "No picture or recording "),
+        ([*range(40)], "No picture, recording or speaker "),
+    ):
+        console = Console(width=100, color_system=None)
+        with console.capture() as captured:
+            print_info(describe(forty_rows(speakers)), console)
+        assert f"{said}stands in two of these splits." in captured.get()
 
 
 @given(st.lists(st.integers(-1, 6), min_size=5, max_size=12), st.integers(1, 4))

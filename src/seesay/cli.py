@@ -20,7 +20,9 @@ from seesay.terminal import (
     print_json,
     print_prediction,
     print_scores,
+    print_validation,
     progress_bar,
+    say_notes,
     tracking,
     watching,
 )
@@ -161,6 +163,7 @@ def train(
     device: Device = "auto",
     resume: bool = False,
     overwrite: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Train a model: a run folder comes out. Any field of the config is a flag.
 
@@ -174,15 +177,19 @@ def train(
         device: Where to compute; auto: on CUDA where there is one.
         resume: Go on with the run in the folder, if it was stopped.
         overwrite: Replace the folder if seesay made it.
+        quiet: Print nothing but the scores.
     """
     from seesay.data.layouts import open_data
 
     dataset = open_data(data)
     if Path(data).resolve().is_relative_to(out.resolve()):
         raise InputError(f"--out {out} holds the data to train on", "Choose another folder for the run.")
-    splits = _train(dataset, data, out, config, recipe, threads, device, resume, overwrite)
-    tested = (dataset.label[splits.test] >= 0).any()
-    print(f"The run lies in {out}. Next: seesay evaluate {out}{'' if tested else ' --split valid'}")
+    run, seen, splits = _train(dataset, data, out, config, recipe, threads, device, resume, overwrite, quiet)
+    print_validation(run, seen, splits)
+    if not quiet:
+        scored = any((dataset.label[splits[name]] >= 0).any() for name in ("valid", "test"))
+        then = f"evaluate {out}" if scored else f"predict {out} --data DATA --out predictions.csv"
+        print(f"Saved to {out}. Next: seesay {then}")
 
 
 def tune(
@@ -199,6 +206,7 @@ def tune(
     threads: int = 1,
     device: Device = "auto",
     json: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Search for better fields of the config: a whole grid, or as many trials as asked. The same command goes
     on.
@@ -219,6 +227,7 @@ def tune(
         digits.
         device: Where to compute; auto: on CUDA where there is one.
         json: Print JSON.
+        quiet: Print nothing but the result.
     """
     import dataclasses
 
@@ -239,14 +248,14 @@ def tune(
     )
     found = begin(dataset, plan, out)
     try:
-        _search(found, threads, device)
+        _search(found, threads, device, quiet)
     finally:
         keep_search(found, recipe_of(recipe))
     if json:
         print_json(to_dict(found, recipe_of(recipe)))
         return
     print_search(found, console())
-    if found.best is not None:
+    if found.best is not None and not quiet:
         words = " ".join(to_dict(found, recipe_of(recipe))["best"]["flags"])
         print(f"search.csv, search.json and search.png lie in {out}")
         print(f"Next: seesay train --data {data} --recipe {recipe} --out RUN {words}")
@@ -255,26 +264,29 @@ def tune(
 def evaluate(
     run: Words[Path],
     data: str | None = None,
-    split: Literal["train", "valid", "test"] = "test",
+    split: Literal["train", "valid", "test"] | None = None,
     json: bool = False,
+    quiet: bool = False,
 ) -> None:
-    """Score a run on rows it has not seen: every condition, with intervals; figures and a model card.
+    """Score a run on held-out rows: every condition, with intervals; figures and a model card.
 
     Args:
         run: Run folder.
         data: Data set; without it the one that the run was trained on.
-        split: Which rows.
+        split: Which rows; without it test, or valid where no test row has a label.
         json: Print JSON.
+        quiet: Print nothing but the scores.
     """
     from seesay.data.layouts import open_data
     from seesay.learn.run import Run
 
-    evaluation = _evaluate(run, open_data(data or _trained_on(Run.open(run))), split)
+    evaluation = _evaluate(run, open_data(data or _trained_on(Run.open(run))), split, quiet)
     if json:
         print_json(evaluation.metrics())
-    else:
-        print_scores(evaluation)
-        print(f"Figures and metrics.json lie in {run}")
+        return
+    print_scores(evaluation)
+    if not quiet:
+        print(f"Figures, metrics.json and a model card: {run}")
 
 
 def predict(
@@ -415,7 +427,13 @@ def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> N
 
 
 def reproduce(
-    data: str, out: Path, seeds: int = 1, search: bool = False, rows: int = 10_000, overwrite: bool = False
+    data: str,
+    out: Path,
+    seeds: int = 1,
+    search: bool = False,
+    rows: int = 10_000,
+    overwrite: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Reproduce the report: its models on a random row split and on one without leaks, figures and numbers.
 
@@ -426,6 +444,7 @@ def reproduce(
         search: Search the report's grid by cross-validation as well.
         rows: At most so many distinct pictures, recordings and pairs in the pictures of encodings.
         overwrite: Replace the folder if seesay made it.
+        quiet: Print nothing but the scores.
     """
     from seesay.data.layouts import open_data
     from seesay.measure.report_page import scores_table
@@ -434,14 +453,14 @@ def reproduce(
     dataset = open_data(data)
     plan = Plan(dataset, data, out, configs_for(dataset), seeds, search, rows)
     for line in reproduce(plan, overwrite):
-        if sys.stderr.isatty():
-            print(line, file=sys.stderr)
+        if not quiet:
+            print(line, file=sys.stderr, flush=True)
     print(scores_table(json.loads((out / "report.json").read_text())))
     print(f"Figures, seconds and all else: {out}/report.md")
 
 
 def demo(out: Path = Path("demo"), seed: int = 0) -> None:
-    """Train on the embedded digits, evaluate on voices and writers never met, and show what came out.
+    """Train on the embedded digits, evaluate on held-out voices and writers, and show what came out.
 
     Args:
         out: Run folder to make; an earlier demo is replaced.
@@ -519,9 +538,10 @@ def _train(
     device: Device,
     resume: bool,
     overwrite: bool,
+    quiet: bool = False,
 ) -> Any:
-    """Trains a run, with a progress bar, and returns its splits; one Ctrl-C ends it after the batch at hand
-    and leaves a run that can be used."""
+    """Trains a run, with a progress bar or a line an epoch, and returns it with the data as it sees them and
+    its splits; one Ctrl-C ends it after the batch at hand and leaves a run that can be used."""
     import torch
 
     from seesay.learn.run import begin, train
@@ -530,23 +550,23 @@ def _train(
     _use(threads)
     run, data, splits = begin(data, source, config, recipe, out, overwrite, resume)
     torch.set_num_threads(run.threads)  # a resumed run goes on with as many as it began with
-    for note in splits.notes:
-        print(f"Note: {note}", file=sys.stderr)
-    if run.finished:
-        print(f"{out} is finished already")
-    with watching(config, len(splits.train), len(data.modalities)) as watch:
+    if not quiet:
+        say_notes(splits.notes)
+        if run.finished:
+            print(f"{out} is finished already", file=sys.stderr)
+    with watching(config, len(splits.train), len(data.modalities), quiet) as watch:
         for epoch in train(run, data, splits, watch, place):
             watch.say(epoch)
     if watch.stopped:
         usable = f"{out} can be used as it is" if run.epochs() else f"{out} is not a model yet"
-        print(f"Stopped. {usable}; go on with --resume", file=sys.stderr)
+        print(f"Stopped. {usable}; resume with --resume", file=sys.stderr)
         raise KeyboardInterrupt
-    return splits
+    return run, data, splits
 
 
-def _search(found: Any, threads: int, device: Device) -> None:
-    """Works at a search until no trial is left, with a progress bar. Ctrl-C loses no fold that is
-    finished."""
+def _search(found: Any, threads: int, device: Device, quiet: bool) -> None:
+    """Works at a search until no trial is left, with a progress bar or a line a trial. Ctrl-C loses no fold
+    that is finished."""
     import optuna
 
     from seesay.learn.tune import search
@@ -559,9 +579,9 @@ def _search(found: Any, threads: int, device: Device) -> None:
     def done() -> int:
         return sum(trial.state != "running" for trial in found.study.trials())
 
-    if before := done():
+    if (before := done()) and not quiet:
         print(f"{found.study.folder}: going on with {before} of {total} trials done", file=sys.stderr)
-    with progress_bar() as progress:
+    with progress_bar(quiet) as progress:
         task = progress.add_task("searching", total=total * folds)
         try:
             for trial in search(found, place):
@@ -571,7 +591,10 @@ def _search(found: Any, threads: int, device: Device) -> None:
                     else f", best {found.best.mean(condition=found.plan.condition):.4f}"
                 )
                 ended = sum(folds if t.state != "running" else len(t.folds) for t in found.study.trials())
-                progress.update(task, description=f"trial {trial.number + 1}/{total}{best}", completed=ended)
+                text = f"trial {trial.number + 1}/{total}{best}"
+                progress.update(task, description=text, completed=ended)
+                if progress.disable and not quiet and trial.state in ("done", "pruned"):
+                    print(text, file=sys.stderr, flush=True)
         except KeyboardInterrupt:
             print(f"Stopped with {done()} of {total} trials done. The same command goes on.", file=sys.stderr)
             raise
@@ -580,17 +603,20 @@ def _search(found: Any, threads: int, device: Device) -> None:
         raise ConfigError(f"none of the {done()} trials could be trained: {error}")
 
 
-def _evaluate(folder: Path, data: Any, split: str) -> Any:
+def _evaluate(folder: Path, data: Any, split: str | None, quiet: bool = False) -> Any:
+    """Scores a run, keeps scores, figures and card in it, and says what makes the scores say less."""
     from seesay.learn.run import Run
     from seesay.measure.card import keep
-    from seesay.measure.evaluate import evaluate, rows_for
+    from seesay.measure.evaluate import evaluate, held_out
     from seesay.serve.predict import check_fits
 
     run = Run.open(folder)
     check_fits(run.spec, data)
-    model = run.model()
-    evaluation = evaluate(model, data, rows_for(run, data, split), split)
+    model, held = run.model(), held_out(run, data, split)
+    evaluation = evaluate(model, data, held.rows, held.split, apart=held.apart, notes=held.notes)
     keep(run, model, data, evaluation)
+    if not quiet:
+        say_notes(evaluation.notes)
     return evaluation
 
 

@@ -1,9 +1,10 @@
-"""What a person sees while a command works and when it is done: bars where the output is a terminal, tables,
-JSON."""
+"""What a person sees while a command works and when it is done: bars where the output is a terminal, lines
+where it is not, tables, JSON."""
 
 import contextlib
 import json
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from seesay.config import Config
 class Watch:
     """Hands batches on, moves the bar, and ends the epoch early once it has been told to stop."""
 
-    def __init__(self, progress: Any, config: Config, rows: int, modalities: int) -> None:
+    def __init__(self, progress: Any, config: Config, rows: int, modalities: int, quiet: bool) -> None:
         self.progress, self.stopped, self.epochs = progress, False, config.optim.epochs
+        self.lines = progress.disable and not quiet
         steps = max(1, rows // config.optim.batch) * config.optim.epochs
         before = max(1, rows // config.pretrain.batch) * config.pretrain.epochs * modalities
         self.task = progress.add_task("training", total=steps + before)
@@ -28,15 +30,22 @@ class Watch:
             self.progress.advance(self.task)
 
     def say(self, epoch: Any) -> None:
-        """Writes loss and scores beside the bar; the losses of autoencoders stay above it."""
+        """Loss and scores beside the bar, with the losses of autoencoders above it; without a bar a line for
+        each epoch, unless it is to be quiet."""
         from seesay.learn.pretrain import Reconstruction
 
-        if isinstance(epoch, Reconstruction):
-            self.progress.console.print(str(epoch))
-            return
+        first = isinstance(epoch, Reconstruction)
+        text = str(epoch) if first else self._of(epoch)
+        if self.lines:
+            print(text, file=sys.stderr, flush=True)
+        elif first:
+            self.progress.console.print(text)
+        else:
+            self.progress.update(self.task, description=text)
+
+    def _of(self, epoch: Any) -> str:
         scores = "  ".join(f"{name} {score:.4f}" for name, score in epoch.scores.items())
-        text = f"epoch {epoch.number}/{self.epochs}  loss {epoch.loss:.4f}  {scores}"
-        self.progress.update(self.task, description=text)
+        return f"epoch {epoch.number}/{self.epochs}  loss {epoch.loss:.4f}  {scores}".rstrip()
 
     def stop(self, *_: Any) -> None:
         """The first interrupt asks; the second insists."""
@@ -46,10 +55,10 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watching(config: Config, rows: int, modalities: int) -> Generator[Watch]:
-    """A progress bar with loss, scores and the time left; nothing where the output is not a terminal."""
-    with progress_bar() as progress:
-        watch = Watch(progress, config, rows, modalities)
+def watching(config: Config, rows: int, modalities: int, quiet: bool = False) -> Generator[Watch]:
+    """A progress bar with loss, scores and the time left; where stderr is no terminal, a line an epoch."""
+    with progress_bar(quiet) as progress:
+        watch = Watch(progress, config, rows, modalities, quiet)
         before = signal.signal(signal.SIGINT, watch.stop)
         try:
             yield watch
@@ -64,13 +73,14 @@ def tracking() -> Generator[Callable[[Iterable[Any], str], Iterable[Any]]]:
         yield lambda items, description: progress.track(items, description=description)
 
 
-def progress_bar() -> Any:
+def progress_bar(quiet: bool = False) -> Any:
+    """On stderr, where that is a terminal."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
     console = Console(stderr=True)
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+    return Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True)
 
 
 def console() -> Any:
@@ -94,29 +104,54 @@ def describe_data(data: Any, folder: Path) -> None:
         print(line)
 
 
+def say_notes(notes: Iterable[str]) -> None:
+    """What to know beside the result, on stderr, so that a pipe has the result alone."""
+    for note in notes:
+        print(f"Note: {note}", file=sys.stderr)
+
+
 def print_json(values: Any) -> None:
     print(json.dumps(values, indent=2))
 
 
 def print_scores(evaluation: Any) -> None:
-    from rich.table import Table
-
-    table = Table(title=f"{len(evaluation.rows):,} rows of {evaluation.split}", title_justify="left")
-    for name in ("condition", "accuracy", "macro-F1", "95 % interval", "NLL", "ECE"):
-        table.add_column(name, justify="left" if name == "condition" else "right")
+    title = f"{len(evaluation.rows):,} rows of {evaluation.split}"
+    table = _table(title, "condition", "rows", "accuracy", "macro-F1", "95 % interval", "NLL", "ECE")
     for name, result in evaluation.results.items():
         low, high = result["macro_f1_ci"]
         numbers = [f"{result[key]:.4f}" for key in ("accuracy", "macro_f1", "nll", "ece")]
-        table.add_row(name, *numbers[:2], f"{low:.4f} to {high:.4f}", *numbers[2:])
+        table.add_row(name, f"{result['rows']:,}", *numbers[:2], f"{low:.4f} to {high:.4f}", *numbers[2:])
     console().print(table)
 
 
-def print_embedding(views: Any) -> None:
+def print_validation(run: Any, data: Any, splits: Any) -> None:
+    """How the epoch that the run keeps scored on the validation rows, by condition."""
+    scores = [epoch["scores"] for epoch in run.epochs() if epoch["scores"]]
+    if not scores:
+        print("There are no validation rows, so there are no scores yet.")
+        return
+    best = run.config.optim.keep == "best"
+    kept = max(scores, key=lambda each: sum(each.values()) / len(each)) if best else scores[-1]
+    table = _table(f"{len(splits.valid):,} validation rows", "condition", "rows", "macro-F1")
+    for name, score in kept.items():
+        have = [data.pointers(modality)[splits.valid] >= 0 for modality in name.split("+")]
+        table.add_row(name, f"{sum(map(all, zip(*have, strict=True))):,}", f"{score:.4f}")
+    console().print(table)
+
+
+def _table(title: str, first: str, *others: str) -> Any:
+    """Text on the left, numbers on the right."""
     from rich.table import Table
 
-    table = Table(title="Encodings of distinct contents", title_justify="left")
-    for name in ("", *views):
-        table.add_column(name, justify="right" if name else "left")
+    table = Table(title=title, title_justify="left")
+    table.add_column(first)
+    for name in others:
+        table.add_column(name, justify="right")
+    return table
+
+
+def print_embedding(views: Any) -> None:
+    table = _table("Encodings of distinct contents", "", *views)
     table.add_row("distinct contents", *(f"{view['distinct']:,}" for view in views.values()))
     table.add_row("of rows", *(f"{view['rows']:,}" for view in views.values()), end_section=True)
     for kind, title in (

@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Column, Table
 from rich.text import Text
 
-from seesay.data.info import Contents, Info
+from seesay.data.info import NOUNS, Contents, Info, either
 
 WIDE = 12  # classes that stand side by side; of more, only the rarest and the commonest are shown
 
@@ -20,7 +20,10 @@ def print_info(info: Info, console: Console) -> None:
     )
     console.print(_split_table(info), _content_table(info))
     if not info.shared and len(info.splits) > 1:
-        console.print("No picture, recording or group stands in two of these splits.")
+        shareable = [NOUNS[m] for m in info.modalities] + [
+            g for t in info.modalities.values() for g in t.groups
+        ]
+        console.print(f"No {either(list(dict.fromkeys(shareable)))} stands in two of these splits.")
     for note in info.notes:
         console.print(Text(note))
     for warning in info.warnings:

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from seesay.config import Config, Modality, Spec, from_dict
 from seesay.data.dataset import Dataset
+from seesay.data.groups import says_speakers, unknown_speakers
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, split
 from seesay.errors import InputError, OutputError
@@ -239,6 +240,9 @@ def begin(
     check_rows(splits)
     fingerprint = digest(data, splits.train)
     data = normalised(data.only(*config.modalities or data.modalities), splits.train)
+    if config.split.by == "group":
+        said = says_speakers(*unknown_speakers(data))
+        splits = dataclasses.replace(splits, notes=(*splits.notes, *said))
     if resume and (folder / "config.json").is_file():
         run = Run.open(folder)
         check_same(run, config, fingerprint)
