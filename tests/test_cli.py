@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,26 @@ def test_every_command_explains_itself_and_each_option(capsys: Captured, name: s
     assert (COMMANDS[name].__doc__ or "").splitlines()[0].split(". ")[0][:40] in said
     explained = re.findall(r"^ *(\w+): .", inspect.getdoc(COMMANDS[name]) or "", re.M)
     assert explained == list(inspect.signature(COMMANDS[name]).parameters)
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_no_help_shows_how_it_was_written(capsys: Captured, monkeypatch: pytest.MonkeyPatch, name: str):
+    """Not its markup, and no paragraph broken before its line is full."""
+    monkeypatch.setenv("COLUMNS", "100")
+    said = done(capsys, *name.split(), "--help")
+    assert "Args:" not in said
+    texts = [line.strip("│ ") for line in said.splitlines() if line.startswith("│    ")]
+    ends = (")", "}", "]")  # of an option's text, and of the values it takes
+    early = [a for a, b in pairwise(texts) if len(a) + len(b.split()[0]) < 60 and not a.endswith(ends)]
+    assert early == []
+
+
+def test_the_help_of_training_fits_two_screens(capsys: Captured, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    said = done(capsys, "train", "--help")
+    assert said.count("\n") <= 100
+    assert f"--recipe {{{','.join(RECIPES)}}}" in said
+    assert done(capsys, "train", "--help-all").count("\n") > 100
 
 
 @pytest.mark.parametrize(
@@ -198,7 +219,7 @@ def test_in_a_pipe_training_says_a_line_an_epoch_and_ends_with_the_scores(
     assert re.fullmatch(r"(epoch [12]/2  loss \d+\.\d{4}(  [a-z+]+ \d\.\d{4}){3}\n){2}", err)
     last = Run.open(run).epochs()[-1]["scores"]
     for name in CONDITIONS:
-        assert re.search(rf"{re.escape(name)} +│ +18 │ +{last[name]:.4f}", out)
+        assert re.search(rf"{re.escape(name)} +18 +{last[name]:.4f}", out)
     assert out.endswith(f"Next: seesay evaluate {run}\n")
 
 
@@ -315,7 +336,8 @@ def test_a_finished_run_says_so(capsys: Captured, folder: Path, tmp_path: Path):
 def test_a_run_goes_on_only_as_it_began(capsys: Captured, folder: Path, tmp_path: Path):
     words = ["train", "--data", folder / "data", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"]
     done(capsys, *words)
-    assert "begun with another config" in refused(capsys, *words, "--seed", "1", "--resume")
+    assert "another config: seed was 0, now 1. Give" in refused(capsys, *words, "--seed", "1", "--resume")
+    assert "exists already. Add --resume to resume that run" in refused(capsys, *words)
     tiny_data(each=16).save(tmp_path / "other")
     words[2] = tmp_path / "other"
     assert "was trained on other rows" in refused(capsys, *words, "--resume")

@@ -232,16 +232,27 @@ def test_the_fields_are_json():
     assert back["warnings"] == list(info.warnings)
 
 
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
 @pytest.mark.parametrize("classes", [2, 10, 300])
-def test_the_tables_fit_100_columns_and_say_everything(classes):
-    names = tuple(f"[b]c{i}" for i in range(classes))
+@pytest.mark.parametrize("name", ["[b]c{}", "a long name of a class, {}"])
+def test_the_tables_fit_the_terminal_and_say_everything(classes, width, name):
+    """12,000 rows of class 0 a split: five digits, and a comma."""
     dataset = some_data()
-    dataset = dataset.replace(spec=Spec(names, dataset.spec.image, dataset.spec.audio))
-    console = Console(width=100, color_system=None)
+    rows = np.tile(dataset.rows, (6_000, 1))
+    random = np.random.default_rng(0)
+    names = tuple(map(name.format, range(classes)))
+    dataset = dataset.replace(
+        spec=Spec(names, dataset.spec.image, dataset.spec.audio),
+        rows=rows,
+        label=np.where(np.arange(36_000) % 6 < 4, 0, random.integers(1, classes, 36_000)),
+        split=(np.arange(36_000) % 2 * 2).astype(np.int8),
+    )
+    console = Console(width=width, color_system=None)
     with console.capture() as captured:
         print_info(describe(dataset), console)
     text = captured.get()
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    for word in ("pets", "train", "test", "[b]c1", "speakers", "missing in train", "float32 2 x 2", "a test"):
+    for word in ("pets", "train", "test", "18,000", "12,000", "speakers", "missing in train", "float32 2 x"):
         assert word in text
+    assert names[1] in text or classes > 12

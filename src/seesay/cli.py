@@ -13,6 +13,7 @@ import tyro
 from seesay.config import Config
 from seesay.errors import ConfigError, InputError, SeesayError
 from seesay.options import parse
+from seesay.recipes import RECIPES
 from seesay.terminal import (
     console,
     describe_data,
@@ -30,6 +31,7 @@ from seesay.terminal import (
 Settings = Annotated[Config, tyro.conf.arg(name="")]
 Words = tyro.conf.Positional
 Device = Literal["auto", "cpu", "cuda"]
+Recipe = Annotated[str, tyro.conf.arg(metavar=f"{{{','.join(RECIPES)}}}")]
 
 
 def data_build(
@@ -53,9 +55,9 @@ def data_build(
         recordings: Folders of {label}_{speaker}_{take}.wav or {word}/{speaker}_*.wav.
         out: Folder to make.
         test_speakers: File that names the speakers who are only ever tested, one a line. Without it a fifth,
-        drawn.
+            drawn.
         rows: How many rows to train on and how many to test on; without it every picture is one (MNIST: 60000
-        10000).
+            10000).
         seed: Of the pairing.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
         seconds: Length of the clip around the word.
@@ -87,7 +89,7 @@ def data_import(
 
     Args:
         source: Kaggle or Zenodo folder, .npz, MNIST idx folder, folder of recordings, CSV or Parquet
-        manifest.
+            manifest.
         out: Folder to make.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
         seconds: Length of the clip around the word.
@@ -158,7 +160,7 @@ def train(
     data: str,
     out: Path,
     config: Settings,
-    recipe: str = "small",
+    recipe: Recipe = "small",
     threads: int = 1,
     device: Device = "auto",
     resume: bool = False,
@@ -173,7 +175,7 @@ def train(
         config: What the recipe says, field by field.
         recipe: Where the config starts from.
         threads: Processor threads. More than one pays only where as many cores are idle, and changes the last
-        digits.
+            digits.
         device: Where to compute; auto: on CUDA where there is one.
         resume: Go on with the run in the folder, if it was stopped.
         overwrite: Replace the folder if seesay made it.
@@ -197,7 +199,7 @@ def tune(
     out: Path,
     space: str,
     config: Settings,
-    recipe: str = "small",
+    recipe: Recipe = "small",
     modality: Literal["image", "audio"] | None = None,
     trials: int | None = None,
     folds: int | None = None,
@@ -215,7 +217,7 @@ def tune(
         data: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
         out: Folder of the search; made, or gone on with. Several processes may share it.
         space: Fields and their values, as in model.dim=32..256:log,model.fusion=concat|gated; or report, a
-        grid.
+            grid.
         config: What the recipe says, field by field: all that the space does not name.
         recipe: Where the config starts from.
         modality: Search with this one alone.
@@ -224,7 +226,7 @@ def tune(
         rows: Only so many of the rows, drawn at random within each class.
         condition: Whose macro-F1 is to be high, as in image+audio; without it the mean over all conditions.
         threads: Processor threads. More than one pays only where as many cores are idle, and changes the last
-        digits.
+            digits.
         device: Where to compute; auto: on CUDA where there is one.
         json: Print JSON.
         quiet: Print nothing but the result.
@@ -591,10 +593,10 @@ def _search(found: Any, threads: int, device: Device, quiet: bool) -> None:
                     else f", best {found.best.mean(condition=found.plan.condition):.4f}"
                 )
                 ended = sum(folds if t.state != "running" else len(t.folds) for t in found.study.trials())
-                text = f"trial {trial.number + 1}/{total}{best}"
+                text = f"trial {trial.number + 1}/{total}"
                 progress.update(task, description=text, completed=ended)
-                if progress.disable and not quiet and trial.state in ("done", "pruned"):
-                    print(text, file=sys.stderr, flush=True)
+                if trial.state in ("done", "pruned"):
+                    progress.tell(f"{text}{best}")
         except KeyboardInterrupt:
             print(f"Stopped with {done()} of {total} trials done. The same command goes on.", file=sys.stderr)
             raise

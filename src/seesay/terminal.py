@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from seesay.config import Config
+from seesay.tables import Format, Rows, show, written
 
 
 class Watch:
     """Hands batches on, moves the bar, and ends the epoch early once it has been told to stop."""
 
-    def __init__(self, progress: Any, config: Config, rows: int, modalities: int, quiet: bool) -> None:
+    def __init__(self, progress: Any, config: Config, rows: int, modalities: int) -> None:
         self.progress, self.stopped, self.epochs = progress, False, config.optim.epochs
-        self.lines = progress.disable and not quiet
         steps = max(1, rows // config.optim.batch) * config.optim.epochs
         before = max(1, rows // config.pretrain.batch) * config.pretrain.epochs * modalities
         self.task = progress.add_task("training", total=steps + before)
@@ -30,22 +30,16 @@ class Watch:
             self.progress.advance(self.task)
 
     def say(self, epoch: Any) -> None:
-        """Loss and scores beside the bar, with the losses of autoencoders above it; without a bar a line for
-        each epoch, unless it is to be quiet."""
+        """Loss and scores below the bar, or as a line of their own; those of autoencoders stay above it."""
         from seesay.learn.pretrain import Reconstruction
 
-        first = isinstance(epoch, Reconstruction)
-        text = str(epoch) if first else self._of(epoch)
-        if self.lines:
-            print(text, file=sys.stderr, flush=True)
-        elif first:
-            self.progress.console.print(text)
-        else:
-            self.progress.update(self.task, description=text)
-
-    def _of(self, epoch: Any) -> str:
+        if isinstance(epoch, Reconstruction):
+            self.progress.tell(str(epoch), stays=True)
+            return
         scores = "  ".join(f"{name} {score:.4f}" for name, score in epoch.scores.items())
-        return f"epoch {epoch.number}/{self.epochs}  loss {epoch.loss:.4f}  {scores}".rstrip()
+        number = f"epoch {epoch.number}/{self.epochs}"
+        self.progress.tell(f"{number}  loss {epoch.loss:.4f}  {scores}".rstrip())
+        self.progress.update(self.task, description=number)
 
     def stop(self, *_: Any) -> None:
         """The first interrupt asks; the second insists."""
@@ -58,7 +52,7 @@ class Watch:
 def watching(config: Config, rows: int, modalities: int, quiet: bool = False) -> Generator[Watch]:
     """A progress bar with loss, scores and the time left; where stderr is no terminal, a line an epoch."""
     with progress_bar(quiet) as progress:
-        watch = Watch(progress, config, rows, modalities, quiet)
+        watch = Watch(progress, config, rows, modalities)
         before = signal.signal(signal.SIGINT, watch.stop)
         try:
             yield watch
@@ -74,13 +68,33 @@ def tracking() -> Generator[Callable[[Iterable[Any], str], Iterable[Any]]]:
 
 
 def progress_bar(quiet: bool = False) -> Any:
-    """On stderr, where that is a terminal."""
+    """Bars on stderr, which take what width there is, and `tell`: a line below them. Where stderr is no
+    terminal there are no bars, and the lines stand one below the other; `quiet`: nothing at all."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+    from rich.text import Text
+
+    class Bars(Progress):
+        last = ""
+
+        def get_renderables(self) -> Iterable[Any]:
+            yield self.make_tasks_table(self.tasks)
+            yield Text(self.last)
+
+        def tell(self, line: str, stays: bool = False) -> None:
+            if quiet:
+                return
+            if self.disable or stays:
+                self.console.print(Text(line), soft_wrap=True)
+            else:
+                self.last = line
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=quiet or not console.is_terminal, transient=True)
+    text = TextColumn("{task.description}", markup=False)
+    ends = (kind(table_column=Column(no_wrap=True)) for kind in (MofNCompleteColumn, TimeRemainingColumn))
+    columns = (text, BarColumn(bar_width=None), *ends)
+    return Bars(*columns, console=console, disable=quiet or not console.is_terminal, transient=True)
 
 
 def console() -> Any:
@@ -114,14 +128,22 @@ def print_json(values: Any) -> None:
     print(json.dumps(values, indent=2))
 
 
-def print_scores(evaluation: Any) -> None:
-    title = f"{len(evaluation.rows):,} rows of {evaluation.split}"
-    table = _table(title, "condition", "rows", "accuracy", "macro-F1", "95 % interval", "NLL", "ECE")
+def print_scores(evaluation: Any, kind: Format = "table") -> None:
+    """The scores of each condition; the number of rows is that of the rows that have all its modalities."""
+    rows = [["condition", "rows", "accuracy", "macro-F1", "95 % interval", "NLL", "ECE"]]
     for name, result in evaluation.results.items():
         low, high = result["macro_f1_ci"]
-        numbers = [f"{result[key]:.4f}" for key in ("accuracy", "macro_f1", "nll", "ece")]
-        table.add_row(name, f"{result['rows']:,}", *numbers[:2], f"{low:.4f} to {high:.4f}", *numbers[2:])
-    console().print(table)
+        accuracy, f1, nll, ece = (f"{result[key]:.4f}" for key in ("accuracy", "macro_f1", "nll", "ece"))
+        rows.append([name, f"{result['rows']:,}", accuracy, f1, f"{low:.4f} to {high:.4f}", nll, ece])
+    print_table(rows, kind, f"{len(evaluation.rows):,} rows of {evaluation.split}")
+
+
+def print_table(rows: Rows, kind: Format, title: str = "") -> None:
+    """A table for the eye, or as a text to be copied, which has no title."""
+    if kind == "table":
+        show(rows, console(), title)
+    else:
+        print(written(rows, kind))
 
 
 def print_validation(run: Any, data: Any, splits: Any) -> None:
@@ -132,39 +154,27 @@ def print_validation(run: Any, data: Any, splits: Any) -> None:
         return
     best = run.config.optim.keep == "best"
     kept = max(scores, key=lambda each: sum(each.values()) / len(each)) if best else scores[-1]
-    table = _table(f"{len(splits.valid):,} validation rows", "condition", "rows", "macro-F1")
+    rows = [["condition", "rows", "macro-F1"]]
     for name, score in kept.items():
         have = [data.pointers(modality)[splits.valid] >= 0 for modality in name.split("+")]
-        table.add_row(name, f"{sum(map(all, zip(*have, strict=True))):,}", f"{score:.4f}")
-    console().print(table)
-
-
-def _table(title: str, first: str, *others: str) -> Any:
-    """Text on the left, numbers on the right."""
-    from rich.table import Table
-
-    table = Table(title=title, title_justify="left")
-    table.add_column(first)
-    for name in others:
-        table.add_column(name, justify="right")
-    return table
+        rows.append([name, f"{sum(map(all, zip(*have, strict=True))):,}", f"{score:.4f}"])
+    print_table(rows, "table", f"{len(splits.valid):,} validation rows")
 
 
 def print_embedding(views: Any) -> None:
-    table = _table("Encodings of distinct contents", "", *views)
-    table.add_row("distinct contents", *(f"{view['distinct']:,}" for view in views.values()))
-    table.add_row("of rows", *(f"{view['rows']:,}" for view in views.values()), end_section=True)
+    rows = [["", *views]]
+    rows.append(["distinct contents", *(f"{view['distinct']:,}" for view in views.values())])
+    rows.append(["of rows", *(f"{view['rows']:,}" for view in views.values())])
     for kind, title in (
         ("kmeans_on_picture", "k-means of the picture"),
         ("kmeans_on_encodings", "of encodings"),
     ):
         for measure, word in EMBEDDING_WORDS.items():
-            numbers = (f"{view[kind][measure]:.3f}" for view in views.values())
-            table.add_row(f"{title}: {word}", *numbers, end_section=measure == "silhouette")
+            rows.append([f"{title}: {word}", *(f"{view[kind][measure]:.3f}" for view in views.values())])
     for measure, word in (("knn_accuracy", "5 nearest neighbours"), ("linear_accuracy", "linear probe")):
         if all(view["probe"] for view in views.values()):
-            table.add_row(f"{word}: accuracy", *(f"{view['probe'][measure]:.4f}" for view in views.values()))
-    console().print(table)
+            rows.append([f"{word}: accuracy", *(f"{view['probe'][measure]:.4f}" for view in views.values())])
+    print_table(rows, "table", "Encodings of distinct contents")
 
 
 EMBEDDING_WORDS = {

@@ -30,6 +30,7 @@ from seesay.data.splits import Splits, split
 from seesay.errors import InputError, OutputError
 from seesay.files import make_way, new_file, writing
 from seesay.learn.pretrain import Pretraining, Reconstruction, pretrain
+from seesay.learn.space import changes
 from seesay.learn.train import Epoch, Watch, check_rows, fit
 from seesay.model.autoencoder import Autoencoder
 from seesay.model.classifier import Classifier, build
@@ -62,6 +63,9 @@ class Run:
     @staticmethod
     def create(run: "Run", overwrite: bool = False) -> "Run":
         """Makes the folder and writes `config.json`. It exists and `overwrite` is false: OutputError."""
+        if not overwrite and (run.folder / "config.json").is_file():
+            remedy = "Add --resume to resume that run, --overwrite to replace it, or give another --out."
+            raise OutputError(f"{run.folder} exists already", remedy)
         make_way(run.folder, overwrite)
         card = {"seesay": version("seesay"), **dataclasses.asdict(run), "environment": environment()}
         del card["folder"]
@@ -196,8 +200,10 @@ def check_same(run: Run, config: Config, fingerprint: str) -> None:
             f"{run.folder} was trained on other rows than these", "Give the same data, or another --out."
         )
     if run.config != config:
+        changed = changes(dataclasses.asdict(run.config), dataclasses.asdict(config))
         raise OutputError(
-            f"{run.folder} was begun with another config", "Drop the changed fields, or give another --out."
+            f"{run.folder} was begun with another config: {changed}",
+            "Give the same config, or another --out.",
         )
 
 
