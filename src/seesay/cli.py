@@ -11,9 +11,10 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from seesay.config import Config
-from seesay.errors import ConfigError, InputError, SeesayError
+from seesay.errors import ConfigError, InputError, SeesayError, nearest
 from seesay.options import parse
 from seesay.recipes import RECIPES
+from seesay.tables import Format
 from seesay.terminal import (
     console,
     describe_data,
@@ -21,6 +22,7 @@ from seesay.terminal import (
     print_json,
     print_prediction,
     print_scores,
+    print_table,
     print_validation,
     progress_bar,
     say_notes,
@@ -267,6 +269,7 @@ def evaluate(
     run: Words[Path],
     data: str | None = None,
     split: Literal["train", "valid", "test"] | None = None,
+    format: Format = "table",
     json: bool = False,
     quiet: bool = False,
 ) -> None:
@@ -276,6 +279,7 @@ def evaluate(
         run: Run folder.
         data: Data set; without it the one that the run was trained on.
         split: Which rows; without it test, or valid where no test row has a label.
+        format: How the table is printed.
         json: Print JSON.
         quiet: Print nothing but the scores.
     """
@@ -286,9 +290,55 @@ def evaluate(
     if json:
         print_json(evaluation.metrics())
         return
-    print_scores(evaluation)
-    if not quiet:
+    print_scores(evaluation, format)
+    if not quiet and format == "table":
         print(f"Figures, metrics.json and a model card: {run}")
+
+
+def compare(
+    runs: Words[tuple[str, ...]],
+    data: str | None = None,
+    split: Literal["train", "valid", "test"] | None = None,
+    condition: str | None = None,
+    seed: int = 0,
+    format: Format = "table",
+    json: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Compare models on the same rows: is one better, or was it chance? Every pair, every condition.
+
+    Args:
+        runs: Two or more run folders, or files of probabilities that another program made: .npy of
+            (rows, classes), or .csv with a column per class.
+        data: Data set; without it the one that the first run was trained on.
+        split: Which rows; without it test, or valid where no test row has a label.
+        condition: Compare on this one alone, as in image; files stand for it. Without it all that two have in
+            common; files stand for all modalities together.
+        seed: Of the bootstrap.
+        format: How the table is printed.
+        json: Print JSON.
+        quiet: Print nothing but the result.
+    """
+    from seesay.measure.compare import compare, sentences, table_of
+
+    sides, dataset, held = _sides(runs, data, split, condition)
+    pairs, notes = compare(sides, dataset, held.rows, seed)
+    said = [*held.notes, *notes, INDEPENDENT]
+    if json:
+        found = {"data": dataset.name, "split": held.split, "notes": said, "sentences": sentences(pairs)}
+        print_json({**found, "pairs": [pair.to_dict() for pair in pairs]})
+        return
+    print_table(table_of(pairs), format, f"{len(held.rows):,} rows of {held.split} of {dataset.name}")
+    if format == "table":
+        print("\n".join(sentences(pairs)))
+    if not quiet:
+        say_notes(said)
+
+
+INDEPENDENT = (
+    "The p of macro-F1 is a paired bootstrap over groups. The p of accuracy is McNemar's exact test, which "
+    "takes rows as independent: where speakers or recordings repeat, it is too small."
+)
 
 
 def predict(
@@ -490,6 +540,7 @@ COMMANDS: dict[str, Callable[..., None]] = {
     "train": train,
     "tune": tune,
     "evaluate": evaluate,
+    "compare": compare,
     "predict": predict,
     "export": export,
     "embed": embed,
@@ -620,6 +671,40 @@ def _evaluate(folder: Path, data: Any, split: str | None, quiet: bool = False) -
     if not quiet:
         say_notes(evaluation.notes)
     return evaluation
+
+
+def _sides(runs: tuple[str, ...], data: str | None, split: str | None, condition: str | None) -> Any:
+    """What each run or file says of the same rows, the data set, and which rows they are."""
+    from seesay.config import condition as condition_of
+    from seesay.data.layouts import open_data
+    from seesay.learn.run import Run
+    from seesay.measure.compare import Side, held_out_alike
+    from seesay.measure.evaluate import predictions_of
+    from seesay.measure.outside import SUFFIXES, read_side
+    from seesay.serve.predict import check_fits
+
+    if len(set(runs)) < 2 or len(set(runs)) < len(runs):
+        raise InputError(f"expected two or more different runs to compare, got {', '.join(runs) or 'none'}")
+    files = [name for name in runs if Path(name).suffix in SUFFIXES and not Path(name).is_dir()]
+    opened = {name: Run.open(name) for name in runs if name not in files}
+    if data is None and not opened:
+        raise InputError("probabilities from files have no labels", "Say which data set with --data.")
+    dataset = open_data(data or _trained_on(next(iter(opened.values()))))
+    for run in opened.values():
+        check_fits(run.spec, dataset)
+    held = held_out_alike(opened, dataset, split)
+    wanted = condition or condition_of(dataset.modalities)
+    ends = [Path(name).name for name in runs]
+    sides = []
+    for name, short in zip(runs, ends if len(set(ends)) == len(ends) else runs, strict=True):
+        if name in files:
+            sides.append(read_side(Path(name), dataset, held.rows, wanted, short))
+            continue
+        said = predictions_of(opened[name].model(), dataset, held.rows)
+        if condition and condition not in said:
+            raise InputError(f"{name} says nothing of {condition!r}", nearest(condition, list(said)))
+        sides.append(Side(short, {c: p for c, p in said.items() if condition in (None, c)}))
+    return sides, dataset, held
 
 
 def _trained_on(run: Any) -> str:

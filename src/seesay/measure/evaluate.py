@@ -75,12 +75,17 @@ def evaluate(
     if not len(rows):
         raise InputError(f"the split {split!r} has no labelled rows", "Look at seesay data info.")
     label = np.asarray(dataset.label[rows])
-    probabilities = posteriors(model, table(dataset, rows, features_of(model, dataset)))
+    probabilities = predictions_of(model, dataset, rows)
     results = dict(_results(dataset, rows, label, probabilities, seed))
     heard = dataset.only(*(m for m in dataset.modalities if m in model.modalities))
     notes = tuple(dict.fromkeys((*notes, *says_speakers(*unknown_speakers(heard)))))
     seconds = time.perf_counter() - began
     return Evaluation(split, rows, label, probabilities, results, seconds, apart, notes)
+
+
+def predictions_of(model: Classifier, dataset: Dataset, rows: np.ndarray) -> dict[Condition, np.ndarray]:
+    """(n, k) by condition; NaN in rows that lack one of its modalities."""
+    return posteriors(model, table(dataset, rows, features_of(model, dataset)))
 
 
 def _results(
@@ -119,13 +124,14 @@ class HeldOut(NamedTuple):
     notes: tuple[str, ...]
 
 
-def held_out(run: Run, dataset: Dataset, name: str | None = None) -> HeldOut:
+def held_out(run: Run | None, dataset: Dataset, name: str | None = None) -> HeldOut:
     """The rows of a split with what is known of them; none: `test`, or `valid` where no test row has a label.
 
     In the data that the run was trained on, the split is the run's own; in other data the stored one. Other
-    data that store no test rows are tested whole, where they have labels. No labelled rows: InputError.
+    data that store no test rows are tested whole, where they have labels; so is all of it without a run. No
+    labelled rows: InputError.
     """
-    own = own_splits(run, dataset)
+    own = None if run is None else own_splits(run, dataset)
     rows_of = {each: _rows(own, dataset, each) for each in SPLITS}
     labelled = [each for each, rows in rows_of.items() if (dataset.label[rows] >= 0).any()]
     chosen = name or ("valid" if labelled[-1:] == ["valid"] else "test")
@@ -137,7 +143,7 @@ def held_out(run: Run, dataset: Dataset, name: str | None = None) -> HeldOut:
         )
     rows = rows_of[chosen]
     notes = [] if name or chosen == "test" else ["No test row has a label: the validation rows are scored."]
-    if own is None:
+    if run is None or own is None:
         return HeldOut(chosen, rows, ELSEWHERE, tuple(notes))
     seen = dataset.only(*(m for m in dataset.modalities if m in run.spec.modalities))
     apart, shared = says_apart(seen, own, chosen)
