@@ -3,14 +3,17 @@
 import dataclasses
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from benchmarks import __main__ as everything
-from benchmarks import ablation, contenders, prediction, training
+from benchmarks import ablation, contenders, prediction, speakers, training
 from benchmarks.door import one_line_of_errors
 
+from seesay.config import SplitConfig
 from seesay.learn.space import apply
 from seesay.model.classifier import Classifier
 from seesay.recipes import recipe
@@ -107,6 +110,39 @@ def test_what_a_choice_gains_is_measured_by_the_same_seeds():
     assert (worse < whole).all()
 
 
+def test_held_out_speakers_are_tested_once_a_clip_and_never_trained_on(tmp_path: Path):
+    """The tiny recordings, a row each; ann and bob are held out as the pair, cleo as another corpus."""
+    data = tiny_data(modalities=["audio"])
+    clips = np.arange(len(data.contents["audio"]))
+    heard = data.replace(
+        rows=clips[:, None].astype(np.int32), label=clips // 8, split=np.full(len(clips), -1, np.int8)
+    )
+    found = speakers.held_out(heard, ["ann", "bob", "cleo"], rows=60)
+    who = found.groups["audio"]["speaker"].ids[found.pointers("audio")]
+    assert set(who[found.rows_of("train")]) == {3}
+    assert sorted(found.pointers("audio")[found.rows_of("test")]) == [i for i in clips if i // 2 % 4 < 3]
+    assert np.bincount(found.pointers("audio")[found.rows_of("train")])[6:8].tolist() == [10, 10]
+    config = tiny_config(modalities=("audio",), split=SplitConfig(valid=0))
+    outcome = speakers.outcome(found, ("ann", "bob"), config, tmp_path / "run")
+    assert set(outcome.scores) == {(c, m) for c in ("FSDD", "Speech Commands") for m in speakers.MEASURES}
+    assert outcome.clips == {"FSDD": 12, "Speech Commands": 6}
+
+
+def test_pairs_of_speakers_have_a_mean_and_a_range():
+    def scored(pair: tuple[str, str], score: float) -> speakers.Outcome:
+        names = [(c, m) for c in ("FSDD", "Speech Commands") for m in speakers.MEASURES]
+        return speakers.Outcome(
+            pair, dict.fromkeys(names, score), {"FSDD": 1_000, "Speech Commands": 106}, 1.0
+        )
+
+    lines = speakers.table([
+        scored(("a", "b"), 0.8), scored(("a", "b"), 0.9), scored(("a", "c"), 0.95), scored(("a", "c"), 0.95),
+    ]).splitlines()  # fmt: skip
+    assert lines[2].startswith("| a + b | 1,000 + 106 | 0.8500 ± 0.0707 |")
+    assert lines[4].startswith("| mean ± std of 2 pairs |  | 0.9000 ± 0.0707 |")
+    assert lines[5].startswith("| range |  | 0.8500 to 0.9500 |")
+
+
 @pytest.mark.parametrize(
     ("main", "words", "said"),
     [
@@ -118,6 +154,9 @@ def test_what_a_choice_gains_is_measured_by_the_same_seeds():
         (ablation.main, "--recipe nope", "there is no recipe 'nope'"),
         (ablation.main, "--modalities audio --choices moving", "audio has none of the choices moving"),
         (ablation.main, "--seeds 0", "expected 1 or more, got 0"),
+        (speakers.main, "--data nope", "nope/open_wsd_test_speakers.txt is not there"),
+        (speakers.main, "--data nope --pairs george+jakson", "Did you mean 'jackson'?"),
+        (speakers.main, "--data nope --pairs george", "expected two different speakers, got george"),
     ],
 )
 def test_what_cannot_be_measured_is_one_line_before_anything_is(

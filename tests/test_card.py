@@ -10,7 +10,7 @@ from PIL import Image
 from seesay.data.dataset import Dataset
 from seesay.learn.run import Run
 from seesay.measure.card import card, keep, mistakes, row_features
-from seesay.measure.evaluate import Evaluation, evaluate
+from seesay.measure.evaluate import Evaluation, evaluate, held_out
 from tiny import CLASSES, IMAGE, tiny_config, tiny_data, tiny_run
 
 CONDITIONS = ["image", "audio", "image+audio"]
@@ -66,18 +66,37 @@ def test_the_card_says_what_the_model_is_and_how_well_it_does(half: Run):
     for name in CLASSES:
         assert name in text
     for name, result in evaluation.results.items():
-        assert f"| {name} | {result['accuracy']:.4f} | {result['macro_f1']:.4f} |" in text
+        assert f"| {name} | {result['rows']} | {result['accuracy']:.4f} | {result['macro_f1']:.4f} |" in text
     assert f"`{half.recipe}`" in text
     assert "{" not in text, "a place that was not filled in"
 
 
-def test_the_card_says_where_a_split_leaks(tmp_path: Path):
+def test_the_card_says_what_the_splits_share(tmp_path: Path):
+    """By what they share, not by how they were drawn."""
     from seesay.config import SplitConfig
 
+    data = tiny_data()
+    data = data.replace(split=np.where(data.split == 1, 0, data.split).astype(np.int8))
     for by, leaks in (("group", False), ("row", True)):
-        run = tiny_run(tmp_path / by, config=tiny_config(epochs=1, split=SplitConfig(by=by)))
-        evaluation = evaluate(run.model(), tiny_data(), tiny_data().rows_of("test"))
-        assert ("inflated" in card(run, evaluation, "tiny")) == leaks
+        run = tiny_run(tmp_path / by, data, tiny_config(epochs=1, split=SplitConfig(by=by)))
+        text = carded(run, data, "valid")
+        assert ("share their speaker with training rows: the scores are inflated" in text) == leaks
+        assert ("No picture, recording or speaker of these rows stands in training rows" in text) != leaks
+
+
+def test_the_card_claims_nothing_of_speakers_where_they_are_not_known(tmp_path: Path):
+    data = tiny_data(groups={})
+    text = carded(tiny_run(tmp_path / "run", data, tiny_config(epochs=1)), data, "test")
+    assert "No picture or recording of these rows stands in training rows." in text
+    assert "- Speakers not known: expect less on new voices." in text
+    known = carded(tiny_run(tmp_path / "known", config=tiny_config(epochs=1)), tiny_data(), "test")
+    assert "not known" not in known
+
+
+def carded(run: Run, data: Dataset, split: str) -> str:
+    held = held_out(run, data, split)
+    notes = {"apart": held.apart, "notes": held.notes}
+    return card(run, evaluate(run.model(), data, held.rows, split, **notes), data.name)
 
 
 def test_the_card_names_the_data_that_were_measured(half: Run):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,26 @@ def test_every_command_explains_itself_and_each_option(capsys: Captured, name: s
     assert (COMMANDS[name].__doc__ or "").splitlines()[0].split(". ")[0][:40] in said
     explained = re.findall(r"^ *(\w+): .", inspect.getdoc(COMMANDS[name]) or "", re.M)
     assert explained == list(inspect.signature(COMMANDS[name]).parameters)
+
+
+@pytest.mark.parametrize("name", list(COMMANDS))
+def test_no_help_shows_how_it_was_written(capsys: Captured, monkeypatch: pytest.MonkeyPatch, name: str):
+    """Not its markup, and no paragraph broken before its line is full."""
+    monkeypatch.setenv("COLUMNS", "100")
+    said = done(capsys, *name.split(), "--help")
+    assert "Args:" not in said
+    texts = [line.strip("│ ") for line in said.splitlines() if line.startswith("│    ")]
+    ends = (")", "}", "]")  # of an option's text, and of the values it takes
+    early = [a for a, b in pairwise(texts) if len(a) + len(b.split()[0]) < 60 and not a.endswith(ends)]
+    assert early == []
+
+
+def test_the_help_of_training_fits_two_screens(capsys: Captured, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("COLUMNS", "100")
+    said = done(capsys, "train", "--help")
+    assert said.count("\n") <= 100
+    assert f"--recipe {{{','.join(RECIPES)}}}" in said
+    assert done(capsys, "train", "--help-all").count("\n") > 100
 
 
 @pytest.mark.parametrize(
@@ -188,12 +209,50 @@ def test_training_may_take_a_modality_alone(capsys: Captured, folder: Path, tmp_
     assert list(json.loads(done(capsys, "evaluate", run, "--json"))["results"]) == ["audio"]
 
 
-def test_it_is_quiet_where_nobody_watches(capsys: Captured, folder: Path, tmp_path: Path):
-    words = ["train", "--data", folder / "data", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"]
+def test_in_a_pipe_training_says_a_line_an_epoch_and_ends_with_the_scores(
+    capsys: Captured, folder: Path, tmp_path: Path
+):
+    run = tmp_path / "run"
+    words = ["train", "--data", folder / "data", "--out", run, *SMALL, "--optim.epochs", "2"]
     assert main([str(word) for word in words]) == 0
     out, err = capsys.readouterr()
+    assert re.fullmatch(r"(epoch [12]/2  loss \d+\.\d{4}(  [a-z+]+ \d\.\d{4}){3}\n){2}", err)
+    last = Run.open(run).epochs()[-1]["scores"]
+    for name in CONDITIONS:
+        assert re.search(rf"{re.escape(name)} +18 +{last[name]:.4f}", out)
+    assert out.endswith(f"Next: seesay evaluate {run}\n")
+
+
+def test_a_quiet_training_says_its_scores_and_nothing_else(capsys: Captured, tmp_path: Path):
+    tiny_data(groups={}).save(tmp_path / "data")
+    words = ["train", "--data", tmp_path / "data", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"]
+    assert main([str(word) for word in words]) == 0
+    assert "Note: Speakers not known: expect less on new voices." in capsys.readouterr().err
+    assert main([str(word) for word in [*words, "--overwrite", "--quiet"]]) == 0
+    out, err = capsys.readouterr()
     assert err == ""
-    assert out.count("\n") == 1
+    assert all(name in out for name in CONDITIONS)
+    assert "Next" not in out
+    assert main(["evaluate", str(tmp_path / "run"), "--quiet"]) == 0
+    out, err = capsys.readouterr()
+    assert (err, "Figures" in out) == ("", False)
+
+
+def test_the_scores_that_training_ends_with_are_of_the_epoch_it_keeps(
+    capsys: Captured, folder: Path, tmp_path: Path
+):
+    run = tmp_path / "run"
+    words = ["train", "--data", folder / "data", "--out", run, *SMALL, "--optim.epochs", "6"]
+    out = done(capsys, *words, "--optim.keep", "best", "--optim.lr", "0.1")
+    best = max((epoch["scores"] for epoch in Run.open(run).epochs()), key=lambda s: sum(s.values()))
+    assert all(f"{score:.4f}" in out for score in best.values())
+
+
+def test_without_validation_rows_training_says_that_there_are_no_scores(capsys: Captured, tmp_path: Path):
+    data = tiny_data()
+    data.replace(split=np.where(data.split == 1, 0, data.split).astype(np.int8)).save(tmp_path / "data")
+    words = ["train", "--data", tmp_path / "data", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"]
+    assert "There are no validation rows" in done(capsys, *words, "--split.valid", "0")
 
 
 def test_the_demo_trains_evaluates_and_says_where_things_lie(
@@ -260,7 +319,7 @@ def test_after_one_interrupt_a_run_can_be_used_and_goes_on_to_the_very_same_mode
     words = train_words(folder / "data", run)
     status, err = stopped(words, run, signal.SIGINT)
     assert status == 130
-    assert err == f"Stopped. {run} can be used as it is; go on with --resume\n"
+    assert err.splitlines(True)[-1] == f"Stopped. {run} can be used as it is; resume with --resume\n"
     done(capsys, "evaluate", run)
     assert done(capsys, "predict", run, "--image", folder / "picture.png")
     done(capsys, *words, "--resume")
@@ -270,13 +329,15 @@ def test_after_one_interrupt_a_run_can_be_used_and_goes_on_to_the_very_same_mode
 def test_a_finished_run_says_so(capsys: Captured, folder: Path, tmp_path: Path):
     words = ["train", "--data", folder / "data", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"]
     done(capsys, *words)
-    assert "is finished already" in done(capsys, *words, "--resume")
+    assert main([str(word) for word in [*words, "--resume"]]) == 0
+    assert capsys.readouterr().err == f"{tmp_path / 'run'} is finished already\n"
 
 
 def test_a_run_goes_on_only_as_it_began(capsys: Captured, folder: Path, tmp_path: Path):
     words = ["train", "--data", folder / "data", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"]
     done(capsys, *words)
-    assert "begun with another config" in refused(capsys, *words, "--seed", "1", "--resume")
+    assert "another config: seed was 0, now 1. Give" in refused(capsys, *words, "--seed", "1", "--resume")
+    assert "exists already. Add --resume to resume that run" in refused(capsys, *words)
     tiny_data(each=16).save(tmp_path / "other")
     words[2] = tmp_path / "other"
     assert "was trained on other rows" in refused(capsys, *words, "--resume")
@@ -710,14 +771,19 @@ def test_without_rows_to_train_on_there_is_no_run(capsys: Captured, tmp_path: Pa
     assert not (tmp_path / "run").exists()
 
 
-def test_where_no_test_row_has_a_label_the_next_step_is_one_that_works(capsys: Captured, tmp_path: Path):
+def test_where_no_test_row_has_a_label_the_validation_rows_are_scored(capsys: Captured, tmp_path: Path):
     data = tiny_data()
     label = np.where(data.split == 2, -1, data.label)
     data.replace(label=label).save(tmp_path / "data")
     run = tmp_path / "run"
     said = done(capsys, "train", "--data", tmp_path / "data", "--out", run, *SMALL, "--optim.epochs", "1")
-    assert f"Next: seesay evaluate {run} --split valid" in said
-    done(capsys, "evaluate", run, "--split", "valid")
+    assert f"Next: seesay evaluate {run}" in said
+    assert main(["evaluate", str(run)]) == 0
+    out, err = capsys.readouterr()
+    assert "18 rows of valid" in out
+    assert err.startswith("Note: No test row has a label: the validation rows are scored.\n")
+    assert json.loads((run / "metrics.json").read_text())["split"] == "valid"
+    assert "Splits that have some: train, valid" in refused(capsys, "evaluate", run, "--split", "test")
 
 
 def test_a_run_never_replaces_the_data_it_trains_on(capsys: Captured, tmp_path: Path):

@@ -14,7 +14,7 @@ from seesay.data.dataset import Dataset
 from seesay.data.splits import split
 from seesay.errors import InputError
 from seesay.learn.run import Run
-from seesay.measure.evaluate import Evaluation, evaluate, resampling_units, rows_for
+from seesay.measure.evaluate import Evaluation, evaluate, held_out, resampling_units, rows_for
 from tiny import tiny_config, tiny_data, tiny_run
 
 CONDITIONS = ["image", "audio", "image+audio"]
@@ -38,11 +38,11 @@ def assert_close(one: Mapping[str, Any], other: Mapping[str, Any]) -> None:
 
 def test_metrics_are_exactly_what_was_agreed(run: Run):
     metrics = json.loads(evaluated(run, tiny_data()).to_json(), parse_constant=pytest.fail)
-    assert list(metrics) == ["split", "rows", "seconds", "results"]
+    assert list(metrics) == ["split", "rows", "seconds", "notes", "results"]
     assert (metrics["split"], metrics["rows"]) == ("test", 18)
     assert list(metrics["results"]) == CONDITIONS
     for result in metrics["results"].values():
-        assert set(result) == {"accuracy", "macro_f1", "macro_f1_ci", "nll", "ece"}
+        assert set(result) == {"rows", "accuracy", "macro_f1", "macro_f1_ci", "nll", "ece"}
         low, high = result["macro_f1_ci"]
         assert 0 <= low <= result["macro_f1"] <= high <= 1
         assert 0 <= result["accuracy"] <= 1
@@ -56,6 +56,7 @@ def test_scores_are_those_of_scikit_learn(run: Run):
     for name, result in evaluation.results.items():
         has_all = np.all([data.pointers(m)[evaluation.rows] >= 0 for m in name.split("+")], axis=0)
         said = evaluation.probabilities[name][has_all].argmax(1)
+        assert result["rows"] == has_all.sum()
         assert result["accuracy"] == pytest.approx(accuracy_score(evaluation.label[has_all], said))
         assert result["macro_f1"] == pytest.approx(f1_score(evaluation.label[has_all], said, average="macro"))
 
@@ -183,3 +184,74 @@ def test_the_seconds_are_counted(run: Run):
     evaluation = evaluated(run, tiny_data())
     assert 0 < evaluation.seconds < 60
     assert dataclasses.replace(evaluation, seconds=1.23456).metrics()["seconds"] == 1.235
+
+
+# ----------------------------------------------------------------------------------- how far they stand apart
+
+
+def test_where_test_rows_have_labels_they_are_scored(run: Run):
+    held = held_out(run, tiny_data())
+    assert (held.split, held.notes) == ("test", ())
+    assert held.apart == "No picture, recording or speaker of these rows stands in training rows."
+
+
+def test_where_no_test_row_has_a_label_the_validation_rows_are_scored_and_it_is_said(tmp_path: Path):
+    data = tiny_data()
+    data = data.replace(label=np.where(data.split == 2, -1, data.label))
+    run = tiny_run(tmp_path / "run", data, tiny_config(epochs=1))
+    held = held_out(run, data)
+    assert held.split == "valid"
+    np.testing.assert_array_equal(held.rows, data.rows_of("valid"))
+    assert held.notes[0] == "No test row has a label: the validation rows are scored."
+    assert "calibrated" in held.notes[1]
+    with pytest.raises(InputError, match=r"'test' of tiny has no labelled rows\..* train, valid; choose"):
+        held_out(run, data, "test")
+
+
+def test_an_empty_split_is_never_advised(run: Run):
+    data = tiny_data(seed=5)
+    data = data.replace(label=np.where(data.split == 0, data.label, -1))
+    with pytest.raises(InputError, match="have some: train; choose"):
+        held_out(run, data)
+    with pytest.raises(InputError, match="Give --data with labels"):
+        held_out(run, data.replace(label=np.full_like(data.label, -1)))
+
+
+def test_rows_that_trained_and_rows_that_calibrated_are_called_so(run: Run):
+    assert held_out(run, tiny_data(), "train").apart == ""
+    assert "trained on these rows" in held_out(run, tiny_data(), "train").notes[0]
+    assert "calibrated" in held_out(run, tiny_data(), "valid").notes[0]
+
+
+def test_a_split_as_given_that_shares_speakers_is_not_said_to_keep_them_apart(tmp_path: Path):
+    """Speakers 0 and 3 have one name: who tests has trained, too."""
+    data = tiny_data()
+    group = data.groups["audio"]["speaker"]
+    same = dataclasses.replace(group, ids=np.where(group.ids == 3, 0, group.ids).astype(np.int32))
+    data = data.replace(groups={"audio": {"speaker": same}})
+    run = tiny_run(tmp_path / "run", data, tiny_config(epochs=1))
+    held = held_out(run, data)
+    assert held.apart == "No picture or recording of these rows stands in training rows."
+    shared = "18 of 18 test rows share their speaker with training rows: the scores are inflated."
+    assert held.notes == (shared,)
+
+
+def test_of_other_data_it_is_said_that_nobody_knows(run: Run):
+    held = held_out(run, tiny_data(seed=5))
+    assert "is not known" in held.apart
+    assert held.notes == ()
+
+
+def test_where_speakers_are_not_known_the_scores_say_so(run: Run):
+    data = tiny_data(groups={})
+    [note] = evaluated(run, data).notes
+    assert note.startswith("Speakers not known: expect less on new voices. ")
+    assert "group=" in note
+    assert json.loads(evaluated(run, data).to_json())["notes"] == [note]
+    assert evaluated(run, tiny_data()).notes == ()
+
+
+def test_a_model_of_pictures_is_asked_for_no_speakers(tmp_path: Path):
+    data = tiny_data(groups={})
+    run = tiny_run(tmp_path / "run", data, tiny_config(epochs=1, modalities=("image",)))
+    assert evaluated(run, data).notes == ()

@@ -101,21 +101,51 @@ def test_a_leaking_row_split_is_warned_of_in_plain_words():
     )
 
 
-def test_nothing_is_warned_of_where_nothing_is_wrong():
+def forty_rows(speakers: list[int] | None) -> Dataset:
+    """Rows that share nothing; `speakers` is a name for each recording, -1: not known."""
     random = np.random.default_rng(0)
-    info = describe(
-        some_data(
-            rows=np.stack([np.arange(40), np.arange(40)], 1).astype(np.int32),
-            contents={
-                "image": random.integers(0, 256, (40, 1, 2, 2), np.uint8),
-                "audio": random.normal(size=(40, 2, 2)).astype(np.float32),
-            },
-            label=np.arange(40) % 2,
-            split=np.repeat([TRAIN, TEST], [30, 10]).astype(np.int8),
-            groups={},
-        )
+    names = tuple(f"s{i}" for i in range(40))
+    return some_data(
+        rows=np.stack([np.arange(40), np.arange(40)], 1).astype(np.int32),
+        contents={
+            "image": random.integers(0, 256, (40, 1, 2, 2), np.uint8),
+            "audio": random.normal(size=(40, 2, 2)).astype(np.float32),
+        },
+        label=np.arange(40) % 2,
+        split=np.repeat([TRAIN, TEST], [30, 10]).astype(np.int8),
+        groups={"audio": {"speaker": Group(np.array(speakers), names)}} if speakers else {},
     )
-    assert info.warnings == ()
+
+
+def test_nothing_is_warned_of_where_nothing_is_wrong():
+    assert describe(forty_rows(list(range(40)))).warnings == ()
+
+
+@pytest.mark.parametrize(
+    ("speakers", "said"),
+    [
+        (None, "Speakers not known: expect less on new voices. "),
+        (
+            [-1] * 30 + list(range(10)),
+            "Speakers not known for 30 of 40 recordings: expect less on new voices. ",
+        ),
+    ],
+)
+def test_speakers_that_are_not_known_are_warned_of(speakers, said):
+    info = describe(forty_rows(speakers))
+    assert [w[: len(said)] for w in info.warnings] == [said]
+    assert "--columns group=" in info.warnings[0]
+
+
+def test_what_splits_do_not_share_names_only_what_is_known():
+    for speakers, said in (
+        (None, "No picture or recording "),
+        ([*range(40)], "No picture, recording or speaker "),
+    ):
+        console = Console(width=100, color_system=None)
+        with console.capture() as captured:
+            print_info(describe(forty_rows(speakers)), console)
+        assert f"{said}stands in two of these splits." in captured.get()
 
 
 @given(st.lists(st.integers(-1, 6), min_size=5, max_size=12), st.integers(1, 4))
@@ -202,16 +232,27 @@ def test_the_fields_are_json():
     assert back["warnings"] == list(info.warnings)
 
 
+@pytest.mark.parametrize("width", [60, 80, 100, 200])
 @pytest.mark.parametrize("classes", [2, 10, 300])
-def test_the_tables_fit_100_columns_and_say_everything(classes):
-    names = tuple(f"[b]c{i}" for i in range(classes))
+@pytest.mark.parametrize("name", ["[b]c{}", "a long name of a class, {}"])
+def test_the_tables_fit_the_terminal_and_say_everything(classes, width, name):
+    """12,000 rows of class 0 a split: five digits, and a comma."""
     dataset = some_data()
-    dataset = dataset.replace(spec=Spec(names, dataset.spec.image, dataset.spec.audio))
-    console = Console(width=100, color_system=None)
+    rows = np.tile(dataset.rows, (6_000, 1))
+    random = np.random.default_rng(0)
+    names = tuple(map(name.format, range(classes)))
+    dataset = dataset.replace(
+        spec=Spec(names, dataset.spec.image, dataset.spec.audio),
+        rows=rows,
+        label=np.where(np.arange(36_000) % 6 < 4, 0, random.integers(1, classes, 36_000)),
+        split=(np.arange(36_000) % 2 * 2).astype(np.int8),
+    )
+    console = Console(width=width, color_system=None)
     with console.capture() as captured:
         print_info(describe(dataset), console)
     text = captured.get()
-    assert max(map(len, text.splitlines())) <= 100
+    assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    for word in ("pets", "train", "test", "[b]c1", "speakers", "missing in train", "float32 2 x 2", "a test"):
+    for word in ("pets", "train", "test", "18,000", "12,000", "speakers", "missing in train", "float32 2 x"):
         assert word in text
+    assert names[1] in text or classes > 12

@@ -1,5 +1,6 @@
 """Words of a command line become a call, or one line that says what is wrong with them and what was meant."""
 
+import dataclasses
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -7,9 +8,9 @@ from typing import Any, Literal
 import pytest
 
 from seesay.cli import Settings, Words
-from seesay.config import Config
+from seesay.config import Config, EncoderConfig, ModelConfig, OptimConfig, PretrainConfig, SplitConfig
 from seesay.errors import ConfigError
-from seesay.options import parse
+from seesay.options import COMMON, FIELDS, field_docs, parse
 from seesay.recipes import RECIPES, recipe
 
 calls: list[dict[str, Any]] = []
@@ -180,6 +181,58 @@ def test_the_help_of_a_config_shows_the_recipes_values(
     said = capsys.readouterr().out
     assert "4321" in said
     assert "--optim.lr" in said
+
+
+def test_a_short_help_shows_the_common_fields_and_a_long_one_all_of_them(capsys: pytest.CaptureFixture[str]):
+    assert parse(COMMANDS, ["learn", "--help"]) is None
+    short = capsys.readouterr().out
+    assert parse(COMMANDS, ["learn", "--help-all"]) is None
+    long = capsys.readouterr().out
+    flags = [f"--{name.replace('_', '-')} " for name in FIELDS]
+    assert [flag for flag in flags if flag in short] == [
+        f"--{name.replace('_', '-')} " for name in FIELDS if name in COMMON
+    ]
+    assert set(COMMON) <= set(FIELDS)
+    assert [flag for flag in flags if flag not in long.replace(".no-", ".")] == []
+    assert long.index("--optim.epochs") < long.index("--model.image.kind"), "the common ones come first"
+    assert "--help-all shows every option" in short
+    assert "--help-all" not in long
+
+
+def test_a_field_that_a_short_help_hides_is_an_option_all_the_same():
+    said = refused("learn", "--out", "a", "--augment.nois", "1")
+    assert "no option --augment.nois. Did you mean '--augment.noise'?" in said
+    assert called("learn", "--out", "run", "--augment.noise", "0.5")["config"].augment.noise == 0.5
+
+
+def test_what_is_on_is_turned_off_as_the_help_says(capsys: pytest.CaptureFixture[str]):
+    assert parse(COMMANDS, ["learn", "--help-all"]) is None
+    assert "--augment.no-repair " in capsys.readouterr().out
+    assert "Did you mean '--augment.no-repair'?" in refused("learn", "--out", "a", "--augment.repair")
+    assert called("learn", "--out", "run", "--augment.no-repair")["config"].augment.repair is False
+
+
+def test_a_text_of_several_lines_is_one_paragraph(capsys: pytest.CaptureFixture[str]):
+    def long(size: int = 3) -> None:
+        """Do something that takes
+        two lines.
+
+        Args:
+            size: How large it
+                is, in metres.
+        """
+
+    assert parse({"long": long}, ["long", "--help"]) is None
+    said = capsys.readouterr().out
+    assert "Do something that takes two lines." in said
+    assert "How large it is, in metres." in said
+    assert "Args:" not in said
+
+
+def test_every_field_of_the_config_has_its_sentence():
+    assert field_docs(OptimConfig)["epochs"] == "Passes over the training rows."
+    for kind in (Config, SplitConfig, ModelConfig, EncoderConfig, OptimConfig, PretrainConfig):
+        assert list(field_docs(kind)) == [field.name for field in dataclasses.fields(kind)]
 
 
 def test_the_version_is_said(capsys: pytest.CaptureFixture[str]):

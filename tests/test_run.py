@@ -279,13 +279,19 @@ def test_a_run_goes_on_only_with_its_data(tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "config",
-    [dataclasses.replace(CONFIG, seed=1), tiny_config(epochs=4), tiny_config(3, tiny_model(fusion="concat"))],
+    ("config", "changed"),
+    [
+        (dataclasses.replace(CONFIG, seed=1), "seed was 0, now 1"),
+        (tiny_config(epochs=4), r"optim\.epochs was 3, now 4"),
+        (tiny_config(3, tiny_model(fusion="concat")), r"model\.fusion was posterior-sum, now concat"),
+    ],
     ids=["seed", "epochs", "fusion"],
 )
-def test_a_run_goes_on_only_with_its_config(tmp_path: Path, config: Any):
+def test_a_run_goes_on_only_with_its_config_and_says_what_has_changed(
+    tmp_path: Path, config: Any, changed: str
+):
     stopped = part_of(tmp_path / "run", 1)
-    with pytest.raises(OutputError, match="begun with another config"):
+    with pytest.raises(OutputError, match=rf"begun with another config: {changed}\. Give"):
         begin(tiny_data(), "tiny", config, "small", stopped.folder, resume=True)
 
 

@@ -12,8 +12,10 @@ import tyro
 
 from seesay.config import Config
 from seesay.data.source import check_inputs
-from seesay.errors import ConfigError, InputError, SeesayError
+from seesay.errors import ConfigError, InputError, SeesayError, nearest
 from seesay.options import parse
+from seesay.recipes import RECIPES
+from seesay.tables import Format
 from seesay.terminal import (
     console,
     describe_data,
@@ -21,7 +23,10 @@ from seesay.terminal import (
     print_json,
     print_prediction,
     print_scores,
+    print_table,
+    print_validation,
     progress_bar,
+    say_notes,
     tracking,
     watching,
 )
@@ -30,6 +35,7 @@ Settings = Annotated[Config, tyro.conf.arg(name="")]
 Words = tyro.conf.Positional
 Device = Literal["auto", "cpu", "cuda"]
 OnBad = Literal["stop", "skip"]
+Recipe = Annotated[str, tyro.conf.arg(metavar=f"{{{','.join(RECIPES)}}}")]
 
 
 def data_build(
@@ -53,9 +59,9 @@ def data_build(
         recordings: Folders of {label}_{speaker}_{take}.wav or {word}/{speaker}_*.wav.
         out: Folder to make.
         test_speakers: File that names the speakers who are only ever tested, one a line. Without it a fifth,
-        drawn.
+            drawn.
         rows: How many rows to train on and how many to test on; without it every picture is one (MNIST: 60000
-        10000).
+            10000).
         seed: Of the pairing.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
         seconds: Length of the clip around the word.
@@ -89,7 +95,7 @@ def data_import(
 
     Args:
         source: Kaggle or Zenodo folder, .npz, MNIST idx folder, folder of recordings, CSV or Parquet
-        manifest.
+            manifest.
         out: Folder to make.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
         seconds: Length of the clip around the word.
@@ -172,12 +178,13 @@ def train(
     data: str,
     out: Path,
     config: Settings,
-    recipe: str = "small",
+    recipe: Recipe = "small",
     columns: tuple[str, ...] = (),
     threads: int = 1,
     device: Device = "auto",
     resume: bool = False,
     overwrite: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Train a model: a run folder comes out. Any field of the config is a flag.
 
@@ -188,17 +195,21 @@ def train(
         recipe: Where the config starts from.
         columns: What your table calls our columns, as in image=photo label=class group=patient.
         threads: Processor threads. More than one pays only where as many cores are idle, and changes the last
-        digits.
+            digits.
         device: Where to compute; auto: on CUDA where there is one.
         resume: Go on with the run in the folder, if it was stopped.
         overwrite: Replace the folder if seesay made it.
+        quiet: Print nothing but the scores.
     """
     dataset = _open(data, columns)
     if Path(data).resolve().is_relative_to(out.resolve()):
         raise InputError(f"--out {out} holds the data to train on", "Choose another folder for the run.")
-    splits = _train(dataset, data, out, config, recipe, threads, device, resume, overwrite)
-    tested = (dataset.label[splits.test] >= 0).any()
-    print(f"The run lies in {out}. Next: seesay evaluate {out}{'' if tested else ' --split valid'}")
+    run, seen, splits = _train(dataset, data, out, config, recipe, threads, device, resume, overwrite, quiet)
+    print_validation(run, seen, splits)
+    if not quiet:
+        scored = any((dataset.label[splits[name]] >= 0).any() for name in ("valid", "test"))
+        then = f"evaluate {out}" if scored else f"predict {out} --data DATA --out predictions.csv"
+        print(f"Saved to {out}. Next: seesay {then}")
 
 
 def tune(
@@ -206,7 +217,7 @@ def tune(
     out: Path,
     space: str,
     config: Settings,
-    recipe: str = "small",
+    recipe: Recipe = "small",
     modality: Literal["image", "audio"] | None = None,
     trials: int | None = None,
     folds: int | None = None,
@@ -215,6 +226,7 @@ def tune(
     threads: int = 1,
     device: Device = "auto",
     json: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Search for better fields of the config: a whole grid, or as many trials as asked. The same command goes
     on.
@@ -223,7 +235,7 @@ def tune(
         data: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
         out: Folder of the search; made, or gone on with. Several processes may share it.
         space: Fields and their values, as in model.dim=32..256:log,model.fusion=concat|gated; or report, a
-        grid.
+            grid.
         config: What the recipe says, field by field: all that the space does not name.
         recipe: Where the config starts from.
         modality: Search with this one alone.
@@ -232,9 +244,10 @@ def tune(
         rows: Only so many of the rows, drawn at random within each class.
         condition: Whose macro-F1 is to be high, as in image+audio; without it the mean over all conditions.
         threads: Processor threads. More than one pays only where as many cores are idle, and changes the last
-        digits.
+            digits.
         device: Where to compute; auto: on CUDA where there is one.
         json: Print JSON.
+        quiet: Print nothing but the result.
     """
     import dataclasses
 
@@ -255,14 +268,14 @@ def tune(
     )
     found = begin(dataset, plan, out)
     try:
-        _search(found, threads, device)
+        _search(found, threads, device, quiet)
     finally:
         keep_search(found, recipe_of(recipe))
     if json:
         print_json(to_dict(found, recipe_of(recipe)))
         return
     print_search(found, console())
-    if found.best is not None:
+    if found.best is not None and not quiet:
         words = " ".join(to_dict(found, recipe_of(recipe))["best"]["flags"])
         print(f"search.csv, search.json and search.png lie in {out}")
         print(f"Next: seesay train --data {data} --recipe {recipe} --out RUN {words}")
@@ -271,27 +284,78 @@ def tune(
 def evaluate(
     run: Words[Path],
     data: str | None = None,
-    split: Literal["train", "valid", "test"] = "test",
+    split: Literal["train", "valid", "test"] | None = None,
     columns: tuple[str, ...] = (),
+    format: Format = "table",
     json: bool = False,
+    quiet: bool = False,
 ) -> None:
-    """Score a run on rows it has not seen: every condition, with intervals; figures and a model card.
+    """Score a run on held-out rows: every condition, with intervals; figures and a model card.
 
     Args:
         run: Run folder.
         data: Data set; without it the one that the run was trained on.
-        split: Which rows.
+        split: Which rows; without it test, or valid where no test row has a label.
         columns: What your table calls our columns, as in image=photo label=class group=patient.
+        format: How the table is printed.
         json: Print JSON.
+        quiet: Print nothing but the scores.
     """
     from seesay.learn.run import Run
 
-    evaluation = _evaluate(run, _open(data or _trained_on(Run.open(run)), columns), split)
+    evaluation = _evaluate(run, _open(data or _trained_on(Run.open(run)), columns), split, quiet)
     if json:
         print_json(evaluation.metrics())
-    else:
-        print_scores(evaluation)
-        print(f"Figures and metrics.json lie in {run}")
+        return
+    print_scores(evaluation, format)
+    if not quiet and format == "table":
+        print(f"Figures, metrics.json and a model card: {run}")
+
+
+def compare(
+    runs: Words[tuple[str, ...]],
+    data: str | None = None,
+    split: Literal["train", "valid", "test"] | None = None,
+    condition: str | None = None,
+    seed: int = 0,
+    format: Format = "table",
+    json: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Compare models on the same rows: is one better, or was it chance? Every pair, every condition.
+
+    Args:
+        runs: Two or more run folders, or files of probabilities that another program made: .npy of
+            (rows, classes), or .csv with a column per class.
+        data: Data set; without it the one that the first run was trained on.
+        split: Which rows; without it test, or valid where no test row has a label.
+        condition: Compare on this one alone, as in image; files stand for it. Without it all that two have in
+            common; files stand for all modalities together.
+        seed: Of the bootstrap.
+        format: How the table is printed.
+        json: Print JSON.
+        quiet: Print nothing but the result.
+    """
+    from seesay.measure.compare import compare, sentences, table_of
+
+    sides, dataset, held = _sides(runs, data, split, condition)
+    pairs, notes = compare(sides, dataset, held.rows, seed)
+    said = [*held.notes, *notes, INDEPENDENT]
+    if json:
+        found = {"data": dataset.name, "split": held.split, "notes": said, "sentences": sentences(pairs)}
+        print_json({**found, "pairs": [pair.to_dict() for pair in pairs]})
+        return
+    print_table(table_of(pairs), format, f"{len(held.rows):,} rows of {held.split} of {dataset.name}")
+    if format == "table":
+        print("\n".join(sentences(pairs)))
+    if not quiet:
+        say_notes(said)
+
+
+INDEPENDENT = (
+    "The p of macro-F1 is a paired bootstrap over groups. The p of accuracy is McNemar's exact test, which "
+    "takes rows as independent: where speakers or recordings repeat, it is too small."
+)
 
 
 def predict(
@@ -447,7 +511,13 @@ def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> N
 
 
 def reproduce(
-    data: str, out: Path, seeds: int = 1, search: bool = False, rows: int = 10_000, overwrite: bool = False
+    data: str,
+    out: Path,
+    seeds: int = 1,
+    search: bool = False,
+    rows: int = 10_000,
+    overwrite: bool = False,
+    quiet: bool = False,
 ) -> None:
     """Reproduce the report: its models on a random row split and on one without leaks, figures and numbers.
 
@@ -458,6 +528,7 @@ def reproduce(
         search: Search the report's grid by cross-validation as well.
         rows: At most so many distinct pictures, recordings and pairs in the pictures of encodings.
         overwrite: Replace the folder if seesay made it.
+        quiet: Print nothing but the scores.
     """
     from seesay.data.layouts import open_data
     from seesay.measure.report_page import scores_table
@@ -466,14 +537,14 @@ def reproduce(
     dataset = open_data(data)
     plan = Plan(dataset, data, out, configs_for(dataset), seeds, search, rows)
     for line in reproduce(plan, overwrite):
-        if sys.stderr.isatty():
-            print(line, file=sys.stderr)
+        if not quiet:
+            print(line, file=sys.stderr, flush=True)
     print(scores_table(json.loads((out / "report.json").read_text())))
     print(f"Figures, seconds and all else: {out}/report.md")
 
 
 def demo(out: Path = Path("demo"), seed: int = 0) -> None:
-    """Train on the embedded digits, evaluate on voices and writers never met, and show what came out.
+    """Train on the embedded digits, evaluate on held-out voices and writers, and show what came out.
 
     Args:
         out: Run folder to make; an earlier demo is replaced.
@@ -501,6 +572,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "train": train,
     "tune": tune,
     "evaluate": evaluate,
+    "compare": compare,
     "predict": predict,
     "export": export,
     "embed": embed,
@@ -574,9 +646,10 @@ def _train(
     device: Device,
     resume: bool,
     overwrite: bool,
+    quiet: bool = False,
 ) -> Any:
-    """Trains a run, with a progress bar, and returns its splits; one Ctrl-C ends it after the batch at hand
-    and leaves a run that can be used."""
+    """Trains a run, with a progress bar or a line an epoch, and returns it with the data as it sees them and
+    its splits; one Ctrl-C ends it after the batch at hand and leaves a run that can be used."""
     import torch
 
     from seesay.learn.defaults import facts_of, said
@@ -586,25 +659,25 @@ def _train(
     _use(threads)
     run, data, splits = begin(data, source, config, recipe, out, overwrite, resume)
     torch.set_num_threads(run.threads)  # a resumed run goes on with as many as it began with
-    for note in splits.notes:
-        print(f"Note: {note}", file=sys.stderr)
-    if run.finished:
-        print(f"{out} is finished already")
-    for line in said(run.config, facts_of(data, splits.train, splits.valid)):
-        print(line, file=sys.stderr)
-    with watching(run.config, len(splits.train), len(data.modalities)) as watch:
+    if not quiet:
+        say_notes(splits.notes)
+        if run.finished:
+            print(f"{out} is finished already", file=sys.stderr)
+        for line in said(run.config, facts_of(data, splits.train, splits.valid)):
+            print(line, file=sys.stderr)
+    with watching(run.config, len(splits.train), len(data.modalities), quiet) as watch:
         for epoch in train(run, data, splits, watch, place):
             watch.say(epoch)
     if watch.stopped:
         usable = f"{out} can be used as it is" if run.epochs() else f"{out} is not a model yet"
-        print(f"Stopped. {usable}; go on with --resume", file=sys.stderr)
+        print(f"Stopped. {usable}; resume with --resume", file=sys.stderr)
         raise KeyboardInterrupt
-    return splits
+    return run, data, splits
 
 
-def _search(found: Any, threads: int, device: Device) -> None:
-    """Works at a search until no trial is left, with a progress bar. Ctrl-C loses no fold that is
-    finished."""
+def _search(found: Any, threads: int, device: Device, quiet: bool) -> None:
+    """Works at a search until no trial is left, with a progress bar or a line a trial. Ctrl-C loses no fold
+    that is finished."""
     import optuna
 
     from seesay.learn.tune import search
@@ -617,9 +690,9 @@ def _search(found: Any, threads: int, device: Device) -> None:
     def done() -> int:
         return sum(trial.state != "running" for trial in found.study.trials())
 
-    if before := done():
+    if (before := done()) and not quiet:
         print(f"{found.study.folder}: going on with {before} of {total} trials done", file=sys.stderr)
-    with progress_bar() as progress:
+    with progress_bar(quiet) as progress:
         task = progress.add_task("searching", total=total * folds)
         try:
             for trial in search(found, place):
@@ -629,7 +702,10 @@ def _search(found: Any, threads: int, device: Device) -> None:
                     else f", best {found.best.mean(condition=found.plan.condition):.4f}"
                 )
                 ended = sum(folds if t.state != "running" else len(t.folds) for t in found.study.trials())
-                progress.update(task, description=f"trial {trial.number + 1}/{total}{best}", completed=ended)
+                text = f"trial {trial.number + 1}/{total}"
+                progress.update(task, description=text, completed=ended)
+                if trial.state in ("done", "pruned"):
+                    progress.tell(f"{text}{best}")
         except KeyboardInterrupt:
             print(f"Stopped with {done()} of {total} trials done. The same command goes on.", file=sys.stderr)
             raise
@@ -638,18 +714,55 @@ def _search(found: Any, threads: int, device: Device) -> None:
         raise ConfigError(f"none of the {done()} trials could be trained: {error}")
 
 
-def _evaluate(folder: Path, data: Any, split: str) -> Any:
+def _evaluate(folder: Path, data: Any, split: str | None, quiet: bool = False) -> Any:
+    """Scores a run, keeps scores, figures and card in it, and says what makes the scores say less."""
     from seesay.learn.run import Run
     from seesay.measure.card import keep
-    from seesay.measure.evaluate import evaluate, rows_for
+    from seesay.measure.evaluate import evaluate, held_out
     from seesay.serve.predict import check_fits
 
     run = Run.open(folder)
     check_fits(run.spec, data)
-    model = run.model()
-    evaluation = evaluate(model, data, rows_for(run, data, split), split)
+    model, held = run.model(), held_out(run, data, split)
+    evaluation = evaluate(model, data, held.rows, held.split, apart=held.apart, notes=held.notes)
     keep(run, model, data, evaluation)
+    if not quiet:
+        say_notes(evaluation.notes)
     return evaluation
+
+
+def _sides(runs: tuple[str, ...], data: str | None, split: str | None, condition: str | None) -> Any:
+    """What each run or file says of the same rows, the data set, and which rows they are."""
+    from seesay.config import condition as condition_of
+    from seesay.data.layouts import open_data
+    from seesay.learn.run import Run
+    from seesay.measure.compare import Side, held_out_alike
+    from seesay.measure.evaluate import predictions_of
+    from seesay.measure.outside import SUFFIXES, read_side
+    from seesay.serve.predict import check_fits
+
+    if len(set(runs)) < 2 or len(set(runs)) < len(runs):
+        raise InputError(f"expected two or more different runs to compare, got {', '.join(runs) or 'none'}")
+    files = [name for name in runs if Path(name).suffix in SUFFIXES and not Path(name).is_dir()]
+    opened = {name: Run.open(name) for name in runs if name not in files}
+    if data is None and not opened:
+        raise InputError("probabilities from files have no labels", "Say which data set with --data.")
+    dataset = open_data(data or _trained_on(next(iter(opened.values()))))
+    for run in opened.values():
+        check_fits(run.spec, dataset)
+    held = held_out_alike(opened, dataset, split)
+    wanted = condition or condition_of(dataset.modalities)
+    ends = [Path(name).name for name in runs]
+    sides = []
+    for name, short in zip(runs, ends if len(set(ends)) == len(ends) else runs, strict=True):
+        if name in files:
+            sides.append(read_side(Path(name), dataset, held.rows, wanted, short))
+            continue
+        said = predictions_of(opened[name].model(), dataset, held.rows)
+        if condition and condition not in said:
+            raise InputError(f"{name} says nothing of {condition!r}", nearest(condition, list(said)))
+        sides.append(Side(short, {c: p for c, p in said.items() if condition in (None, c)}))
+    return sides, dataset, held
 
 
 def _trained_on(run: Any) -> str:

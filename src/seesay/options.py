@@ -4,6 +4,7 @@ help.
 tyro makes the flags from the types. Here its boxes of errors become one line with the nearest match.
 """
 
+import ast
 import contextlib
 import dataclasses
 import functools
@@ -11,8 +12,9 @@ import inspect
 import io
 import re
 import textwrap
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
+from typing import Annotated, Any, get_type_hints
 
 import tyro
 
@@ -38,16 +40,48 @@ def parse(commands: Mapping[str, Callable[..., int | None]], arguments: list[str
         print(_overview(commands, arguments[0] if arguments and not arguments[0].startswith("-") else ""))
         return None
     command = _with_recipe(commands[name], rest)
-    said = io.StringIO()
+    arguments = ["--help" if word == ALL else word for word in rest]
+    asked, said = "--help" in arguments or "-h" in arguments, io.StringIO()
+    brief = asked and _has_config(command) and ALL not in rest
+    shown = _spread(command, COMMON if brief else ALL_FIELDS) if asked else command
     try:
         with contextlib.redirect_stderr(said):
             return tyro.cli(
-                _deferred(command), args=rest, prog=f"seesay {name}", config=(tyro.conf.FlagCreatePairsOff,)
+                _deferred(shown),
+                args=arguments,
+                prog=f"seesay {name}",
+                config=(tyro.conf.FlagCreatePairsOff,),
             )
     except SystemExit as exit:
         if exit.code in (0, None):
+            if brief:
+                print(f"seesay {name} {ALL} shows every option: each field of the config is one.")
             return None
         raise ConfigError(*_short(said.getvalue(), name, _flags(command))) from None
+
+
+ALL = "--help-all"
+
+
+def _fields(kind: Any, prefix: str = "") -> list[str]:
+    """The dotted names of all fields of a config."""
+    names = []
+    for field in dataclasses.fields(kind):
+        inner = field.default
+        inside = dataclasses.is_dataclass(inner)
+        names += _fields(type(inner), f"{prefix}{field.name}.") if inside else [prefix + field.name]
+    return names
+
+
+FIELDS = _fields(Config)
+
+COMMON = (
+    "seed", "modalities", "split.by", "split.valid", "split.seed", "model.fusion", "model.dim",
+    "optim.epochs", "optim.batch", "optim.lr", "optim.weight_decay", "optim.keep",
+)  # fmt: skip
+"""Fields of the config that `--help` shows; all of them are behind `--help-all`, these first."""
+
+ALL_FIELDS = (*COMMON, *(name for name in FIELDS if name not in COMMON))
 
 
 def _command(commands: Mapping[str, Any], arguments: list[str]) -> tuple[str | None, list[str]]:
@@ -81,16 +115,86 @@ def _overview(commands: Mapping[str, Callable[..., int | None]], family: str) ->
 
 def _with_recipe(command: Callable[..., int | None], arguments: list[str]) -> Callable[..., int | None]:
     """A command that takes a config starts from the recipe that the arguments name."""
-    parameters = inspect.signature(command).parameters
-    if "config" not in parameters:
+    if not _has_config(command):
         return command
-    name = parameters["recipe"].default
+    name = inspect.signature(command).parameters["recipe"].default
     for i, word in enumerate(arguments):
         if word == "--recipe" and i + 1 < len(arguments):
             name = arguments[i + 1]
         elif word.startswith("--recipe="):
             name = word.removeprefix("--recipe=")
     return functools.partial(command, config=recipe(name))
+
+
+def _has_config(command: Callable[..., int | None]) -> bool:
+    return "config" in inspect.signature(command).parameters
+
+
+def _spread(command: Callable[..., int | None], names: Sequence[str]) -> Callable[..., int | None]:
+    """The command as its help shows it: its own options, then these fields of its config, if it takes one."""
+    parameters = dict(inspect.signature(command).parameters)
+    config = parameters.pop("config", None)
+    fields = [] if config is None else [_field_option(config.default, name) for name in names]
+    shown = [*parameters.values(), *fields]
+    shown = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in shown]
+
+    def spread(**_: Any) -> None:
+        raise AssertionError("a help is never called")
+
+    spread.__doc__ = _doc(command)
+    spread.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
+    vars(spread)["__signature__"] = inspect.Signature(shown)
+    return spread
+
+
+def _doc(command: Callable[..., int | None]) -> str:
+    """What a command says of itself, each paragraph and each option in one line: tyro keeps line breaks."""
+    written = command.func if isinstance(command, functools.partial) else command
+    first, args, options = (inspect.getdoc(written) or "").partition("\n\nArgs:\n")
+    return " ".join(first.split()) + args + re.sub(r"\n {8,}", " ", options)
+
+
+def _field_option(config: Any, name: str) -> inspect.Parameter:
+    """A field of the config, by its dotted name, as an option with its default and its help."""
+    owner, last, value = _field(config, name)
+    off, help = value is True, field_docs(type(owner))[last]
+    flag = tyro.conf.arg(name=_flag(config, name), help=f"Turns off: {help}" if off else help)
+    hint: Any = bool if off else get_type_hints(type(owner))[last]
+    annotated: Any = Annotated  # type checkers take what stands in its brackets for a type
+    return inspect.Parameter(
+        name.replace(".", "_"),
+        inspect.Parameter.KEYWORD_ONLY,
+        default=False if off else value,
+        annotation=annotated[hint, flag],
+    )
+
+
+def _field(config: Any, name: str) -> tuple[Any, str, Any]:
+    """Of a dotted name: the dataclass that has the field, its name there, its value."""
+    *path, last = name.split(".")
+    for part in path:
+        config = getattr(config, part)
+    return config, last, getattr(config, last)
+
+
+def _flag(config: Any, name: str) -> str:
+    """The option of a field, without its dashes. What is on can only be turned off."""
+    *path, last = name.replace("_", "-").split(".")
+    return ".".join([*path, f"no-{last}" if _field(config, name)[2] is True else last])
+
+
+def field_docs(kind: type) -> dict[str, str]:
+    """The sentence under each field of a dataclass."""
+    [definition] = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
+    body = definition.body if isinstance(definition, ast.ClassDef) else []
+    return {
+        field.target.id: " ".join(str(doc.value.value).split())
+        for field, doc in pairwise(body)
+        if isinstance(field, ast.AnnAssign)
+        and isinstance(field.target, ast.Name)
+        and isinstance(doc, ast.Expr)
+        and isinstance(doc.value, ast.Constant)
+    }
 
 
 def _deferred(command: Callable[..., int | None]) -> Callable[..., Call]:
@@ -107,20 +211,11 @@ def _deferred(command: Callable[..., int | None]) -> Callable[..., Call]:
 def _flags(command: Callable[..., int | None]) -> list[str]:
     """Every option the command has."""
     flags = []
-    for name in inspect.signature(command).parameters:
-        flags += _fields(Config) if name == "config" else [f"--{name.replace('_', '-')}"]
+    for name, parameter in inspect.signature(command).parameters.items():
+        config = parameter.default
+        own = [_flag(config, field) for field in FIELDS] if name == "config" else [name.replace("_", "-")]
+        flags += [f"--{each}" for each in own]
     return flags
-
-
-def _fields(kind: Any, prefix: str = "--") -> list[str]:
-    names = []
-    for field in dataclasses.fields(kind):
-        inner = field.default
-        if dataclasses.is_dataclass(inner):
-            names += _fields(type(inner), f"{prefix}{field.name}.")
-        else:
-            names.append(prefix + field.name.replace("_", "-"))
-    return names
 
 
 def _short(box: str, name: str, flags: list[str]) -> tuple[str, str]:

@@ -1,14 +1,16 @@
-"""What a person sees while a command works and when it is done: bars where the output is a terminal, tables,
-JSON."""
+"""What a person sees while a command works and when it is done: bars where the output is a terminal, lines
+where it is not, tables, JSON."""
 
 import contextlib
 import json
 import signal
+import sys
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 from seesay.config import Config
+from seesay.tables import Format, Rows, show, written
 
 
 class Watch:
@@ -28,15 +30,16 @@ class Watch:
             self.progress.advance(self.task)
 
     def say(self, epoch: Any) -> None:
-        """Writes loss and scores beside the bar; the losses of autoencoders stay above it."""
+        """Loss and scores below the bar, or as a line of their own; those of autoencoders stay above it."""
         from seesay.learn.pretrain import Reconstruction
 
         if isinstance(epoch, Reconstruction):
-            self.progress.console.print(str(epoch))
+            self.progress.tell(str(epoch), stays=True)
             return
         scores = "  ".join(f"{name} {score:.4f}" for name, score in epoch.scores.items())
-        text = f"epoch {epoch.number}/{self.epochs}  loss {epoch.loss:.4f}  {scores}"
-        self.progress.update(self.task, description=text)
+        number = f"epoch {epoch.number}/{self.epochs}"
+        self.progress.tell(f"{number}  loss {epoch.loss:.4f}  {scores}".rstrip())
+        self.progress.update(self.task, description=number)
 
     def stop(self, *_: Any) -> None:
         """The first interrupt asks; the second insists."""
@@ -46,9 +49,9 @@ class Watch:
 
 
 @contextlib.contextmanager
-def watching(config: Config, rows: int, modalities: int) -> Generator[Watch]:
-    """A progress bar with loss, scores and the time left; nothing where the output is not a terminal."""
-    with progress_bar() as progress:
+def watching(config: Config, rows: int, modalities: int, quiet: bool = False) -> Generator[Watch]:
+    """A progress bar with loss, scores and the time left; where stderr is no terminal, a line an epoch."""
+    with progress_bar(quiet) as progress:
         watch = Watch(progress, config, rows, modalities)
         before = signal.signal(signal.SIGINT, watch.stop)
         try:
@@ -64,13 +67,34 @@ def tracking() -> Generator[Callable[[Iterable[Any], str], Iterable[Any]]]:
         yield lambda items, description: progress.track(items, description=description)
 
 
-def progress_bar() -> Any:
+def progress_bar(quiet: bool = False) -> Any:
+    """Bars on stderr, which take what width there is, and `tell`: a line below them. Where stderr is no
+    terminal there are no bars, and the lines stand one below the other; `quiet`: nothing at all."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+    from rich.table import Column
+    from rich.text import Text
+
+    class Bars(Progress):
+        last = ""
+
+        def get_renderables(self) -> Iterable[Any]:
+            yield self.make_tasks_table(self.tasks)
+            yield Text(self.last)
+
+        def tell(self, line: str, stays: bool = False) -> None:
+            if quiet:
+                return
+            if self.disable or stays:
+                self.console.print(Text(line), soft_wrap=True)
+            else:
+                self.last = line
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, console=console, disable=not console.is_terminal, transient=True)
+    text = TextColumn("{task.description}", markup=False)
+    ends = (kind(table_column=Column(no_wrap=True)) for kind in (MofNCompleteColumn, TimeRemainingColumn))
+    columns = (text, BarColumn(bar_width=None), *ends)
+    return Bars(*columns, console=console, disable=quiet or not console.is_terminal, transient=True)
 
 
 def console() -> Any:
@@ -94,42 +118,63 @@ def describe_data(data: Any, folder: Path) -> None:
         print(line)
 
 
+def say_notes(notes: Iterable[str]) -> None:
+    """What to know beside the result, on stderr, so that a pipe has the result alone."""
+    for note in notes:
+        print(f"Note: {note}", file=sys.stderr)
+
+
 def print_json(values: Any) -> None:
     print(json.dumps(values, indent=2))
 
 
-def print_scores(evaluation: Any) -> None:
-    from rich.table import Table
-
-    table = Table(title=f"{len(evaluation.rows):,} rows of {evaluation.split}", title_justify="left")
-    for name in ("condition", "accuracy", "macro-F1", "95 % interval", "NLL", "ECE"):
-        table.add_column(name, justify="left" if name == "condition" else "right")
+def print_scores(evaluation: Any, kind: Format = "table") -> None:
+    """The scores of each condition; the number of rows is that of the rows that have all its modalities."""
+    rows = [["condition", "rows", "accuracy", "macro-F1", "95 % interval", "NLL", "ECE"]]
     for name, result in evaluation.results.items():
         low, high = result["macro_f1_ci"]
-        numbers = [f"{result[key]:.4f}" for key in ("accuracy", "macro_f1", "nll", "ece")]
-        table.add_row(name, *numbers[:2], f"{low:.4f} to {high:.4f}", *numbers[2:])
-    console().print(table)
+        accuracy, f1, nll, ece = (f"{result[key]:.4f}" for key in ("accuracy", "macro_f1", "nll", "ece"))
+        rows.append([name, f"{result['rows']:,}", accuracy, f1, f"{low:.4f} to {high:.4f}", nll, ece])
+    print_table(rows, kind, f"{len(evaluation.rows):,} rows of {evaluation.split}")
+
+
+def print_table(rows: Rows, kind: Format, title: str = "") -> None:
+    """A table for the eye, or as a text to be copied, which has no title."""
+    if kind == "table":
+        show(rows, console(), title)
+    else:
+        print(written(rows, kind))
+
+
+def print_validation(run: Any, data: Any, splits: Any) -> None:
+    """How the epoch that the run keeps scored on the validation rows, by condition."""
+    scores = [epoch["scores"] for epoch in run.epochs() if epoch["scores"]]
+    if not scores:
+        print("There are no validation rows, so there are no scores yet.")
+        return
+    best = run.config.optim.keep == "best"
+    kept = max(scores, key=lambda each: sum(each.values()) / len(each)) if best else scores[-1]
+    rows = [["condition", "rows", "macro-F1"]]
+    for name, score in kept.items():
+        have = [data.pointers(modality)[splits.valid] >= 0 for modality in name.split("+")]
+        rows.append([name, f"{sum(map(all, zip(*have, strict=True))):,}", f"{score:.4f}"])
+    print_table(rows, "table", f"{len(splits.valid):,} validation rows")
 
 
 def print_embedding(views: Any) -> None:
-    from rich.table import Table
-
-    table = Table(title="Encodings of distinct contents", title_justify="left")
-    for name in ("", *views):
-        table.add_column(name, justify="right" if name else "left")
-    table.add_row("distinct contents", *(f"{view['distinct']:,}" for view in views.values()))
-    table.add_row("of rows", *(f"{view['rows']:,}" for view in views.values()), end_section=True)
+    rows = [["", *views]]
+    rows.append(["distinct contents", *(f"{view['distinct']:,}" for view in views.values())])
+    rows.append(["of rows", *(f"{view['rows']:,}" for view in views.values())])
     for kind, title in (
         ("kmeans_on_picture", "k-means of the picture"),
         ("kmeans_on_encodings", "of encodings"),
     ):
         for measure, word in EMBEDDING_WORDS.items():
-            numbers = (f"{view[kind][measure]:.3f}" for view in views.values())
-            table.add_row(f"{title}: {word}", *numbers, end_section=measure == "silhouette")
+            rows.append([f"{title}: {word}", *(f"{view[kind][measure]:.3f}" for view in views.values())])
     for measure, word in (("knn_accuracy", "5 nearest neighbours"), ("linear_accuracy", "linear probe")):
         if all(view["probe"] for view in views.values()):
-            table.add_row(f"{word}: accuracy", *(f"{view['probe'][measure]:.4f}" for view in views.values()))
-    console().print(table)
+            rows.append([f"{word}: accuracy", *(f"{view['probe'][measure]:.4f}" for view in views.values())])
+    print_table(rows, "table", "Encodings of distinct contents")
 
 
 EMBEDDING_WORDS = {

@@ -116,7 +116,7 @@ def progress_bars() -> Generator[Progress, None, None]:
     console = Console(stderr=True)
     columns = (
         rich_progress.TextColumn("{task.description}"),
-        rich_progress.BarColumn(),
+        rich_progress.BarColumn(bar_width=None),
         rich_progress.DownloadColumn(),
         rich_progress.TransferSpeedColumn(),
         rich_progress.TimeRemainingColumn(),

@@ -51,6 +51,27 @@ def of_content(ids: np.ndarray, pointers: np.ndarray) -> np.ndarray:
     return np.where(pointers == MISSING, MISSING, ids[pointers])
 
 
+def unknown_speakers(dataset: Dataset) -> tuple[int, int]:
+    """How many recordings have no known group, such as a speaker, and how many recordings there are."""
+    if "audio" not in dataset.modalities:
+        return 0, 0
+    known = np.zeros(len(dataset.contents["audio"]), bool)
+    for group in dataset.groups.get("audio", {}).values():
+        known |= np.asarray(group.ids) != MISSING
+    return int((~known).sum()), len(known)
+
+
+def says_speakers(unknown: int, recordings: int) -> tuple[str, ...]:
+    """What to expect where speakers are not known, and what to do about it; nothing where all are."""
+    if not unknown:
+        return ()
+    of = "" if unknown == recordings else f" for {unknown:,} of {recordings:,} recordings"
+    return (
+        f"Speakers not known{of}: expect less on new voices. To name them, give the table a column "
+        "`speaker`, or data import --columns group=COLUMN.",
+    )
+
+
 def components(dataset: Dataset, rows: np.ndarray | None = None, groups: bool = True) -> np.ndarray:
     """(n,) int64: rows of one number share a content or a group, directly or through others of `rows`.
     Without `groups` contents alone tie them."""

@@ -17,7 +17,7 @@ import numpy as np
 from seesay.config import Modality
 from seesay.data.columns import listed
 from seesay.data.dataset import MISSING, SPLITS, Dataset
-from seesay.data.groups import sharing, ties
+from seesay.data.groups import says_speakers, sharing, ties, unknown_speakers
 from seesay.data.splits import Leak, leaks, stored
 
 PART = 0.2  # share of the rows that a random split is imagined to hold out, as most notebooks do
@@ -56,6 +56,8 @@ class Contents:
     """Rows of the content that has most."""
     groups: Mapping[str, int]
     """How many speakers (...) its contents have."""
+    ungrouped: int
+    """Recordings that have no known speaker or other group; of pictures this is not asked."""
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,7 @@ def _contents(dataset: Dataset, modality: Modality, members: Mapping[str, np.nda
             name: len(np.setdiff1d(group.ids, [MISSING]))
             for name, group in dataset.groups.get(modality, {}).items()
         },
+        ungrouped=unknown_speakers(dataset)[0] if modality == "audio" else 0,
         **values,
     )
 
@@ -192,6 +195,9 @@ def _warnings(info: Info) -> Iterator[str]:
     yield from says_left_out(info.left_out)
     yield from (_says_shared(leak) for leak in info.shared)
     yield from _says_drawn(info.drawn_by_row)
+    if "audio" in info.modalities:
+        audio = info.modalities["audio"]
+        yield from says_speakers(audio.ungrouped, audio.contents)
     yield from _says_balance(info)
     for modality, table in info.modalities.items():
         of = f"of the {table.contents:,} {NOUNS[modality]}s"
@@ -212,7 +218,7 @@ def says_left_out(reasons: Mapping[str, int]) -> Iterator[str]:
 def _says_shared(leak: Leak) -> str:
     (one, other), (a, b) = leak.splits, leak.rows
     return (
-        f"{one.capitalize()} and {other} share {_noun(leak.what)}s: {a:,} {one} rows and {b:,} {other} rows "
+        f"{one.capitalize()} and {other} share {noun(leak.what)}s: {a:,} {one} rows and {b:,} {other} rows "
         f"have one that stands in both. Scores on {other} are inflated."
     )
 
@@ -221,7 +227,7 @@ def _says_drawn(drawn: Sequence[Drawn]) -> Iterator[str]:
     harm = [d for d in drawn if d.leaking >= HARMLESS]
     if harm:
         parts = (
-            f"{_percent(d.sharing)} of the rows share their {_noun(d.what)} with another row, and of a "
+            f"{_percent(d.sharing)} of the rows share their {noun(d.what)} with another row, and of a "
             f"validation set drawn by row {_percent(d.leaking)} would find theirs in training."
             for d in harm
         )
@@ -245,10 +251,16 @@ def _says_balance(info: Info) -> Iterator[str]:
             yield f"{rows:,} {name} rows have no label: they {fate}."
 
 
-def _noun(what: str) -> str:
+def noun(what: str) -> str:
     """`recording` for `audio content`, `speaker` for `audio speaker`."""
     modality, name = what.split(" ", 1)
     return NOUNS[modality] if name == "content" else name
+
+
+def either(names: Sequence[str]) -> str:
+    """`picture, recording or speaker`."""
+    *first, last = names
+    return f"{', '.join(first)} or {last}" if first else last
 
 
 def _are(count: int) -> str:

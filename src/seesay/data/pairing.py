@@ -18,6 +18,7 @@ from seesay.data.cells import composed
 from seesay.data.columns import dataset_from, listed
 from seesay.data.contents import USUAL, Reading, Track, audio_contents, silent
 from seesay.data.dataset import MISSING, SPLITS, Dataset, Group
+from seesay.data.groups import unknown_speakers
 from seesay.data.manifest import WORDS, Recording
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, split, stored
@@ -247,6 +248,8 @@ def _used(seen: Dataset, heard: Dataset, pointers: np.ndarray) -> Dataset:
 def _sources(seen: Dataset, heard: Dataset, seed: int) -> tuple[str, ...]:
     drawn = (
         f"pairs: each picture with a recording of its class, drawn at random, seed {seed}; every recording "
-        "is used once before any is repeated; no speaker is on both sides"
+        "is used once before any is repeated"
     )
+    if not unknown_speakers(heard)[0]:
+        drawn += "; no speaker is on both sides"
     return (*seen.sources, *heard.sources, drawn)

@@ -24,6 +24,7 @@ from torch import Tensor
 
 from seesay.config import Config, Modality, Spec, from_dict
 from seesay.data.dataset import Dataset
+from seesay.data.groups import says_speakers, unknown_speakers
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, split
 from seesay.errors import InputError, OutputError
@@ -31,6 +32,7 @@ from seesay.files import make_way, new_file, writing
 from seesay.learn.cross_fit import cross_fit, from_tensors, to_tensors
 from seesay.learn.defaults import facts_of, learned_prior, settled, settled_split
 from seesay.learn.pretrain import Pretraining, Reconstruction, pretrain
+from seesay.learn.space import changes
 from seesay.learn.train import Epoch, Watch, check_rows, fit
 from seesay.model.autoencoder import Autoencoder
 from seesay.model.calibration import HeldOut
@@ -65,6 +67,9 @@ class Run:
     @staticmethod
     def create(run: "Run", overwrite: bool = False) -> "Run":
         """Makes the folder and writes `config.json`. It exists and `overwrite` is false: OutputError."""
+        if not overwrite and (run.folder / "config.json").is_file():
+            remedy = "Add --resume to resume that run, --overwrite to replace it, or give another --out."
+            raise OutputError(f"{run.folder} exists already", remedy)
         make_way(run.folder, overwrite)
         card = {"seesay": version("seesay"), **dataclasses.asdict(run), "environment": environment()}
         del card["folder"]
@@ -211,8 +216,10 @@ def check_same(run: Run, config: Config, fingerprint: str) -> None:
             f"{run.folder} was trained on other rows than these", "Give the same data, or another --out."
         )
     if run.config != config:
+        changed = changes(dataclasses.asdict(run.config), dataclasses.asdict(config))
         raise OutputError(
-            f"{run.folder} was begun with another config", "Drop the changed fields, or give another --out."
+            f"{run.folder} was begun with another config: {changed}",
+            "Give the same config, or another --out.",
         )
 
 
@@ -257,6 +264,9 @@ def begin(
     config = settled(config, facts_of(data, splits.train, splits.valid))
     fingerprint = digest(data, splits.train)
     data = normalised(data.only(*config.modalities or data.modalities), splits.train)
+    if config.split.by == "group":
+        said = says_speakers(*unknown_speakers(data))
+        splits = dataclasses.replace(splits, notes=(*splits.notes, *said))
     if resume and (folder / "config.json").is_file():
         run = Run.open(folder)
         check_same(run, config, fingerprint)

@@ -23,7 +23,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from seesay.errors import InputError, OutputError
 from seesay.files import writing
-from seesay.learn.space import Choices, Range, Space, Value, flat
+from seesay.learn.space import Choices, Range, Space, Value, changes
 from seesay.learn.trial import Fold, State, Trial
 
 STUDY = "study.db"
@@ -256,14 +256,7 @@ def _check_folder(folder: Path) -> None:
 
 def _check_same(folder: Path, noted: Mapping[str, Any], asked: Mapping[str, Any]) -> None:
     """OutputError that names the first differences between what was searched and what is asked for."""
-    before, now = flat(noted), flat(asked)
-    names = [name for name in dict.fromkeys([*before, *now]) if before.get(name) != now.get(name)]
-    if names:
-        told = [
-            f"{name} was {before.get(name, 'not there')}, now {now.get(name, 'not there')}" for name in names
-        ]
-        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    if changed := changes(noted, asked):
         raise OutputError(
-            f"{folder} is another search: {'; '.join(told[:3])}{more}",
-            "Ask for the same, or give another --out.",
+            f"{folder} is another search: {changed}", "Ask for the same, or give another --out."
         )

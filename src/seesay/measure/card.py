@@ -8,6 +8,7 @@ import torch
 
 from seesay.config import Condition, Spec
 from seesay.data.dataset import Dataset
+from seesay.data.info import NOUNS
 from seesay.learn.run import Run
 from seesay.measure import plots
 from seesay.measure.evaluate import Evaluation
@@ -85,6 +86,7 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
         "classes": ", ".join(spec.classes),
         "reads": " and ".join(_reads(spec, modality) for modality in spec.modalities),
         "scores": "\n".join(_score_line(name, result) for name, result in evaluation.results.items()),
+        "contents": " and ".join(f"{NOUNS[m]}s" for m in spec.modalities),
         "split": evaluation.split,
         "rows": f"{len(evaluation.rows):,}",
         "measured": measured,
@@ -94,17 +96,14 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
         "epochs": len(run.epochs()),
         "fusion": config.model.fusion,
         "n": len(spec.classes),
-        "by": SPLIT_SENTENCES[config.split.by],
+        "apart": evaluation.apart,
+        "notes": "".join(f"- {note}\n" for note in evaluation.notes),
+        "rows_of": ROWS_OF[evaluation.split],
     }
     return CARD.format(**parts)
 
 
-SPLIT_SENTENCES = {
-    "group": "Rows that share a picture, a recording or a speaker stand on one side of every split.",
-    "content": "Rows that share a picture or a recording stand on one side of every split, those "
-    "of one speaker may not: validation scores say nothing about new voices.",
-    "row": "**The split was drawn row by row: repeated contents leak, and validation scores are inflated.**",
-}
+ROWS_OF = {"train": "training rows", "valid": "validation rows", "test": "test rows"}
 
 CARD = """---
 library_name: seesay
@@ -115,11 +114,11 @@ tags: [multimodal, image-classification, audio-classification]
 
 Recognises {classes} from {reads}. Any of them may be missing.
 
-| {split} of {measured}, {rows} rows | accuracy | macro-F1 | 95 % interval | NLL | ECE |
-|---|---|---|---|---|---|
+| {split} of {measured}, {rows} rows | rows | accuracy | macro-F1 | 95 % interval | NLL | ECE |
+|---|---|---|---|---|---|---|
 {scores}
 
-The interval is a bootstrap over contents, not rows: a repeated recording is one observation. {by}
+The interval is a bootstrap over contents, not rows: a repeated recording is one observation. {apart}
 
 Trained on `{data}` with the recipe `{recipe}`, seed {seed}, {epochs} epochs; fusion `{fusion}`.
 All else stands in `config.json`; the loss and scores of every epoch in `epochs.jsonl`; pictures of what
@@ -131,7 +130,7 @@ $ seesay predict . --image PICTURE --audio RECORDING
 
 ## Beware
 
-- The scores hold for pictures and recordings like those of the test rows. Try your own before you rely on it.
+{notes}- The scores hold for {contents} like those of the {rows_of}. Try your own before you rely on it.
 - It knows these {n} classes and nothing else: anything it is given becomes one of them.
 """
 
@@ -147,6 +146,6 @@ def _reads(spec: Spec, modality: str) -> str:
 
 def _score_line(name: Condition, result: Mapping[str, Any]) -> str:
     low, high = result["macro_f1_ci"]
-    numbers = (result["accuracy"], result["macro_f1"])
-    first = " | ".join(f"{number:.4f}" for number in numbers)
-    return f"| {name} | {first} | {low:.4f} to {high:.4f} | {result['nll']:.4f} | {result['ece']:.4f} |"
+    accuracy, f1, nll, ece = (f"{result[key]:.4f}" for key in ("accuracy", "macro_f1", "nll", "ece"))
+    cells = (name, f"{result['rows']:,}", accuracy, f1, f"{low:.4f} to {high:.4f}", nll, ece)
+    return f"| {' | '.join(cells)} |"

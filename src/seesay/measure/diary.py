@@ -9,6 +9,7 @@ from typing import Any
 
 from seesay.errors import OutputError
 from seesay.files import make_way, new_file
+from seesay.learn.space import changes
 
 FILE = "report.json"
 
@@ -29,8 +30,9 @@ class Diary:
             values = _read(path)
             changed = [name for name in asked if asked[name] != values["asked"].get(name)]
             if changed:
+                told = changes(values["asked"], asked)
                 raise OutputError(
-                    f"{folder} was begun with other {' and '.join(changed)}",
+                    f"{folder} was begun with other {' and '.join(changed)}: {told}",
                     "Choose another --out, or add --overwrite.",
                 )
             return Diary(path, values)

@@ -1,18 +1,20 @@
-"""Scores of a model on rows that it has not seen: every condition, every number with what it takes to trust
-it."""
+"""Scores of a model on rows of a data set: every condition, with intervals, and with how far these rows stand
+apart from those that it was trained on."""
 
 import json
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from seesay.config import Condition
 from seesay.data.batches import table
-from seesay.data.dataset import Dataset
-from seesay.data.splits import split
+from seesay.data.dataset import SPLITS, Dataset
+from seesay.data.groups import says_speakers, ties, unknown_speakers
+from seesay.data.info import either, noun
+from seesay.data.splits import Splits, leaks, split
 from seesay.errors import InputError
 from seesay.learn.run import Run, digest
 from seesay.measure.metrics import measure
@@ -32,8 +34,12 @@ class Evaluation:
     probabilities: Mapping[Condition, np.ndarray]
     """(n, k) by condition; NaN in rows that lack one of its modalities."""
     results: Mapping[Condition, Mapping[str, Any]]
-    """accuracy, macro_f1, macro_f1_ci, nll, ece: plain fractions and nats."""
+    """rows; accuracy, macro_f1, macro_f1_ci, nll, ece: plain fractions and nats."""
     seconds: float
+    apart: str = ""
+    """How far the rows stand apart from those that trained, a sentence."""
+    notes: tuple[str, ...] = ()
+    """What makes the scores say less than they seem to, a sentence each."""
 
     def metrics(self) -> dict[str, Any]:
         """What `metrics.json` holds."""
@@ -41,6 +47,7 @@ class Evaluation:
             "split": self.split,
             "rows": len(self.rows),
             "seconds": round(self.seconds, 3),
+            "notes": list(self.notes),
             "results": self.results,
         }
 
@@ -49,25 +56,36 @@ class Evaluation:
 
 
 def evaluate(
-    model: Classifier, dataset: Dataset, rows: np.ndarray, split: str = "test", seed: int = 0
+    model: Classifier,
+    dataset: Dataset,
+    rows: np.ndarray,
+    split: str = "test",
+    seed: int = 0,
+    apart: str = "",
+    notes: tuple[str, ...] = (),
 ) -> Evaluation:
     """Predicts the rows and scores them by condition, each over the rows that have all its modalities.
 
     The interval of macro-F1 is a bootstrap over contents, not rows: a repeated recording is one observation.
-    No labelled
-    rows: InputError.
+    `apart` and `notes` go with the scores, and where speakers are not known a note says so. No labelled rows:
+    InputError.
     """
     began = time.perf_counter()
     rows = rows[dataset.label[rows] >= 0]
     if not len(rows):
-        raise InputError(
-            f"the split {split!r} has no labelled rows",
-            "Look at seesay data info, or choose another --split.",
-        )
+        raise InputError(f"the split {split!r} has no labelled rows", "Look at seesay data info.")
     label = np.asarray(dataset.label[rows])
-    probabilities = posteriors(model, table(dataset, rows, features_of(model, dataset)))
+    probabilities = predictions_of(model, dataset, rows)
     results = dict(_results(dataset, rows, label, probabilities, seed))
-    return Evaluation(split, rows, label, probabilities, results, time.perf_counter() - began)
+    heard = dataset.only(*(m for m in dataset.modalities if m in model.modalities))
+    notes = tuple(dict.fromkeys((*notes, *says_speakers(*unknown_speakers(heard)))))
+    seconds = time.perf_counter() - began
+    return Evaluation(split, rows, label, probabilities, results, seconds, apart, notes)
+
+
+def predictions_of(model: Classifier, dataset: Dataset, rows: np.ndarray) -> dict[Condition, np.ndarray]:
+    """(n, k) by condition; NaN in rows that lack one of its modalities."""
+    return posteriors(model, table(dataset, rows, features_of(model, dataset)))
 
 
 def _results(
@@ -83,7 +101,8 @@ def _results(
             continue
         groups = resampling_units(dataset, rows[there], name)
         low, high = bootstrap_macro_f1(said[there].argmax(1), label[there], groups, said.shape[1], seed=seed)
-        yield name, {**measure(said[there], label[there]), "macro_f1_ci": [low, high]}
+        scores = measure(said[there], label[there])
+        yield name, {"rows": int(there.sum()), **scores, "macro_f1_ci": [low, high]}
 
 
 def resampling_units(dataset: Dataset, rows: np.ndarray, name: Condition) -> np.ndarray:
@@ -93,12 +112,83 @@ def resampling_units(dataset: Dataset, rows: np.ndarray, name: Condition) -> np.
     return min(pointers, key=lambda p: len(np.unique(p)))
 
 
+# ------------------------------------------------------------------------------------------------- which rows
+
+
+class HeldOut(NamedTuple):
+    """Rows to score, and how far they stand apart from those that trained."""
+
+    split: str
+    rows: np.ndarray
+    apart: str
+    notes: tuple[str, ...]
+
+
+def held_out(run: Run | None, dataset: Dataset, name: str | None = None) -> HeldOut:
+    """The rows of a split with what is known of them; none: `test`, or `valid` where no test row has a label.
+
+    In the data that the run was trained on, the split is the run's own; in other data the stored one. Other
+    data that store no test rows are tested whole, where they have labels; so is all of it without a run. No
+    labelled rows: InputError.
+    """
+    own = None if run is None else own_splits(run, dataset)
+    rows_of = {each: _rows(own, dataset, each) for each in SPLITS}
+    labelled = [each for each, rows in rows_of.items() if (dataset.label[rows] >= 0).any()]
+    chosen = name or ("valid" if labelled[-1:] == ["valid"] else "test")
+    if chosen not in labelled:
+        instead = f"Splits that have some: {', '.join(labelled)}; choose one with --split."
+        raise InputError(
+            f"the split {chosen!r} of {dataset.name} has no labelled rows",
+            instead if labelled else "Give --data with labels.",
+        )
+    rows = rows_of[chosen]
+    notes = [] if name or chosen == "test" else ["No test row has a label: the validation rows are scored."]
+    if run is None or own is None:
+        return HeldOut(chosen, rows, ELSEWHERE, tuple(notes))
+    seen = dataset.only(*(m for m in dataset.modalities if m in run.spec.modalities))
+    apart, shared = says_apart(seen, own, chosen)
+    return HeldOut(chosen, rows, apart, (*notes, *USED.get(chosen, ()), *shared))
+
+
+USED = {
+    "train": ("The model was trained on these rows: their scores say nothing about others.",),
+    "valid": ("Validation rows also calibrated the model: expect a little less on test rows.",),
+}
+"""What training has done with rows of these splits."""
+
+ELSEWHERE = "Whether these rows share contents or speakers with the training rows is not known."
+
+
 def rows_for(run: Run, dataset: Dataset, name: str) -> np.ndarray:
-    """The rows of a split. In the data that the run was trained on, the run's own split; in other data its
-    stored one. Other data that store no test rows are tested whole, where they have labels."""
+    """The rows of a split, as `held_out` finds them."""
+    return _rows(own_splits(run, dataset), dataset, name)
+
+
+def own_splits(run: Run, dataset: Dataset) -> Splits | None:
+    """The splits that the run was trained with, if this is the data set that it was trained on."""
     config = run.config.split
     splits = split(dataset, config.seed, config.by, config.valid)
-    if digest(dataset, splits.train) == run.digest:
-        return splits[name]
+    return splits if digest(dataset, splits.train) == run.digest else None
+
+
+def _rows(own: Splits | None, dataset: Dataset, name: str) -> np.ndarray:
+    if own is not None:
+        return own[name]
     stored = dataset.rows_of(name)
     return stored if len(stored) or name != "test" else np.flatnonzero(dataset.label >= 0)
+
+
+def says_apart(dataset: Dataset, splits: Splits, scored: str) -> tuple[str, tuple[str, ...]]:
+    """What rows of the scored split do not share with training rows, a sentence, and one for each thing that
+    some do share: their scores are inflated."""
+    if scored == "train":
+        return "", ()
+    found = [leak for leak in leaks(dataset, splits) if leak.splits == ("train", scored)]
+    shared = tuple(
+        f"{leak.rows[1]:,} of {len(splits[scored]):,} {scored} rows share their {noun(leak.what)} with "
+        "training rows: the scores are inflated."
+        for leak in found
+    )
+    crossing = {noun(leak.what) for leak in found}
+    kept = [name for name in dict.fromkeys(noun(what) for what, _ in ties(dataset)) if name not in crossing]
+    return (f"No {either(kept)} of these rows stands in training rows." if kept else ""), shared

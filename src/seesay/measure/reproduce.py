@@ -27,7 +27,7 @@ from seesay.measure import plots
 from seesay.measure.card import keep
 from seesay.measure.diary import Clock, Diary
 from seesay.measure.embed import distinct, draw, embed, keep_embedding, numbers_of, views, with_all
-from seesay.measure.evaluate import Evaluation, evaluate, resampling_units
+from seesay.measure.evaluate import Evaluation, evaluate, resampling_units, says_apart
 from seesay.measure.leak import Outcome, leak, score
 from seesay.measure.report_page import page, series
 from seesay.measure.search import keep_search, to_dict
@@ -184,7 +184,8 @@ def _learn(plan: Plan, diary: Diary, data: Dataset, by: By, name: Condition, see
         clock.charge(f"{by} split, {step.modality} autoencoder" if first else f"{what} classifier")
         yield f"{what}: {step}" if first else f"{what}: epoch {step.number}, loss {step.loss:.4f}"
     model = run.model()
-    evaluation = evaluate(model, data, splits.test)
+    apart, shared = says_apart(data, splits, "test")
+    evaluation = evaluate(model, data, splits.test, apart=apart, notes=shared)
     keep(run, model, data, evaluation)
     _keep_predictions(folder, data, evaluation)
     clock.charge(f"{by} split, scores and figures")

@@ -9,9 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from rich.box import SIMPLE_HEAD
 from rich.console import Console
-from rich.table import Table
 
 from seesay.config import Condition, Config
 from seesay.files import new_file
@@ -20,6 +18,7 @@ from seesay.learn.trial import Trial
 from seesay.learn.tune import Search
 from seesay.measure.plots import save
 from seesay.measure.search_figure import figure_of, short, text_of
+from seesay.tables import show
 
 MOST = 20
 """Trials in the table, the best; all are in the files."""
@@ -63,25 +62,15 @@ def print_search(found: Search, console: Console) -> None:
     trials, varied = ranked(found), found.plan.space.varied
     conditions = conditions_of(trials)
     scores = [(c, m) for c in conditions for m in MEASURES if m == "macro_f1" or len(conditions) == 1]
-    table = Table(
-        box=SIMPLE_HEAD,
-        title="; ".join(filter(None, [_title(found), _always(found)])),
-        title_justify="left",
-        title_style="bold",
-    )
-    table.add_column("trial", justify="right")
-    for name in short(varied).values():
-        table.add_column(name, no_wrap=True)
-    for condition, measure in scores:
-        table.add_column(f"{condition}\n{MEASURES[measure]}", justify="right", min_width=len(condition))
-    table.add_column("s", justify="right")
+    heads = (f"{condition}\n{MEASURES[measure]}" for condition, measure in scores)
+    rows = [["trial", *short(varied).values(), *heads, "s"]]
     for trial in trials[:MOST]:
         values = [text_of(trial.values.get(name, "")) for name in varied]
         cells = [_plus_minus(trial, measure, condition) for condition, measure in scores]
         if trial.state != "done":
             cells = [trial.state, *[""] * len(scores)][: len(scores)]
-        table.add_row(str(trial.number), *values, *cells, f"{seconds(trial):.0f}")
-    console.print(table)
+        rows.append([str(trial.number), *values, *cells, f"{seconds(trial):.0f}"])
+    show(rows, console, "; ".join(filter(None, [_title(found), _always(found)])))
     if len(trials) > MOST:
         console.print(f"{len(trials) - MOST} more in search.csv")
     for trial in trials[:MOST]:

@@ -6,8 +6,8 @@ sums over rows, so a resample is a weighted sum of the groups' counts, and all r
 matrix product.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import Literal, NamedTuple
 
 import numpy as np
 from jaxtyping import Float, Integer
@@ -19,13 +19,14 @@ CELLS = 4_000_000
 """Weights drawn at once: 32 MB of them, however many groups there are."""
 
 Group = Integer[np.ndarray, "n"]
+Score = Literal["macro_f1", "accuracy"]
 
 
 class Comparison(NamedTuple):
     """Model a minus model b."""
 
     difference: float
-    """Of the macro-F1s, on the rows as they are."""
+    """Of the scores, on the rows as they are."""
     low: float
     high: float
     p: float
@@ -79,8 +80,9 @@ def paired_bootstrap(
     n: int = 2000,
     seed: int = 0,
     level: float = 0.95,
+    score: Score = "macro_f1",
 ) -> Comparison:
-    """By how much model a's macro-F1 is above model b's on the same rows; both see the same resamples.
+    """By how much model a's score is above model b's on the same rows; both see the same resamples.
 
     p is twice the share of resamples on the far side of no difference, never below 2 / (n + 1).
     """
@@ -88,9 +90,11 @@ def paired_bootstrap(
     classes = int(max(a.max(), b.max(), label.max())) + 1
     counts = np.concatenate([counts_of(a, label, classes), counts_of(b, label, classes)], axis=1)
 
+    of = macro_f1_of if score == "macro_f1" else accuracy_of
+
     def difference(sums: np.ndarray) -> np.ndarray:
         half = 3 * classes
-        return macro_f1_of(sums[:, :half], classes) - macro_f1_of(sums[:, half:], classes)
+        return of(sums[:, :half], classes) - of(sums[:, half:], classes)
 
     drawn = resample(by_group(counts, group), n, seed, difference)
     tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
@@ -114,6 +118,16 @@ def mcnemar(
     return McNemar(only_a, only_b, float(p))
 
 
+def holm(p: Sequence[float]) -> list[float]:
+    """Each p as it counts when all of them were looked at (Holm 1979): of m, the least is multiplied by m,
+    the next by m - 1, and so on; none comes out below one before it, or above 1."""
+    adjusted, least = [0.0] * len(p), 0.0
+    for tested, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
+        least = max(least, min(1.0, (len(p) - tested) * p[i]))
+        adjusted[i] = least
+    return adjusted
+
+
 def counts_of(prediction: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
     """(n, 3 classes): each row's contribution to `macro_f1_of_counts`: right, labelled, called, per class."""
     labelled, called = (np.eye(classes)[which] for which in (label, prediction))
@@ -122,6 +136,10 @@ def counts_of(prediction: np.ndarray, label: np.ndarray, classes: int) -> np.nda
 
 def macro_f1_of(sums: np.ndarray, classes: int) -> np.ndarray:
     return macro_f1_of_counts(*(sums[:, i * classes : (i + 1) * classes] for i in range(3)))
+
+
+def accuracy_of(sums: np.ndarray, classes: int) -> np.ndarray:
+    return sums[:, :classes].sum(axis=1) / sums[:, classes : 2 * classes].sum(axis=1)
 
 
 def by_group(counts: np.ndarray, group: np.ndarray) -> np.ndarray:

@@ -1,0 +1,74 @@
+"""A table of text as people want it: on a terminal, or as Markdown, CSV or LaTeX.
+
+A table is rows of cells, the first row its heads. On a terminal no number is ever cut: a table that is too
+wide is turned on its side, and what is too wide then is folded.
+"""
+
+import csv
+import io
+import re
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal
+
+Rows = Sequence[Sequence[str]]
+Format = Literal["table", "markdown", "csv", "latex"]
+
+
+def show(rows: Rows, console: Any, title: str = "") -> None:
+    """Prints the table on rich's console; the first column is on the left, the others on the right."""
+    from rich.text import Text
+
+    upright, sideways = _rich(rows), _rich(list(zip(*rows, strict=True)))
+    wide = upright.__rich_measure__(console, console.options).maximum
+    narrower = sideways.__rich_measure__(console, console.options).maximum < wide
+    if title:
+        console.print(Text(title, "bold"))
+    console.print(sideways if wide > console.width and narrower else upright)
+
+
+def _rich(rows: Rows) -> Any:
+    """Cells are plain text: names of people's classes are not rich's markup."""
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for i, head in enumerate(rows[0]):
+        table.add_column(Text(head), justify="right" if i else "left", overflow="fold")
+    for row in rows[1:]:
+        table.add_row(*map(Text, row))
+    return table
+
+
+def written(rows: Rows, kind: Format) -> str:
+    """The table as a text, without an end of line at its end."""
+    return WRITERS[kind](rows)
+
+
+def _markdown(rows: Rows) -> str:
+    heads, *others = ([cell.replace("|", r"\|") for cell in row] for row in rows)
+    rule = ["---", *["---:"] * (len(heads) - 1)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in (heads, rule, *others))
+
+
+def _csv(rows: Rows) -> str:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    return text.getvalue().rstrip("\n")
+
+
+def _latex(rows: Rows) -> str:
+    r"""A `tabular` with the rules of the package booktabs."""
+    heads, *others = (" & ".join(map(_escaped, row)) + r" \\" for row in rows)
+    columns = "l" + "r" * (len(rows[0]) - 1)
+    start = rf"\begin{{tabular}}{{{columns}}}"
+    return "\n".join([start, r"\toprule", heads, r"\midrule", *others, r"\bottomrule", r"\end{tabular}"])
+
+
+def _escaped(cell: str) -> str:
+    r"""What LaTeX would take for a command stands for itself."""
+    names = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+    return re.sub(r"[\\~^#$%&_{}]", lambda found: names.get(found[0], f"\\{found[0]}"), cell)
+
+
+WRITERS: Mapping[str, Callable[[Rows], str]] = {"markdown": _markdown, "csv": _csv, "latex": _latex}
