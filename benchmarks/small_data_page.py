@@ -49,9 +49,9 @@ def page(found: Found, figure: str, seconds: float) -> str:
 HEAD = """# Small data
 
 Macro-F1 on 1,000 balanced test rows of digits and speakers that no training saw, mean ± standard
-deviation over {seeds} seeds, each of which draws other classes, pictures and recordings. seesay has its defaults. The
-baselines are scikit-learn's on pixels and MFCC; both: the sum of their log-probabilities less the log-prior. A
-cell is left out where a class would have fewer than 3 rows.
+deviation over {seeds} seeds, each of which draws other classes, pictures and recordings. seesay has its
+defaults. The baselines are scikit-learn's on pixels and MFCC; both: the sum of their log-probabilities less
+the log-prior. A cell is left out where a class would have fewer than 3 rows.
 
 ![Macro-F1 by training rows]({figure})
 """

@@ -12,7 +12,7 @@ from seesay.config import SplitConfig
 from seesay.learn import cross_fit as module
 from seesay.learn.cross_fit import cross_fit, from_tensors, to_tensors
 from seesay.learn.run import Run, begin, train
-from seesay.model.calibration import HeldOut, nll
+from seesay.model.calibration import Evidence, nll
 from tiny import tiny_config, tiny_data
 
 FEW = tiny_data(split=np.where(np.arange(72) % 4 == 3, 2, 0).astype(np.int8))
@@ -20,7 +20,7 @@ CONFIG = dataclasses.replace(tiny_config(6), split=SplitConfig(valid=0.0, folds=
 
 
 @pytest.fixture(scope="module")
-def parts() -> dict[int, HeldOut]:
+def parts() -> dict[int, Evidence]:
     rows = FEW.rows_of("train")
     return {n: part for n, part in cross_fit(FEW, rows, CONFIG, {}) if part is not None}
 
@@ -42,14 +42,14 @@ def test_each_row_is_judged_once_by_a_model_that_did_not_train_on_its_group(monk
         assert not set(speaker[train_rows]) & set(speaker[part.rows])
 
 
-def test_it_comes_back_from_tensors(parts: dict[int, HeldOut]):
+def test_it_comes_back_from_tensors(parts: dict[int, Evidence]):
     again = from_tensors(to_tensors(parts))
     assert list(again) == list(parts)
     for one, other in zip(again.values(), parts.values(), strict=True):
         assert all(np.array_equal(getattr(one, n), getattr(other, n)) for n in vars(other))
 
 
-def test_parts_that_are_done_are_left_alone(parts: dict[int, HeldOut]):
+def test_parts_that_are_done_are_left_alone(parts: dict[int, Evidence]):
     rest = dict(cross_fit(FEW, FEW.rows_of("train"), CONFIG, {0: parts[0]}))
     assert list(rest) == [1, 2]
     assert rest[2] is not None
@@ -98,12 +98,12 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, steps_done: in
         assert torch.equal(tensor, Run.open(tmp_path / "killed").model().state_dict()[name]), name
 
 
-def test_what_was_held_out_calibrates_better_than_nothing(parts: dict[int, HeldOut]):
+def test_what_was_held_out_calibrates_better_than_nothing(parts: dict[int, Evidence]):
     from seesay.model.calibration import calibrate
     from seesay.model.classifier import build
 
     model = build(CONFIG.model, FEW.spec, np.full(3, 1 / 3))
-    held = HeldOut.joined(list(parts.values()))
+    held = Evidence.joined(list(parts.values()))
     before = nll(held.opinions[:, 0].astype(float), held.label)
     calibrate(model, held)
     after = nll(held.opinions[:, 0] / model.temperature[0].item(), held.label)

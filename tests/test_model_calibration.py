@@ -12,12 +12,12 @@ from torch import nn
 from seesay.data.batches import Table, table
 from seesay.model.calibration import (
     FEWEST,
-    HeldOut,
+    Evidence,
     calibrate,
     deciding,
+    evidence_of,
     fit_temperature,
     fit_weights,
-    held_out,
     probabilities,
     remarks,
 )
@@ -77,34 +77,34 @@ def identities(
 
 def test_every_modality_gets_its_own_and_their_sum_is_then_calibrated():
     classifier, rows = identities(8_000, (4.0, 0.5))
-    calibrate(classifier, held_out(classifier, rows))
+    calibrate(classifier, evidence_of(classifier, rows))
     np.testing.assert_allclose(classifier.temperature, [4.0, 0.5, 1.0], rtol=0.06)
 
 
 def test_what_was_set_before_is_forgotten():
     classifier, rows = identities(500, (4.0, 0.5))
-    calibrate(classifier, held_out(classifier, rows))
+    calibrate(classifier, evidence_of(classifier, rows))
     once = classifier.temperature.clone()
-    calibrate(classifier, held_out(classifier, rows))
+    calibrate(classifier, evidence_of(classifier, rows))
     torch.testing.assert_close(classifier.temperature, once)
 
 
 def test_few_rows_leave_it_at_1():
     classifier, rows = identities(FEWEST - 1, (4.0, 0.5))
     classifier.temperature.fill_(7)
-    calibrate(classifier, held_out(classifier, rows))
+    calibrate(classifier, evidence_of(classifier, rows))
     assert classifier.temperature.tolist() == [1, 1, 1]
 
 
 def test_no_rows_leave_it_at_1():
     classifier, rows = identities(0, (4.0, 0.5))
-    calibrate(classifier, held_out(classifier, rows))
+    calibrate(classifier, evidence_of(classifier, rows))
     assert classifier.temperature.tolist() == [1, 1, 1]
 
 
 def test_only_rows_that_have_it_count():
     classifier, rows = identities(500, (4.0, 0.5), there=FEWEST - 1)
-    calibrate(classifier, held_out(classifier, rows))
+    calibrate(classifier, evidence_of(classifier, rows))
     image, audio, both = classifier.temperature.tolist()
     assert image == pytest.approx(4, rel=0.3)
     assert (audio, both) == (1, 1)
@@ -116,7 +116,7 @@ def test_one_modality_has_one_temperature_that_counts():
     own = [{"image": nn.Identity()} for _ in range(3)]
     classifier = Classifier(*own, PosteriorSum(log_prior, 2), log_prior)
     pictures = Table({"image": rows.features["image"]}, rows.pointers, rows.label, rows.rows)
-    calibrate(classifier, held_out(classifier, pictures))
+    calibrate(classifier, evidence_of(classifier, pictures))
     np.testing.assert_allclose(classifier.temperature, [4.0, 1.0], rtol=0.06)
     said = classifier.classify({"image": rows.features["image"]})["image"]
     same_prior = rows.features["image"] / classifier.temperature[0]
@@ -127,7 +127,7 @@ def test_predictions_stay_the_same():
     classifier, rows = identities(300, (4.0, 0.5))
     batch = rows.take(torch.arange(300))
     before = {m: said.argmax(1) for m, said in classifier.classify(batch.inputs).items()}
-    calibrate(classifier, held_out(classifier, rows))
+    calibrate(classifier, evidence_of(classifier, rows))
     after = classifier.classify(batch.inputs)
     for modality in ("image", "audio"):
         assert torch.equal(after[modality].argmax(1), before[modality])
@@ -139,14 +139,14 @@ def test_predictions_stay_the_same():
 
 def judged(
     opinions: np.ndarray, label: np.ndarray, fused: np.ndarray | None = None, there: np.ndarray | None = None
-) -> HeldOut:
+) -> Evidence:
     """Rows of two modalities that say this."""
     n, modalities, classes = opinions.shape
     pointers = np.tile(np.arange(n)[:, None], (1, modalities))
     if there is not None:
         pointers[~there] = -1
     blank = np.zeros((n, classes)) if fused is None else fused
-    return HeldOut(np.arange(n), label, pointers, opinions.astype(np.float32), blank.astype(np.float32))
+    return Evidence(np.arange(n), label, pointers, opinions.astype(np.float32), blank.astype(np.float32))
 
 
 def fresh(fusion: str = "posterior-sum", prior: np.ndarray | None = None) -> Classifier:
@@ -239,7 +239,7 @@ def test_what_is_said_of_held_out_rows_is_what_the_model_says(fusion: str):
     data = tiny_data(missing=True)
     model = build(tiny_model(fusion=fusion), data.spec, np.array([0.5, 0.3, 0.2]), seed=3)
     rows = table(data, np.arange(len(data)), features_of(model, data))
-    held = held_out(model, rows)
+    held = evidence_of(model, rows)
     calibrate(model, held, np.log([0.2, 0.3, 0.5]))
     expected = posteriors(model, rows)
     found = probabilities(model, held)

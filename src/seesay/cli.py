@@ -718,13 +718,14 @@ def _evaluate(folder: Path, data: Any, split: str | None, quiet: bool = False) -
     """Scores a run, keeps scores, figures and card in it, and says what makes the scores say less."""
     from seesay.learn.run import Run
     from seesay.measure.card import keep
-    from seesay.measure.evaluate import evaluate, held_out
+    from seesay.measure.evaluate import evaluate, held_out, predictions_for
     from seesay.serve.predict import check_fits
 
     run = Run.open(folder)
     check_fits(run.spec, data)
     model, held = run.model(), held_out(run, data, split)
-    evaluation = evaluate(model, data, held.rows, held.split, apart=held.apart, notes=held.notes)
+    said = predictions_for(run, model, data, held)
+    evaluation = evaluate(model, data, held.rows, held.split, 0, held.apart, held.notes, said)
     keep(run, model, data, evaluation)
     if not quiet:
         say_notes(evaluation.notes)
@@ -737,7 +738,7 @@ def _sides(runs: tuple[str, ...], data: str | None, split: str | None, condition
     from seesay.data.layouts import open_data
     from seesay.learn.run import Run
     from seesay.measure.compare import Side, held_out_alike
-    from seesay.measure.evaluate import predictions_of
+    from seesay.measure.evaluate import predictions_for
     from seesay.measure.outside import SUFFIXES, read_side
     from seesay.serve.predict import check_fits
 
@@ -758,7 +759,7 @@ def _sides(runs: tuple[str, ...], data: str | None, split: str | None, condition
         if name in files:
             sides.append(read_side(Path(name), dataset, held.rows, wanted, short))
             continue
-        said = predictions_of(opened[name].model(), dataset, held.rows)
+        said = predictions_for(opened[name], opened[name].model(), dataset, held)
         if condition and condition not in said:
             raise InputError(f"{name} says nothing of {condition!r}", nearest(condition, list(said)))
         sides.append(Side(short, {c: p for c, p in said.items() if condition in (None, c)}))

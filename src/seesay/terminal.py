@@ -154,11 +154,15 @@ def print_validation(run: Any, data: Any, splits: Any) -> None:
         return
     best = run.config.optim.keep == "best"
     kept = max(scores, key=lambda each: sum(each.values()) / len(each)) if best else scores[-1]
+    folds = run.config.split.folds
+    scored = splits.train if folds else splits.valid
     rows = [["condition", "rows", "macro-F1"]]
     for name, score in kept.items():
-        have = [data.pointers(modality)[splits.valid] >= 0 for modality in name.split("+")]
+        have = [data.pointers(modality)[scored] >= 0 for modality in name.split("+")]
         rows.append([name, f"{sum(map(all, zip(*have, strict=True))):,}", f"{score:.4f}"])
-    print_table(rows, "table", f"{len(splits.valid):,} validation rows")
+    print_table(rows, "table", f"{len(scored):,} {'cross-fitted' if folds else 'validation'} rows")
+    for remark in run.epochs()[-1].get("remarks", ()):
+        print(remark)
 
 
 def print_embedding(views: Any) -> None:

@@ -19,7 +19,7 @@ from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, folds
 from seesay.learn.defaults import learned_prior
 from seesay.learn.train import Watch, fit
-from seesay.model.calibration import HeldOut, held_out
+from seesay.model.calibration import Evidence, evidence_of
 from seesay.model.classifier import build, features_of
 
 NONE = np.empty(0, np.int64)
@@ -29,10 +29,10 @@ def cross_fit(
     data: Dataset,
     rows: np.ndarray,
     config: Config,
-    done: Mapping[int, HeldOut],
+    done: Mapping[int, Evidence],
     watch: Watch = iter,
     device: str = "cpu",
-) -> Iterator[tuple[int, HeldOut | None]]:
+) -> Iterator[tuple[int, Evidence | None]]:
     """By number of the part, what the model that was trained without it says of it; None: that training was
     stopped. Parts that are `done` are left alone. No group of rows stands in two parts."""
     how = config.split
@@ -49,10 +49,10 @@ def cross_fit(
             yield number, None
             return
         average = epoch.training.average
-        yield number, held_out(average, table(part, held, features_of(average, part)))
+        yield number, evidence_of(average, table(part, held, features_of(average, part)))
 
 
-def to_tensors(done: Mapping[int, HeldOut]) -> dict[str, torch.Tensor]:
+def to_tensors(done: Mapping[int, Evidence]) -> dict[str, torch.Tensor]:
     """What is done, by name, as tensors; `from_tensors` takes it back."""
     return {
         f"{number}.{name}": torch.from_numpy(np.ascontiguousarray(array))
@@ -61,12 +61,12 @@ def to_tensors(done: Mapping[int, HeldOut]) -> dict[str, torch.Tensor]:
     }
 
 
-def from_tensors(tensors: Mapping[str, torch.Tensor]) -> dict[int, HeldOut]:
+def from_tensors(tensors: Mapping[str, torch.Tensor]) -> dict[int, Evidence]:
     """What `to_tensors` was given."""
     numbers = sorted({int(name.partition(".")[0]) for name in tensors})
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     return {
-        n: HeldOut(
+        n: Evidence(
             **{name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{n}.")}
         )
         for n in numbers

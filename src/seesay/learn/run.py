@@ -35,7 +35,7 @@ from seesay.learn.pretrain import Pretraining, Reconstruction, pretrain
 from seesay.learn.space import changes
 from seesay.learn.train import Epoch, Watch, check_rows, fit
 from seesay.model.autoencoder import Autoencoder
-from seesay.model.calibration import HeldOut
+from seesay.model.calibration import Evidence
 from seesay.model.classifier import Classifier, build, completed
 
 MODEL = "model.safetensors"
@@ -168,13 +168,13 @@ class Run:
         over = any(line["whole"] and (line.get("last") or line["number"] >= epochs) for line in self.epochs())
         return over and not (self.folder / STATE).is_file()
 
-    def cross_fitted(self) -> dict[int, HeldOut]:
+    def cross_fitted(self) -> dict[int, Evidence]:
         """By part, what a model that was trained without it says of its rows; empty: rows were not
         cross-fitted."""
         path = self.folder / CROSS_FIT
         return from_tensors(_load_tensors(path)) if path.is_file() else {}
 
-    def log_cross_fit(self, done: Mapping[int, HeldOut]) -> None:
+    def log_cross_fit(self, done: Mapping[int, Evidence]) -> None:
         """Keeps the parts that are done."""
         self._save_tensors(CROSS_FIT, to_tensors(done))
 
@@ -297,7 +297,7 @@ def train(
                 return
             held[number] = part
             run.log_cross_fit(held)
-    judged = HeldOut.joined([held[n] for n in sorted(held)]) if held else None
+    judged = Evidence.joined([held[n] for n in sorted(held)]) if held else None
     for epoch in fit(model, data, splits, run.config, run.state(), watch, judged):
         run.log(epoch)
         yield epoch

@@ -27,7 +27,7 @@ from seesay.learn.defaults import class_weights, facts_of, settled
 from seesay.learn.frozen import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.precision import channels_last, uses_bfloat16
 from seesay.learn.views import has_waveforms, heard_anew
-from seesay.model.calibration import HeldOut, calibrate, held_out, probabilities, remarks
+from seesay.model.calibration import Evidence, calibrate, evidence_of, probabilities, remarks
 from seesay.model.classifier import Classifier, features_of
 from seesay.signal.augment import augment
 
@@ -169,7 +169,7 @@ def fit(
     config: Config,
     resume: Mapping[str, Tensor] | None = None,
     watch: Watch = iter,
-    held: HeldOut | None = None,
+    held: Evidence | None = None,
 ) -> Iterator[Epoch]:
     """Trains `model` in place and yields after every epoch. `resume`: an earlier `Training.state()` to go on
     from. Encoders that a config says to freeze are left alone.
@@ -204,7 +204,7 @@ def fit(
         whole = len(losses) == batches
         training.epochs += whole
         keeps = copy.deepcopy(training.average)
-        judged = held_out(keeps, valid) if held is None else held
+        judged = evidence_of(keeps, valid) if held is None else held
         calibrate(keeps, judged, log_prior)
         scores, held_loss = scores_of(keeps, judged)
         mean = float(np.mean(list(scores.values()))) if scores else float(number)
@@ -267,7 +267,7 @@ def loss_of(
     return total
 
 
-def scores_of(model: Classifier, held: HeldOut) -> tuple[dict[Condition, float], float]:
+def scores_of(model: Classifier, held: Evidence) -> tuple[dict[Condition, float], float]:
     """Macro-F1 by condition of a calibrated model, each over the rows that have all its modalities, and the
     mean of their negative log-likelihoods."""
     scores, losses = {}, []
@@ -281,7 +281,7 @@ def scores_of(model: Classifier, held: HeldOut) -> tuple[dict[Condition, float],
 
 def validate(model: Classifier, rows: Table) -> dict[Condition, float]:
     """Macro-F1 by condition, each over the rows that have all its modalities."""
-    return scores_of(model, held_out(model, rows))[0]
+    return scores_of(model, evidence_of(model, rows))[0]
 
 
 def one_cycle(done: float, warm: float = 0.2, start: float = 0.1, end: float = 0.01) -> float:

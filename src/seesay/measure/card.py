@@ -81,7 +81,8 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
 
     Its head is the metadata that model hubs read.
     """
-    spec, config = run.spec, run.config
+    spec, config, epochs = run.spec, run.config, run.epochs()
+    remarks = epochs[-1].get("remarks", ()) if epochs else ()
     parts = {
         "classes": ", ".join(spec.classes),
         "reads": " and ".join(_reads(spec, modality) for modality in spec.modalities),
@@ -93,11 +94,11 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
         "data": run.data,
         "recipe": run.recipe,
         "seed": config.seed,
-        "epochs": len(run.epochs()),
+        "epochs": len(epochs),
         "fusion": config.model.fusion,
         "n": len(spec.classes),
         "apart": evaluation.apart,
-        "notes": "".join(f"- {note}\n" for note in evaluation.notes),
+        "notes": "".join(f"- {note}\n" for note in (*remarks, *evaluation.notes)),
         "rows_of": ROWS_OF[evaluation.split],
     }
     return CARD.format(**parts)

@@ -19,6 +19,7 @@ from seesay.errors import InputError
 from seesay.learn.run import Run, digest
 from seesay.measure.metrics import measure
 from seesay.measure.statistics import bootstrap_macro_f1
+from seesay.model.calibration import Evidence, probabilities
 from seesay.model.classifier import Classifier, features_of, posteriors
 
 
@@ -63,29 +64,45 @@ def evaluate(
     seed: int = 0,
     apart: str = "",
     notes: tuple[str, ...] = (),
+    predicted: Mapping[Condition, np.ndarray] | None = None,
 ) -> Evaluation:
     """Predicts the rows and scores them by condition, each over the rows that have all its modalities.
 
     The interval of macro-F1 is a bootstrap over contents, not rows: a repeated recording is one observation.
-    `apart` and `notes` go with the scores, and where speakers are not known a note says so. No labelled rows:
-    InputError.
+    `apart` and `notes` go with the scores, and where speakers are not known a note says so. `predicted`:
+    of these rows, where they were predicted already (`predictions_for`). No labelled rows: InputError.
     """
     began = time.perf_counter()
-    rows = rows[dataset.label[rows] >= 0]
+    labelled = dataset.label[rows] >= 0
+    rows = rows[labelled]
     if not len(rows):
         raise InputError(f"the split {split!r} has no labelled rows", "Look at seesay data info.")
     label = np.asarray(dataset.label[rows])
-    probabilities = predictions_of(model, dataset, rows)
-    results = dict(_results(dataset, rows, label, probabilities, seed))
+    if predicted is None:
+        predicted = predictions_of(model, dataset, rows)
+    else:
+        predicted = {name: said[labelled] for name, said in predicted.items()}
+    results = dict(_results(dataset, rows, label, predicted, seed))
     heard = dataset.only(*(m for m in dataset.modalities if m in model.modalities))
     notes = tuple(dict.fromkeys((*notes, *says_speakers(*unknown_speakers(heard)))))
     seconds = time.perf_counter() - began
-    return Evaluation(split, rows, label, probabilities, results, seconds, apart, notes)
+    return Evaluation(split, rows, label, predicted, results, seconds, apart, notes)
 
 
 def predictions_of(model: Classifier, dataset: Dataset, rows: np.ndarray) -> dict[Condition, np.ndarray]:
     """(n, k) by condition; NaN in rows that lack one of its modalities."""
     return posteriors(model, table(dataset, rows, features_of(model, dataset)))
+
+
+def predictions_for(
+    run: Run, model: Classifier, dataset: Dataset, held: "HeldOut"
+) -> dict[Condition, np.ndarray]:
+    """What the run says of these rows: of cross-fitted ones, what models said that were trained without
+    them."""
+    if not held.cross_fitted:
+        return predictions_of(model, dataset, held.rows)
+    evidence = Evidence.joined(list(run.cross_fitted().values()))
+    return probabilities(model, evidence.only(held.rows))
 
 
 def _results(
@@ -122,6 +139,8 @@ class HeldOut(NamedTuple):
     rows: np.ndarray
     apart: str
     notes: tuple[str, ...]
+    cross_fitted: bool = False
+    """Whether they trained the model, and models that were trained without them say what is scored."""
 
 
 def held_out(run: Run | None, dataset: Dataset, name: str | None = None) -> HeldOut:
@@ -133,6 +152,9 @@ def held_out(run: Run | None, dataset: Dataset, name: str | None = None) -> Held
     """
     own = None if run is None else own_splits(run, dataset)
     rows_of = {each: _rows(own, dataset, each) for each in SPLITS}
+    crossed = run is not None and own is not None and len(run.cross_fitted()) > 0
+    if crossed:
+        rows_of["valid"] = rows_of["train"]
     labelled = [each for each, rows in rows_of.items() if (dataset.label[rows] >= 0).any()]
     chosen = name or ("valid" if labelled[-1:] == ["valid"] else "test")
     if chosen not in labelled:
@@ -147,7 +169,15 @@ def held_out(run: Run | None, dataset: Dataset, name: str | None = None) -> Held
         return HeldOut(chosen, rows, ELSEWHERE, tuple(notes))
     seen = dataset.only(*(m for m in dataset.modalities if m in run.spec.modalities))
     apart, shared = says_apart(seen, own, chosen)
+    if crossed and chosen == "valid":
+        return HeldOut(chosen, rows, apart, (*notes, CROSS_FITTED), cross_fitted=True)
     return HeldOut(chosen, rows, apart, (*notes, *USED.get(chosen, ()), *shared))
+
+
+CROSS_FITTED = (
+    "Cross-fitted: each row is scored by a model that was trained without it and all that belongs to it; the "
+    "model in the run was trained on all of them."
+)
 
 
 USED = {

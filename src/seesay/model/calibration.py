@@ -37,7 +37,7 @@ Rows = Integer[np.ndarray, "n"]
 
 
 @dataclass(frozen=True)
-class HeldOut:
+class Evidence:
     """What a model says of rows that did not train it, before it is calibrated."""
 
     rows: Rows
@@ -57,15 +57,24 @@ class HeldOut:
     def __len__(self) -> int:
         return len(self.rows)
 
+    def only(self, rows: Rows) -> "Evidence":
+        """These rows of the data set, in this order; all must be there."""
+        order = np.argsort(self.rows)
+        places = order[np.searchsorted(self.rows, rows, sorter=order)]
+        return Evidence(*(getattr(self, name)[places] for name in EVIDENCE))
+
     @staticmethod
-    def joined(parts: Sequence["HeldOut"]) -> "HeldOut":
+    def joined(parts: Sequence["Evidence"]) -> "Evidence":
         """The rows of all parts, one below the other."""
-        names = ("rows", "label", "pointers", "opinions", "fused")
-        return HeldOut(*(np.concatenate([getattr(part, name) for part in parts]) for name in names))
+        return Evidence(*(np.concatenate([getattr(part, name) for part in parts]) for name in EVIDENCE))
+
+
+EVIDENCE = ("rows", "label", "pointers", "opinions", "fused")
+"""The fields of `Evidence`, in order."""
 
 
 @torch.no_grad()
-def held_out(model: "Classifier", rows: Table) -> HeldOut:
+def evidence_of(model: "Classifier", rows: Table) -> Evidence:
     """What an uncalibrated model says of these rows, which hold features (`features_of`)."""
     model.eval()
     opinions, fused = [], []
@@ -75,7 +84,7 @@ def held_out(model: "Classifier", rows: Table) -> HeldOut:
         fused.append(together.cpu().numpy())
     classes, modalities = len(model.log_prior), len(model.modalities)
     pointers = torch.stack([rows.pointers[m] for m in model.modalities], 1)
-    return HeldOut(
+    return Evidence(
         rows.rows.cpu().numpy(),
         rows.label.cpu().numpy(),
         pointers.cpu().numpy(),
@@ -84,7 +93,7 @@ def held_out(model: "Classifier", rows: Table) -> HeldOut:
     )
 
 
-def calibrate(model: "Classifier", held: HeldOut, log_prior: Float[np.ndarray, " k"] | None = None) -> None:
+def calibrate(model: "Classifier", held: Evidence, log_prior: Float[np.ndarray, " k"] | None = None) -> None:
     """Sets the model's prior, temperatures, fusion weights and stand-in from rows that did not train it.
 
     `log_prior`: of the classes among the training rows; none: the one that the heads have learned. Each
@@ -105,7 +114,7 @@ def calibrate(model: "Classifier", held: HeldOut, log_prior: Float[np.ndarray, "
         _calibrate_fusion(model, held, several, prior)
 
 
-def _calibrate_fusion(model: "Classifier", held: HeldOut, rows: Rows, prior: np.ndarray) -> None:
+def _calibrate_fusion(model: "Classifier", held: Evidence, rows: Rows, prior: np.ndarray) -> None:
     """The fusion's weights where it is a weighted sum, its temperature where it is learned; then a fused
     answer that is worse than that of the best single modality gives way to it."""
     label, doubt = held.label[rows], 1 / (len(rows) + 2)
@@ -188,7 +197,7 @@ def nll(logits: Float[np.ndarray, "n k"], label: Rows) -> float:
     return float((logsumexp(logits, axis=1) - logits[np.arange(len(label)), label]).mean())
 
 
-def probabilities(model: "Classifier", held: HeldOut) -> dict[Condition, Float[np.ndarray, "n k"]]:
+def probabilities(model: "Classifier", held: Evidence) -> dict[Condition, Float[np.ndarray, "n k"]]:
     """By condition what the calibrated model says of these rows; NaN in rows that lack one of its
     modalities."""
     prior, temperature = (t.double().cpu().numpy() for t in (model.log_prior, model.temperature))
@@ -210,14 +219,14 @@ def probabilities(model: "Classifier", held: HeldOut) -> dict[Condition, Float[n
     }
 
 
-def _distinct(held: HeldOut, those: np.ndarray, places: list[int]) -> Rows:
+def _distinct(held: Evidence, those: np.ndarray, places: list[int]) -> Rows:
     """Of `those` rows the first of each content, or of each set of contents, of the modalities at
     `places`."""
     rows = np.flatnonzero(those)
     return rows[np.sort(np.unique(held.pointers[rows][:, places], axis=0, return_index=True)[1])]
 
 
-def remarks(model: "Classifier", held: HeldOut, classes: Sequence[str]) -> list[str]:
+def remarks(model: "Classifier", held: Evidence, classes: Sequence[str]) -> list[str]:
     """What a user should know of the calibrated model, a sentence each: a modality that has learned
     nothing, a fusion that another answer stands in for."""
     said, found = probabilities(model, held), []
