@@ -33,9 +33,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the drawings, which ar
 from benchmarks import canvas
 
 from seesay.config import AudioSpec, Config, Spec, WaveformConfig
-from seesay.data import manifest
 from seesay.data.contents import Reading
 from seesay.data.dataset import SPLITS, Dataset
+from seesay.data.folders import read_pictures, recordings
 from seesay.data.pairing import read_speech
 from seesay.errors import InputError, SeesayError
 from seesay.learn.run import PACKAGED, Run, begin, environment, train
@@ -100,7 +100,7 @@ def speech(folders: Mapping[str, Path]) -> tuple[Dataset, np.ndarray]:
     heard = read_speech(list(folders.values()), DIGITS, READING)
     heard = heard.replace(spec=dataclasses.replace(heard.spec, audio=SPEECH))
     origin = np.concatenate(
-        [np.full(len(manifest.recordings([folder])), CORPORA.index(name)) for name, folder in folders.items()]
+        [np.full(len(recordings([folder])), CORPORA.index(name)) for name, folder in folders.items()]
     )
     return heard, origin
 
@@ -123,7 +123,7 @@ def partners(heard: Dataset, origin: np.ndarray, label: np.ndarray, without: str
 
 def paired(folders: Mapping[str, Path], pictures: Path, seed: int = 0) -> Dataset:
     """What the packaged model is trained on: MNIST's training pictures with recordings of all corpora."""
-    seen = manifest.read_pictures(pictures, READING)
+    seen = read_pictures(pictures, READING)
     seen = seen.select(seen.rows_of("train"))
     heard, origin = speech(folders)
     rows = np.stack([seen.pointers("image"), partners(heard, origin, seen.label, "", seed)], 1)
@@ -323,7 +323,7 @@ def card(run: Run, data: Dataset, folders: Mapping[str, Path], report: dict[str,
 
 def _counted(folder: Path, kind: str = "") -> str:
     """`kind`: what the speaker's name begins with."""
-    found = [clip for clip in manifest.recordings([folder]) if clip.speaker.startswith(kind)]
+    found = [clip for clip in recordings([folder]) if clip.speaker.startswith(kind)]
     return f"{len(found):,} clips of {len({clip.speaker for clip in found}):,} voices"
 
 

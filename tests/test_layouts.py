@@ -409,7 +409,7 @@ def test_a_path_goes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("wds", "Did you mean 'wsd'"),
         ("zenod", "Did you mean 'zenodo'"),
         ("qqqqqq", r"No such file or data set: 'qqqqqq'. Give a path, or one of the names digits and wsd"),
-        ("empty", "empty holds no data set. Expected"),
+        ("empty", "empty holds no data set, no picture and no recording is in it. Expected"),
         ("notes.txt", r"notes\.txt is no data set. Expected"),
     ],
 )
@@ -658,8 +658,8 @@ def test_every_layout_is_named_where_none_is_found():
         ".npz",
         "MNIST",
         "{speaker}_{take}.wav",
-        "{word}/",
-        ".png",
+        "{label}/*.png",
+        "metadata.csv",
         ".csv",
         "digits",
     ):

@@ -1,4 +1,4 @@
-"""Manifests and folders of files: rows as listed, files read once, all that is wrong named at once."""
+"""Manifests: rows as listed, files read once, all that is wrong named at once."""
 
 import csv
 import sys
@@ -18,7 +18,6 @@ from seesay.config import AudioSpec, ImageSpec
 from seesay.data.contents import Reading
 from seesay.data.dataset import Dataset
 from seesay.data.layouts import import_data, open_data
-from seesay.data.manifest import WORDS, Recording, recordings
 from seesay.errors import ConfigError, InputError
 
 
@@ -267,86 +266,6 @@ def test_how_files_are_read_has_limits(field: str, value: float):
         Reading(**{field: value})
 
 
-# ---------------------------------------------------------------------------------------------------- folders
-
-
-def test_recordings_that_carry_their_label_in_their_name(tmp_path: Path):
-    for name in ("0_ann_0", "0_bob_0", "1_ann_0", "1_ann_1", ".0_hidden_0"):
-        recording(tmp_path / "spoken" / f"{name}.wav", 300 + len(name))
-    (tmp_path / "spoken" / "README.md").write_text("not a recording")
-    found = recordings([tmp_path / "spoken"])
-    assert [(file.path.name, file.label, file.speaker) for file in found] == [
-        ("0_ann_0.wav", "0", "ann"),
-        ("0_bob_0.wav", "0", "bob"),
-        ("1_ann_0.wav", "1", "ann"),
-        ("1_ann_1.wav", "1", "ann"),
-    ]
-
-
-def test_a_label_may_have_underscores(tmp_path: Path):
-    recording(tmp_path / "good_bye_ann_3.wav")
-    assert recordings([tmp_path]) == [Recording(tmp_path / "good_bye_ann_3.wav", "good_bye", "ann")]
-
-
-def test_recordings_in_folders_of_words(tmp_path: Path):
-    recording(tmp_path / "two" / "0ab3_nohash_0.flac")
-    recording(tmp_path / "one" / "0ab3_nohash_1.wav")
-    recording(tmp_path / "_background_noise_" / "dishes.wav")
-    found = recordings([tmp_path])
-    assert [(file.label, file.speaker) for file in found] == [("one", "0ab3"), ("two", "0ab3")]
-
-
-def test_several_folders_are_one_after_the_other(tmp_path: Path):
-    recording(tmp_path / "b" / "7_ann_0.wav")
-    recording(tmp_path / "a" / "seven" / "0ab3_nohash_1.wav")
-    assert [file.label for file in recordings([tmp_path / "b", tmp_path / "a"])] == ["7", "seven"]
-
-
-def test_words_are_the_digits():
-    assert list(WORDS.values()) == list("0123456789")
-    assert (WORDS["zero"], WORDS["nine"]) == ("0", "9")
-
-
-def test_a_folder_of_recordings_is_a_data_set_grouped_by_speaker(tmp_path: Path):
-    for i, word in enumerate(("yes", "no")):
-        for j, speaker in enumerate(("ann", "bob")):
-            recording(tmp_path / word / f"{speaker}_{i}.wav", 300 + 100 * (2 * i + j))
-    data = open_data(tmp_path)
-    assert data.modalities == ("audio",)
-    assert data.spec.classes == ("no", "yes")
-    assert data.label.tolist() == [0, 0, 1, 1]
-    assert speaker_of(data) == ["ann", "bob", "ann", "bob"]
-    assert set(data.split) == {-1}
-
-
-def test_a_folder_of_folders_of_pictures_is_a_data_set(tmp_path: Path):
-    for i, label in enumerate(("10", "9", "10", "9")):
-        picture(tmp_path / label / f"{i}.png", i)
-    data = open_data(tmp_path)
-    assert data.modalities == ("image",)
-    assert data.spec.classes == ("9", "10")
-    assert data.label.tolist() == [1, 1, 0, 0]
-    assert (data.contents["image"][data.pointers("image")][:, 0] == [digit(i) for i in (0, 2, 1, 3)]).all()
-
-
-def test_real_recordings_are_found(shared_data: Path):
-    spoken = recordings([shared_data / "fsdd"])
-    assert (len(spoken), len({file.speaker for file in spoken})) == (3_000, 6)
-    assert {file.label for file in spoken} == set(WORDS.values())
-    commands = recordings([shared_data / "speech_commands"])
-    assert (len(commands), len({file.speaker for file in commands})) == (338, 137)
-    assert {file.label for file in commands} == set(WORDS)
-
-
-def test_real_commands_are_a_data_set(shared_data: Path):
-    """Of its 338 files two are one recording: takes 0 and 1 of a speaker's `three`."""
-    data = open_data(shared_data / "speech_commands")
-    assert len(data) == 338
-    assert data.contents["audio"].shape == (337, 16_000)
-    assert data.spec["audio"].high == 8_000
-    assert len(data.groups["audio"]["speaker"].names) == 137
-
-
 # -------------------------------------------------------------------------------------------------- bad input
 
 
@@ -473,34 +392,3 @@ def test_parquet_without_its_library_says_what_to_install(tmp_path: Path, monkey
     pyarrow.parquet.write_table(pyarrow.table({"label": [1]}), tmp_path / "a.parquet")
     monkeypatch.setitem(sys.modules, "pyarrow", None)
     assert "Install seesay[parquet]" in refused(tmp_path / "a.parquet")
-
-
-def test_odd_names_of_recordings_are_listed(tmp_path: Path):
-    for i in range(11):
-        recording(tmp_path / f"take{i:02}.wav")
-    recording(tmp_path / "7_ann_0.wav")
-    said = refused(tmp_path)
-    assert "11 recordings are not named {label}_{speaker}_{take}.wav" in said
-    assert "take00.wav" in said
-    assert "take10.wav" not in said
-    assert "and 1 more" in said
-
-
-def test_recordings_one_folder_too_high_are_one_class(tmp_path: Path):
-    """A repository of recordings is not the folder of a word."""
-    for name in ("0_ann_0", "1_ann_0"):
-        recording(tmp_path / "recordings" / f"{name}.wav", 300 + int(name[0]))
-    assert "has 1 class, expected two or more: recordings" in refused(tmp_path)
-
-
-def test_a_folder_without_recordings_is_refused(tmp_path: Path):
-    with pytest.raises(InputError, match="holds no recordings"):
-        recordings([tmp_path])
-    with pytest.raises(InputError, match="is not a folder"):
-        recordings([tmp_path / "nowhere"])
-
-
-def test_pictures_and_recordings_in_one_folder_need_a_manifest(tmp_path: Path):
-    picture(tmp_path / "7" / "a.png")
-    recording(tmp_path / "7" / "ann_0.wav")
-    assert "List the pairs in a manifest, or pair by class with seesay data build" in refused(tmp_path)

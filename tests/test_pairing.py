@@ -188,7 +188,7 @@ def test_all_recordings_are_used_before_any_is_repeated(label, clips, seed):
 
 def test_words_and_digits_mean_the_same_and_other_words_are_left_out(mnist, takes, tmp_path):
     for i, word in enumerate(("zero", "one", "marvin")):
-        for speaker in ("0ab3", "1cd4"):
+        for speaker in ("0ab3c4d5", "1cd4e5f6"):
             write_wav(
                 tmp_path / "words" / word / f"{speaker}_nohash_0.wav",
                 seed=100 + 2 * i + len(speaker),
@@ -199,11 +199,11 @@ def test_words_and_digits_mean_the_same_and_other_words_are_left_out(mnist, take
                 seed=sum(map(ord, word + speaker)),
                 rate=16_000,
             )
-    for path in (tmp_path / "words").glob("*/1cd4_nohash_0.wav"):
+    for path in (tmp_path / "words").glob("*/1cd4e5f6_nohash_0.wav"):
         path.unlink()
     dataset = build(mnist, [takes, tmp_path / "words"], tmp_path / "out")
     assert dataset.spec.classes == ("0", "1")
-    assert set.union(*heard_by_side(dataset)) == {*SPEAKERS, "0ab3", "1cd4"}
+    assert set.union(*heard_by_side(dataset)) == {*SPEAKERS, "0ab3c4d5", "1cd4e5f6"}
     assert "left out, having no pictures: marvin" in dataset.sources
     assert class_named("7", ("six", "seven")) == "seven"
     assert class_named("seven", ("6", "7")) == "7"
@@ -270,7 +270,20 @@ def test_a_side_without_speakers_is_refused(mnist, takes, tested, tmp_path):
 
 def test_a_single_speaker_cannot_be_on_both_sides(mnist, tmp_path):
     takes = write_takes(tmp_path / "alone", speakers=("ann",))
-    refused(InputError, "no recordings to test on are left", tmp_path / "out", mnist, [takes])
+    reading = Reading(name_pattern="{label}_{speaker}_{take}")
+    refused(
+        InputError, "no recordings to test on are left", tmp_path / "out", mnist, [takes], reading=reading
+    )
+
+
+def test_of_recordings_without_speakers_that_is_said(mnist, takes, tmp_path):
+    for i in range(8):
+        write_wav(tmp_path / "words" / str(i % 2) / f"{i}.wav", seed=100 + i)
+    dataset = build(mnist, [takes, tmp_path / "words"], tmp_path / "out", seed=1)
+    group = dataset.groups["audio"]["speaker"]
+    assert (set(group.names), int((group.ids < 0).sum())) == (set(SPEAKERS), 8)
+    assert "of 8 recordings the speaker is not known" in " ".join(dataset.sources)
+    assert "words: label: first folder; speakers: not known; 2 labels" in dataset.notes
 
 
 def test_the_same_recording_under_two_names_is_refused(mnist, takes, tmp_path):

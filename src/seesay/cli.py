@@ -50,13 +50,14 @@ def data_build(
     features: Literal["mfcc", "log-mel"] = "mfcc",
     reader: Literal["auto", "ink", "photo"] = "auto",
     size: int = 28,
+    name_pattern: str | None = None,
     overwrite: bool = False,
 ) -> None:
     """Pair pictures with recordings of the same class; no speaker stands on both sides.
 
     Args:
         pictures: Folder of MNIST idx files, or one folder of pictures per class.
-        recordings: Folders of {label}_{speaker}_{take}.wav or {word}/{speaker}_*.wav.
+        recordings: Folders of recordings.
         out: Folder to make.
         test_speakers: File that names the speakers who are only ever tested, one a line. Without it a fifth,
             drawn.
@@ -68,12 +69,15 @@ def data_build(
         features: What the model will be given of a recording.
         reader: How picture files are read: ink is cropped and centred as MNIST was, photos are scaled.
         size: Height and width of photos, in pixels.
+        name_pattern: What names of recordings mean, such as {label}_{speaker}_{take}. Without it, found out.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.data.contents import Reading
     from seesay.data.pairing import build
 
-    reading = Reading(rate=rate, seconds=seconds, features=features, reader=reader, size=size)
+    reading = Reading(
+        rate=rate, seconds=seconds, features=features, reader=reader, size=size, name_pattern=name_pattern
+    )
     with tracking() as track:
         data = build(pictures, recordings, out, test_speakers, rows, seed, reading, overwrite, track)
     describe_data(data, out)
@@ -89,13 +93,14 @@ def data_import(
     features: Literal["mfcc", "log-mel"] = "mfcc",
     columns: tuple[str, ...] = (),
     on_bad: OnBad = "stop",
+    name_pattern: str | None = None,
     overwrite: bool = False,
 ) -> int:
     """Read any known layout into a data set folder.
 
     Args:
-        source: Kaggle or Zenodo folder, .npz, MNIST idx folder, folder of recordings, CSV or Parquet
-            manifest.
+        source: Kaggle or Zenodo folder, .npz, MNIST idx folder, folder of pictures, recordings or both, CSV
+            or Parquet manifest.
         out: Folder to make.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
         seconds: Length of the clip around the word.
@@ -104,6 +109,8 @@ def data_import(
         features: What the model will be given of a recording.
         columns: What your table calls our columns, as in image=photo label=class group=patient.
         on_bad: Stop at files that cannot be read, or skip their rows and list them in OUT.bad.csv.
+        name_pattern: What names in a folder mean: {label}_{speaker}_{take}, or {speaker}/{label}_{take}.
+            Without it, found out. {_} is ignored, fields of other names are groups.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.data.contents import Reading
@@ -118,6 +125,7 @@ def data_import(
         size=size,
         on_bad=on_bad,
         columns=parse_columns(columns),
+        name_pattern=name_pattern,
     )
     with tracking() as track:
         data = import_data(source, out, overwrite, reading, track)
@@ -140,18 +148,22 @@ def data_download(name: Words[Literal["wsd"]], out: Path | None = None) -> None:
     print(f"{name} lies in {folder}")
 
 
-def data_info(source: Words[str], json: bool = False, columns: tuple[str, ...] = ()) -> None:
+def data_info(
+    source: Words[str], json: bool = False, columns: tuple[str, ...] = (), name_pattern: str | None = None
+) -> None:
     """Say what a data set holds, and what to beware of.
 
     Args:
         source: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
         json: Print JSON.
         columns: What your table calls our columns, as in image=photo label=class group=patient.
+        name_pattern: What names in a folder mean, such as {label}_{speaker}_{take}. Without it, found out.
     """
+    from seesay.data.contents import Reading
     from seesay.data.info import describe
     from seesay.data.info_table import print_info
 
-    info = describe(_open(source, columns))
+    info = describe(_open(source, columns, reading=Reading(name_pattern=name_pattern)))
     if json:
         print_json(info.to_dict())
     else:

@@ -66,6 +66,9 @@ class Reading:
     """What a file that cannot be read does: it stops all, or its row is left out."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """What a table calls our columns, where it is not what we do: `{"image": "photo"}`."""
+    name_pattern: str | None = None
+    """What the names of files in a folder mean, as `{label}_{speaker}_{take}`; none: found out from all of
+    them."""
 
     def __post_init__(self) -> None:
         limits = {"size": (1, WIDEST), "rate": audio.RATES, "seconds": (0, audio.LONGEST)}

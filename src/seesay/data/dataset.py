@@ -67,6 +67,8 @@ class Dataset:
     """Files that were found and are not in it, by reason: `{"not a picture": 3}`."""
     skipped: tuple[Skipped, ...] = ()
     """Rows of the source that were left out when it was read, in order; not stored in a folder."""
+    files: tuple[str, ...] = ()
+    """What each row of the source is called, where rows were files of a folder; not stored."""
 
     def __post_init__(self) -> None:
         """InputError where the parts do not fit each other."""
@@ -95,7 +97,7 @@ class Dataset:
     def select(self, rows: np.ndarray) -> "Dataset":
         """The same contents with only these rows (indices or a mask)."""
         picked = {name: getattr(self, name)[rows] for name in ("rows", "label", "split")}
-        return dataclasses.replace(self, **picked, skipped=())
+        return dataclasses.replace(self, **picked, skipped=(), files=())
 
     def only(self, *modalities: Modality) -> "Dataset":
         """The same rows with these modalities alone; a row may be left with none. One that is not there:

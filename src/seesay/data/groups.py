@@ -68,7 +68,7 @@ def says_speakers(unknown: int, recordings: int) -> tuple[str, ...]:
     of = "" if unknown == recordings else f" for {unknown:,} of {recordings:,} recordings"
     return (
         f"Speakers not known{of}: expect less on new voices. To name them, give the table a column "
-        "`speaker`, or data import --columns group=COLUMN.",
+        "`speaker`, or data import --columns group=COLUMN; in a folder, --name-pattern.",
     )
 
 

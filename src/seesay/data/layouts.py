@@ -1,40 +1,26 @@
 """The layouts people have, recognised by looking, read into a `Dataset`.
 
 Our own folder; the written and spoken digits database as Zenodo or a Kaggle course hand it out; one `.npz`;
-MNIST's idx files; folders of recordings or pictures; a manifest. Or a name: `digits`, which is inside the
-package, and `wsd`, which is downloaded.
+MNIST's idx files; folders of recordings, pictures or both, with or without a table of metadata; a manifest.
+Or a name: `digits`, which is inside the package, and `wsd`, which is downloaded.
 """
 
 from pathlib import Path
 
 from seesay.data.contents import USUAL, Reading, Track, silent
 from seesay.data.dataset import Dataset
+from seesay.data.folders import UNDERSTOOD, read_folder, read_pictures
 from seesay.data.idx import is_idx_folder
-from seesay.data.manifest import (
-    PICTURES,
-    SOUNDS,
-    class_folders,
-    files_with,
-    read_manifest,
-    read_parquet_folder,
-    read_pictures,
-    read_recordings,
-)
+from seesay.data.manifest import read_manifest, read_parquet_folder
+from seesay.data.metadata import metadata_tables, read_metadata
 from seesay.data.named_arrays import is_array_folder, read_array_folder, read_npz
 from seesay.data.normaliser import normalised
 from seesay.data.parquet import is_parquet_folder
 from seesay.data.source import NAMES as NAMES
 from seesay.data.source import check_source
 from seesay.data.written_spoken import is_kaggle, is_zenodo, read_kaggle, read_zenodo
-from seesay.errors import InputError
+from seesay.errors import ConfigError, InputError
 from seesay.files import make_way
-
-UNDERSTOOD = (
-    "a seesay data set, x_train_wr.npy and its like (Kaggle), data_wr_train.npy and its like (Zenodo), "
-    "a .npz file or .npy files such as x_train.npy and y_train.npy, MNIST's idx files, "
-    "{label}_{speaker}_{take}.wav, {word}/{speaker}_*.wav, {label}/*.png, "
-    "a .csv or .parquet manifest, a folder of train-*.parquet, or the names digits and wsd"
-)
 
 
 def open_data(source: Path | str, reading: Reading = USUAL, track: Track = silent) -> Dataset:
@@ -42,8 +28,16 @@ def open_data(source: Path | str, reading: Reading = USUAL, track: Track = silen
     name.
 
     A path goes before a name. `reading` says how files become contents, where there are files. Anything that
-    cannot be used, as a whole or in part: InputError.
+    cannot be used, as a whole or in part: InputError. A name pattern for what is no folder of files:
+    ConfigError.
     """
+    data = _open(source, reading, track)
+    if reading.name_pattern is not None and not data.files:
+        raise ConfigError(f"--name-pattern is for folders of files, {source} is none", "Leave it out.")
+    return data
+
+
+def _open(source: Path | str, reading: Reading, track: Track) -> Dataset:
     path = Path(source)
     if path.is_file():
         return _open_file(path, reading, track)
@@ -100,17 +94,8 @@ def _open_folder(folder: Path, reading: Reading, track: Track) -> Dataset:
         return read_pictures(folder)
     if is_array_folder(folder):
         return read_array_folder(folder, reading, track)
+    if metadata_tables(folder):
+        return read_metadata(folder, reading, track)
     if is_parquet_folder(folder):
         return read_parquet_folder(folder, reading, track)
-    sounds = bool(files_with(folder, SOUNDS) or class_folders(folder, SOUNDS))
-    drawn = bool(class_folders(folder, PICTURES))
-    if sounds and drawn:
-        raise InputError(
-            f"{folder} holds folders of recordings and of pictures, and nothing says which belong together",
-            "List the pairs in a manifest, or pair by class with seesay data build.",
-        )
-    if sounds:
-        return read_recordings(folder, reading, track)
-    if drawn:
-        return read_pictures(folder, reading, track)
-    raise InputError(f"{folder} holds no data set", f"Expected {UNDERSTOOD}.")
+    return read_folder(folder, reading, track)

@@ -7,19 +7,20 @@ tested are never heard in training.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from seesay.data import manifest
 from seesay.data.cells import composed
 from seesay.data.columns import dataset_from, listed
 from seesay.data.contents import USUAL, Reading, Track, audio_contents, silent
 from seesay.data.dataset import MISSING, SPLITS, Dataset, Group
+from seesay.data.folders import Recording, read_pictures, recordings_of
 from seesay.data.groups import unknown_speakers
-from seesay.data.manifest import WORDS, Recording
+from seesay.data.name_parts import WORDS
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, split, stored
 from seesay.errors import ConfigError, InputError, nearest
@@ -44,7 +45,7 @@ def build(
     it.
 
     `pictures`: MNIST's idx files, whose test part stays test, or a folder per class, of which a fifth is
-    tested. `recordings`: folders as `data.manifest.recordings` reads them; the words zero to nine and the
+    tested. `recordings`: folders of them, whose names `data.names` reads; the words zero to nine and the
     digits mean the same. `test_speakers`: a file of names, one a line, whose clips are only tested; without
     it a fifth of the recordings is drawn, by speaker. `rows`: how many to train on and to test on; none: all
     pictures. Each picture is used once, so there cannot be more; of fewer a stratified part is drawn. Every
@@ -57,7 +58,7 @@ def build(
     if seed < 0:
         raise ConfigError(f"seed must be 0 or more, got {seed}")
     make_way(out, overwrite, delete=False)
-    seen = manifest.read_pictures(Path(pictures), reading, track)
+    seen = read_pictures(Path(pictures), replace(reading, name_pattern=None), track)
     heard = read_speech(recordings, seen.spec.classes, reading, track)
     sides = _by_speaker(heard, Path(test_speakers)) if test_speakers else split(heard, seed, valid=0)
     drawn = split(seen, seed, valid=0)
@@ -77,7 +78,10 @@ def read_speech(
     InputError."""
     if not folders:
         raise InputError("expected one folder of recordings or more, got none", "Name them.")
-    found = [(recording, class_named(recording.label, classes)) for recording in manifest.recordings(folders)]
+    same = {digit: word for word, digit in WORDS.items()} | WORDS
+    known = {*classes, *(same[name] for name in classes if name in same)}
+    read = [recordings_of(Path(folder), known, reading.name_pattern) for folder in folders]
+    found = [(recording, class_named(recording.label, classes)) for those, _ in read for recording in those]
     lacking = sorted(set(classes) - {label for _, label in found})
     where = ", ".join(Path(folder).name for folder in folders)
     if lacking:
@@ -92,6 +96,8 @@ def read_speech(
     labels = [label for _, label in kept]
     _check_named_once(files, labels, table.pointers)
     others = sorted({recording.label for recording, label in found if not label})
+    left_out = sum((Counter(how.left_out) for _, how in read), Counter())
+    left_out["recordings of classes without pictures"] += len(found) - len(kept)
     return dataset_from(
         where,
         {"audio": table},
@@ -101,6 +107,11 @@ def read_speech(
             f"the recordings of {where}",
             *([f"left out, having no pictures: {listed(others)}"] if others else []),
         ],
+        notes=[
+            f"{Path(folder).name}: {how.names.summary}"
+            for folder, (_, how) in zip(folders, read, strict=True)
+        ],
+        left_out=+left_out,
     )
 
 
@@ -232,8 +243,10 @@ def _used(seen: Dataset, heard: Dataset, pointers: np.ndarray) -> Dataset:
     images, image = np.unique(pointers[:, 0], return_inverse=True)
     clips, audio = np.unique(pointers[:, 1], return_inverse=True)
     speaker = heard.groups["audio"]["speaker"]
-    names, ids = np.unique(speaker.ids[clips], return_inverse=True)
-    group = Group(ids.astype(np.int32), tuple(speaker.names[i] for i in names))
+    own = speaker.ids[clips]
+    known, ids = np.unique(own[own != MISSING], return_inverse=True)
+    own[own != MISSING] = ids
+    group = Group(own, tuple(speaker.names[i] for i in known))
     return Dataset(
         spec=replace(seen.spec, audio=heard.spec.audio),
         contents={"image": seen.contents["image"][images], "audio": heard.contents["audio"][clips]},
@@ -242,14 +255,21 @@ def _used(seen: Dataset, heard: Dataset, pointers: np.ndarray) -> Dataset:
         split=np.full(len(pointers), MISSING, np.int8),
         groups={"audio": {"speaker": group}},
         pairing="drawn within class",
+        notes=(*seen.notes, *heard.notes),
+        left_out=Counter(seen.left_out) + Counter(heard.left_out),
     )
 
 
 def _sources(seen: Dataset, heard: Dataset, seed: int) -> tuple[str, ...]:
     drawn = (
         f"pairs: each picture with a recording of its class, drawn at random, seed {seed}; every recording "
-        "is used once before any is repeated"
+        f"is used once before any is repeated; {_says_speakers(heard)}"
     )
-    if not unknown_speakers(heard)[0]:
-        drawn += "; no speaker is on both sides"
     return (*seen.sources, *heard.sources, drawn)
+
+
+def _says_speakers(heard: Dataset) -> str:
+    unknown, _ = unknown_speakers(heard)
+    if not unknown:
+        return "no speaker is on both sides"
+    return f"no speaker that is known is on both sides; of {unknown:,} recordings the speaker is not known"

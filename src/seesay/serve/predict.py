@@ -270,7 +270,8 @@ def write_predictions(
     overwrite: bool = False,
     threads: int = 1,
 ) -> None:
-    """A CSV with a line for each of these rows. It exists and `overwrite` is false: OutputError."""
+    """A CSV with a line for each of these rows, which names its file where rows were files of a folder. It
+    exists and `overwrite` is false: OutputError."""
     if Path(out).exists() and not overwrite:
         raise OutputError(f"{out} exists already", "Choose another name, or add --overwrite.")
     check_fits(predictor.spec, dataset, labelled=False)
@@ -278,6 +279,8 @@ def write_predictions(
         raise InputError(f"{dataset.name} has none of the rows asked for", "Look at seesay data info.")
     with new_file(out, newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["row_id", "label", "score", "used", "agree", *shared(predictor.spec, dataset)])
+        files = dataset.files
+        heading = ["label", "score", "used", "agree", *shared(predictor.spec, dataset)]
+        writer.writerow(["row_id", "file", *heading] if files else ["row_id", *heading])
         for part in predict_rows(predictor, dataset, rows, threads=threads):
-            writer.writerows(part)
+            writer.writerows([i, files[i], *line] if files else [i, *line] for i, *line in part)

@@ -1,0 +1,123 @@
+"""What lies in a folder: its pictures and recordings, and how many other files, by reason.
+
+Files with a usual suffix are believed to be what it says, so that a damaged one is named when it is read; of
+all others Pillow and libsndfile are asked.
+"""
+
+import os
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
+
+import soundfile
+from PIL import Image, ImageFile
+
+from seesay.config import Modality
+from seesay.errors import InputError
+
+SUFFIXES: Mapping[str, Modality] = {
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"), "image"),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".heic", ".heif", ".avif"), "image"),
+    **dict.fromkeys((".wav", ".flac", ".ogg", ".oga", ".mp3", ".aiff", ".aif", ".opus"), "audio"),
+    **dict.fromkeys((".m4a", ".aac", ".amr", ".caf", ".webm"), "audio"),
+}
+"""What people and devices call pictures and recordings, whether or not they can be read here."""
+
+NOISE = "_background_noise_"
+"""The folder of Speech Commands that is no word."""
+
+HIDDEN = ("Thumbs.db", "desktop.ini", "__MACOSX")
+"""What file managers and archives leave behind, besides names that begin with a dot."""
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The files below a folder, as relative paths with `/`, in order of folders and names."""
+
+    folder: Path
+    files: Mapping[Modality, Sequence[str]]
+    folders: Sequence[str]
+    """All that are not hidden, empty ones too."""
+    left_out: Mapping[str, int]
+    """Files of no use, by reason."""
+
+    def paths(self, files: Sequence[str]) -> list[Path]:
+        return [self.folder / file for file in files]
+
+
+def look(folder: Path, but: Collection[Path] = ()) -> Listing:
+    """All that is below a folder, but for these files. It is none: InputError."""
+    if not folder.is_dir():
+        raise InputError(f"{folder} is not a folder", "Check the path.")
+    files: dict[Modality, list[str]] = {"image": [], "audio": []}
+    folders: list[str] = []
+    left_out: Counter[str] = Counter()
+    for path in _walk(folder, left_out):
+        name = path.relative_to(folder).as_posix()
+        if path in but:
+            continue
+        if path.is_dir():
+            folders.append(name)
+        elif (kind := modality_of(path)) is None:
+            left_out["not a picture or recording"] += 1
+        else:
+            files[kind].append(name)
+    ordered = {modality: sorted(names, key=lambda name: name.split("/")) for modality, names in files.items()}
+    return Listing(folder, ordered, sorted(folders), dict(left_out))
+
+
+def _walk(folder: Path, left_out: Counter[str]) -> Iterator[Path]:
+    """Files and folders below a folder, links followed but not in circles; hidden ones and noise are counted
+    instead."""
+    seen = {folder.resolve()}
+    for inner, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+        for name in [*folders, *files]:
+            path = Path(inner, name)
+            if name.startswith(".") or name in HIDDEN:
+                left_out["hidden"] += 1
+            elif name == NOISE:
+                left_out[f"{NOISE} of Speech Commands"] += len(list(path.iterdir()))
+            elif name in files or path.resolve() not in seen:
+                seen |= {path.resolve()} if name in folders else set()
+                yield path
+                continue
+            if name in folders:
+                folders.remove(name)
+
+
+def _raise(error: OSError) -> NoReturn:
+    """A folder that may not be looked into is not passed over."""
+    raise error
+
+
+def modality_of(path: Path) -> Modality | None:
+    """Which modality a file holds, as its suffix says or, where that is no usual one, the library that can
+    open it."""
+    if (modality := SUFFIXES.get(path.suffix.lower())) is not None:
+        return modality
+    if not path.is_file():
+        return None
+    if _is_picture(path):
+        return "image"
+    return "audio" if _is_recording(path) else None
+
+
+def _is_picture(path: Path) -> bool:
+    try:
+        with Image.open(path) as picture:
+            return not isinstance(
+                picture, ImageFile.StubImageFile
+            )  # formats that Pillow names, but not reads
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        return True
+    except Exception:  # its readers raise anything on bytes that only begin like a picture
+        return False
+
+
+def _is_recording(path: Path) -> bool:
+    try:
+        return path.suffix.lower() != ".raw" and soundfile.info(str(path)).frames > 0
+    except (soundfile.SoundFileError, TypeError):
+        return False
