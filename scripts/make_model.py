@@ -53,7 +53,7 @@ SPEECH = AudioSpec(features="log-mel", rate=8_000, window=0.032, shift=0.0125, f
 """Finer in time and frequency than the report's cepstra, and no higher than the 4 kHz that all corpora
 reach."""
 
-READING = Reading(rate=8_000, features="log-mel", reader="ink")
+READING = Reading(rate=8_000, seconds=1.0, features="log-mel", reader="ink")
 
 
 def config(seed: int) -> Config:

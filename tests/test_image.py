@@ -1,6 +1,7 @@
 """Whatever holds a picture, the same drawing comes out as the same picture, or one line says why not."""
 
 import contextlib
+import dataclasses
 import gzip
 import io
 import struct
@@ -17,7 +18,7 @@ from PIL import Image, ImageDraw
 
 from seesay.config import ImageSpec
 from seesay.errors import InputError
-from seesay.signal.image import Picture, as_content, read_image
+from seesay.signal.image import Facts, Picture, as_content, facts_of, read_image
 
 Reader = Literal["ink", "photo", "unknown"]
 
@@ -60,7 +61,7 @@ def test_every_file_format_reads_the_same(kind: str) -> None:
     "mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr", "HSV", "I", "I;16", "F"]
 )
 def test_every_mode_of_pillow_reads_the_same(mode: str) -> None:
-    """Of I and F by how far the values reach; a bilevel drawing has lost its soft edges."""
+    """A bilevel drawing has lost its soft edges."""
     grey = Image.fromarray(seven())
     picture = grey.convert("RGB").convert(mode) if mode == "HSV" else grey.convert(mode)
     assert difference(read_image(picture, INK), BASE) < 0.01
@@ -226,6 +227,32 @@ def test_a_photo_of_the_right_size_stays_as_it_is() -> None:
     np.testing.assert_array_equal(as_content(read_image(array, PHOTO)), array.transpose(2, 0, 1))
 
 
+WIDE = ImageSpec("photo", 3, 20, 20)
+THIRDS = np.repeat(np.eye(3, dtype=np.uint8) * 255, 100, axis=0)[None].repeat(100, 0)
+"""Red left, green middle, blue right; three times as wide as high."""
+
+
+def test_a_photo_is_padded_with_black() -> None:
+    picture = read_image(encoded(THIRDS), dataclasses.replace(WIDE, fit="pad"))
+    assert not picture[:, :6].any()
+    assert not picture[:, -6:].any()
+    np.testing.assert_allclose(picture[:, 8:12].mean(1)[:, [3, 10, 17]], np.eye(3), atol=0.05)
+
+
+def test_a_photo_is_stretched() -> None:
+    picture = read_image(encoded(THIRDS), dataclasses.replace(WIDE, fit="stretch"))
+    np.testing.assert_allclose(picture.mean(1)[:, [3, 10, 17]], np.eye(3), atol=0.05)
+
+
+@pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
+@pytest.mark.parametrize("size", [(2, 90), (90, 2), (31, 17), (3000, 40)])
+def test_any_shape_is_made_to_fit(fit: Literal["pad", "crop", "stretch"], size: tuple[int, int]) -> None:
+    array = np.full((*size, 3), 200, np.uint8)
+    picture = read_image(encoded(array), ImageSpec("photo", 3, 24, 16, fit=fit))
+    assert picture.shape == (3, 24, 16)
+    assert abs(float(picture.max()) - 200 / 255) < 0.01
+
+
 def test_transparent_ground_of_a_photo_is_white() -> None:
     assert read_image(np.zeros((40, 60, 4), np.uint8), PHOTO).min() == 1
 
@@ -345,6 +372,91 @@ def test_damaged_bytes_give_a_picture_or_an_input_error(damage: bytes, place: in
     damaged = content[:place] + damage + content[place + len(damage) :]
     with contextlib.suppress(InputError):
         assert read_image(damaged, INK).shape == INK.shape
+
+
+# -------------------------------------------------------------------------------- which value is white
+
+SCENE = np.linspace(0, 1, 32 * 48).reshape(32, 48)
+GREY = ImageSpec("photo", 1, 32, 48)
+TWELVE = dataclasses.replace(GREY, white=4_095.0)
+
+
+def deep(peak: float, kind: str) -> list[np.ndarray | Image.Image | bytes]:
+    """The scene up to this value: as an array, a Pillow picture, and files."""
+    array = (SCENE * peak).astype(np.float32 if kind == "float" else np.uint16)
+    picture = Image.fromarray(array)
+    if kind == "float":
+        return [array, picture, encoded(picture, "TIFF")]
+    whole = [picture, Image.fromarray(array.astype(np.int32)), picture.convert("I")]
+    return [array, *whole, encoded(picture), encoded(picture, "TIFF"), encoded(whole[1], "TIFF")]
+
+
+@pytest.mark.parametrize("spec", [GREY, TWELVE])
+@pytest.mark.parametrize(("one", "other"), [(255, 256), (1_023, 1_024), (4_094, 4_095), (1, 2)])
+def test_one_step_more_is_one_step_brighter(spec: ImageSpec, one: int, other: int) -> None:
+    for darker, brighter in zip(deep(one, "whole"), deep(other, "whole"), strict=True):
+        difference = read_image(brighter, spec) - read_image(darker, spec)
+        assert 0 <= difference.max() < 0.001
+
+
+@pytest.mark.parametrize(("one", "other"), [(0.5, 0.51), (0.99, 1.0), (1.0, 1.01)])
+def test_floats_go_to_one_and_a_little_beyond_is_white(one: float, other: float) -> None:
+    for darker, brighter in zip(deep(one, "float"), deep(other, "float"), strict=True):
+        assert np.abs(read_image(brighter, GREY) - read_image(darker, GREY)).max() < 0.011
+
+
+def test_white_is_that_of_the_spec_whatever_holds_the_picture() -> None:
+    for source in (*deep(4_095, "whole"), *deep(4_095, "float")):
+        np.testing.assert_allclose(read_image(source, TWELVE)[0], SCENE, atol=0.001)
+
+
+def test_a_file_of_eight_bits_or_one_that_says_what_is_white_is_believed() -> None:
+    eight = (SCENE * 255).astype(np.uint8)
+    portable = b"P5 48 32 4095\n" + (SCENE * 4_095).astype(">u2").tobytes()
+    for source in (eight, encoded(eight), portable):
+        for spec in (GREY, TWELVE):
+            np.testing.assert_allclose(read_image(source, spec)[0], SCENE, atol=0.005)
+
+
+@pytest.mark.parametrize(
+    ("source", "spec", "says"),
+    [
+        ((SCENE * 255).astype(np.float32), GREY, "0 to 255, expected 0 to 1"),
+        ((SCENE * 300).astype(np.int64), GREY, "0 to 300, expected 0 to 255"),
+        ((SCENE * 60_000).astype(np.uint16), TWELVE, "0 to 60000, expected 0 to 4095"),
+        (
+            encoded(Image.fromarray((SCENE * 1.5).astype(np.float32)), "TIFF"),
+            GREY,
+            "0 to 1.5, expected 0 to 1",
+        ),
+        (encoded(Image.fromarray((SCENE * 1e6).astype(np.int32)), "TIFF"), GREY, "expected 0 to 65535"),
+    ],
+)
+def test_what_is_brighter_than_white_is_of_another_source(
+    source: np.ndarray | bytes, spec: ImageSpec, says: str
+) -> None:
+    with pytest.raises(InputError, match=says):
+        read_image(source, spec)
+
+
+@pytest.mark.parametrize("peak", [255, 256, 4_095, 40_000])
+def test_of_ink_contrast_is_no_part(peak: int) -> None:
+    ink = (seven().astype(float) / 255 * peak).astype(np.uint16)
+    for source in (ink, ink.astype(np.float32), encoded(ink), encoded(Image.fromarray(ink), "TIFF")):
+        assert difference(read_image(source, INK), BASE) < 0.01
+
+
+def test_facts_are_found_without_reading(tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    lying = encoded(np.zeros((20, 30, 3), np.uint8), "JPEG", exif=exif)
+    assert facts_of(lying) == Facts(height=30, width=20)
+    (tmp_path / "a.tif").write_bytes(deep(4_000, "whole")[-2])
+    assert facts_of(tmp_path / "a.tif") == Facts(32, 48, 4_000.0, whole=True)
+    assert facts_of(deep(0.5, "float")[-1]) == Facts(32, 48, 0.5, whole=False)
+    assert facts_of(b"P5 48 32 4095\n" + bytes(32 * 48 * 2)) == Facts(32, 48)
+    for source in (b"no picture", b"", tmp_path / "absent", bomb(20_000, 20_000), encoded(seven())[:90]):
+        assert facts_of(source) in (None, Facts(200, 200))
 
 
 # ------------------------------------------------------------------------------ ready-made and stored

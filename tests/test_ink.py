@@ -120,6 +120,20 @@ def test_polarity_and_contrast_do_not_matter(digit: str) -> None:
         np.testing.assert_allclose(other, read(ink), atol=0.02)
 
 
+@pytest.mark.parametrize("digit", SHAPES)
+@pytest.mark.parametrize("times", [8, 20])
+def test_soft_edges_of_an_enlarged_drawing_are_its_own(digit: str, times: int) -> None:
+    """Its ink touches the border, or does not; nothing is hollow."""
+    ink = drawn(digit, size=20, place=(4, 6), side=(28, 24))
+    for part in (ink, ink[extent(ink > 0)]):
+        large = Image.fromarray(part.astype(np.float32)).resize(
+            (part.shape[1] * times, part.shape[0] * times), Image.Resampling.BICUBIC
+        )
+        large = np.clip(np.asarray(large), 0, 1)
+        assert likeness(read(large), read(ink)) > 0.9
+        assert likeness(lay_out(large, 28, 28), read(ink)) > 0.9
+
+
 def framed(ink: np.ndarray, inset: int, thick: int) -> np.ndarray:
     inside = np.zeros([side - 2 * (inset + thick) for side in ink.shape])
     return np.maximum(ink, np.pad(np.pad(inside, thick, constant_values=1), inset))

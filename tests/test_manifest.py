@@ -231,7 +231,8 @@ def test_length_and_features_are_as_asked_for(tmp_path: Path):
     [
         (picture, Reading(), ImageSpec("ink", 1, 28, 28)),
         (picture, Reading(reader="photo", size=32), ImageSpec("photo", 1, 32, 32)),
-        (photo, Reading(), ImageSpec("photo", 3, 28, 28)),
+        (photo, Reading(), ImageSpec("photo", 3, 40, 50)),
+        (photo, Reading(fit="pad", height=20, width=30), ImageSpec("photo", 3, 20, 30, fit="pad")),
         (photo, Reading(size=64), ImageSpec("photo", 3, 64, 64)),
     ],
 )
@@ -247,7 +248,7 @@ def test_ink_and_photos_are_told_apart(
 def test_grey_photos_have_one_channel(tmp_path: Path):
     rows = [{"image": photo(tmp_path / f"{i}.jpg", i, grey=True), "label": str(i % 2)} for i in range(6)]
     data = open_data(manifest(tmp_path / "a.csv", rows))
-    assert data.spec.image == ImageSpec("photo", 1, 28, 28)
+    assert data.spec.image == ImageSpec("photo", 1, 40, 50)
 
 
 def test_how_files_were_read_is_said(tmp_path: Path):

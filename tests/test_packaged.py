@@ -1,19 +1,23 @@
 """The model that comes with seesay: it is there, small, and right about pictures and voices it never met."""
 
+import io
 import json
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import soundfile
 from benchmarks.canvas import printed
-from PIL import Image
+from PIL import Image, ImageOps
+from sklearn.datasets import load_digits
 
 import seesay
 from seesay.cli import main
 from seesay.config import Spec
 from seesay.data.digits import digits_dataset
+from seesay.data.idx import read_idx_folder
 from seesay.errors import OutputError
 from seesay.learn.run import PACKAGED, Run
 from seesay.model.classifier import Classifier
@@ -98,6 +102,40 @@ def test_what_a_program_draws_under_a_digit_does_not_matter(predictor: Predictor
     lined = list(printed(60, seed=3))
     right = [predictor.predict(image=d.picture).label == str(d.digit) for d in lined]
     assert np.mean(right) > 0.93
+
+
+@pytest.mark.parametrize("side", [64, 224])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG"])
+@pytest.mark.parametrize("light", [True, False], ids=["light", "dark"])
+def test_small_digits_that_were_enlarged_are_read(predictor: Predictor, side: int, kind: str, light: bool):
+    """They touch the border, and their edges are as soft as their strokes are wide."""
+    digits: Any = load_digits()
+    rows, right = np.linspace(0, len(digits.target) - 1, 40).astype(int), 0
+    for row in rows:
+        ink = Image.fromarray(np.rint(digits.images[row] * (255 / 16)).astype(np.uint8))
+        ink = ink.resize((side, side), Image.Resampling.BICUBIC)
+        file = io.BytesIO()
+        (ink if light else ImageOps.invert(ink)).save(file, kind)
+        right += predictor.predict(image=file.getvalue()).label == str(digits.target[row])
+    assert right >= 37
+
+
+def test_digits_cropped_to_their_ink_are_read(predictor: Predictor, shared_data: Path):
+    """Light or dark, as they are, and enlarged so that they touch the border."""
+    pictures, labels = mnist_test(shared_data)
+    right = []
+    for row in range(5_000, 5_040):
+        rows, columns = (np.flatnonzero(pictures[row].any(axis)) for axis in (1, 0))
+        ink = Image.fromarray(pictures[row][rows[0] : rows[-1] + 1, columns[0] : columns[-1] + 1])
+        large = ink.resize([round(224 * n / max(ink.size)) for n in ink.size], Image.Resampling.BICUBIC)
+        drawn = (ink, ImageOps.invert(ink), large, ImageOps.invert(large))
+        right += [predictor.predict(image=picture).label == str(labels[row]) for picture in drawn]
+    assert np.mean(right) > 0.95
+
+
+def mnist_test(folder: Path) -> tuple[np.ndarray, np.ndarray]:
+    read = read_idx_folder(folder / "mnist")["test"]
+    return np.asarray(read[0]).reshape(-1, 28, 28), np.asarray(read[1])
 
 
 def test_it_is_exported_where_no_run_is_given(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -46,10 +46,13 @@ def data_build(
     rows: tuple[int, int] | None = None,
     seed: int = 0,
     rate: int | None = None,
-    seconds: float = 1.0,
-    features: Literal["mfcc", "log-mel"] = "mfcc",
+    seconds: float | None = None,
+    features: Literal["auto", "mfcc", "log-mel"] = "auto",
     reader: Literal["auto", "ink", "photo"] = "auto",
-    size: int = 28,
+    fit: Literal["pad", "crop", "stretch"] | None = None,
+    size: int | None = None,
+    height: int | None = None,
+    width: int | None = None,
     name_pattern: str | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -65,19 +68,21 @@ def data_build(
             10000).
         seed: Of the pairing.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
-        seconds: Length of the clip around the word.
-        features: What the model will be given of a recording.
+        seconds: Length of a clip. Without it as long as 95 % of the recordings, 10 at most.
+        features: What the model will be given of a recording. auto: mfcc of single words, log-mel of longer
+            clips.
         reader: How picture files are read: ink is cropped and centred as MNIST was, photos are scaled.
-        size: Height and width of photos, in pixels.
+        fit: How photos of another shape are made to fit. Without it they are cropped.
+        size: Height and width of pictures, in pixels. Without it 28 for ink, up to 64 for photos.
+        height: Of pictures, in pixels, instead of size.
+        width: Of pictures, in pixels, instead of size.
         name_pattern: What names of recordings mean, such as {label}_{speaker}_{take}. Without it, found out.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.data.contents import Reading
     from seesay.data.pairing import build
 
-    reading = Reading(
-        rate=rate, seconds=seconds, features=features, reader=reader, size=size, name_pattern=name_pattern
-    )
+    reading = Reading(rate, seconds, features, reader, size, height, width, fit, name_pattern=name_pattern)
     with tracking() as track:
         data = build(pictures, recordings, out, test_speakers, rows, seed, reading, overwrite, track)
     describe_data(data, out)
@@ -87,10 +92,13 @@ def data_import(
     source: Words[str],
     out: Path,
     rate: int | None = None,
-    seconds: float = 1.0,
+    seconds: float | None = None,
+    features: Literal["auto", "mfcc", "log-mel"] = "auto",
     reader: Literal["auto", "ink", "photo"] = "auto",
-    size: int = 28,
-    features: Literal["mfcc", "log-mel"] = "mfcc",
+    fit: Literal["pad", "crop", "stretch"] | None = None,
+    size: int | None = None,
+    height: int | None = None,
+    width: int | None = None,
     columns: tuple[str, ...] = (),
     on_bad: OnBad = "stop",
     name_pattern: str | None = None,
@@ -103,10 +111,14 @@ def data_import(
             or Parquet manifest.
         out: Folder to make.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
-        seconds: Length of the clip around the word.
+        seconds: Length of a clip. Without it as long as 95 % of the recordings, 10 at most.
+        features: What the model will be given of a recording. auto: mfcc of single words, log-mel of longer
+            clips.
         reader: How picture files are read: ink is cropped and centred as MNIST was, photos are scaled.
-        size: Height and width of pictures, in pixels.
-        features: What the model will be given of a recording.
+        fit: How photos of another shape are made to fit. Without it they are cropped.
+        size: Height and width of pictures, in pixels. Without it 28 for ink, up to 64 for photos.
+        height: Of pictures, in pixels, instead of size.
+        width: Of pictures, in pixels, instead of size.
         columns: What your table calls our columns, as in image=photo label=class group=patient.
         on_bad: Stop at files that cannot be read, or skip their rows and list them in OUT.bad.csv.
         name_pattern: What names in a folder mean: {label}_{speaker}_{take}, or {speaker}/{label}_{take}.
@@ -118,11 +130,14 @@ def data_import(
     from seesay.data.sheets import parse_columns
 
     reading = Reading(
-        rate=rate,
-        seconds=seconds,
-        features=features,
-        reader=reader,
-        size=size,
+        rate,
+        seconds,
+        features,
+        reader,
+        size,
+        height,
+        width,
+        fit,
         on_bad=on_bad,
         columns=parse_columns(columns),
         name_pattern=name_pattern,

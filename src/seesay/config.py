@@ -38,9 +38,9 @@ class ImageSpec:
     """What a picture content is, `(channels, height, width)`, and how a file becomes one."""
 
     reader: Literal["ink", "photo", "unknown"] = "ink"
-    """`ink`: polarity found, ink cropped, scaled and centred as MNIST was; `photo`: scaled and cropped to the
-    size; `unknown`: ready-made arrays, how they came about is not known, so a picture file cannot be read
-    into them."""
+    """`ink`: polarity found, ink cropped, scaled and centred as MNIST was; `photo`: scaled to the size as
+    `fit` says; `unknown`: ready-made arrays, how they came about is not known, so a picture file cannot be
+    read into them."""
     channels: int = 1
     """1 for grey, 3 for RGB."""
     height: int = 28
@@ -49,6 +49,16 @@ class ImageSpec:
     """Pixels."""
     standardised: bool = False
     """Ready-made arrays of floats around 0, whose values are used as they are."""
+    fit: Literal["pad", "crop", "stretch"] = dataclasses.field(default="crop", kw_only=True)
+    """`photo` only: how a picture of another shape is made to fit. `crop`: the middle, as large as it can be;
+    `pad`: all of it, black beside it; `stretch`: all of it, its shape not kept."""
+    white: float | None = dataclasses.field(default=None, kw_only=True)
+    """`photo` only: the value that is white in pictures of more than 8 bits, where the file does not say it
+    (4,095 for 12-bit scans in 16-bit files). None: by type, 65,535 for whole numbers and 1 for floats."""
+
+    def __post_init__(self) -> None:
+        if self.white is not None:
+            _check(self, "white", least=1)
 
     @property
     def shape(self) -> tuple[int, int, int]:

@@ -3,16 +3,24 @@ named together."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from io import BytesIO
 from typing import Any, Literal
 
 import numpy as np
-import soundfile
 
-from seesay.config import AudioSpec, ImageSpec
+from seesay.config import AudioSpec, ImageSpec, Spec
 from seesay.data.cells import File, source_of
 from seesay.data.columns import Table, listed
 from seesay.data.dataset import MISSING, distinct
+from seesay.data.settings import (
+    Chosen,
+    Features,
+    Fit,
+    Reader,
+    picture_facts,
+    picture_settings,
+    recording_facts,
+    recording_settings,
+)
 from seesay.data.skipped import Skipped
 from seesay.errors import ConfigError, InputError, SeesayError
 from seesay.signal import audio, image
@@ -20,24 +28,8 @@ from seesay.signal import audio, image
 Track = Callable[[Iterable[Any], str], Iterable[Any]]
 """Shows progress over items, under a description: `rich.progress.track` is one."""
 
-HIGHEST_RATE = 16_000
-"""Samples a second that are kept unless asked for otherwise: speech has little above 8 kHz."""
-
-LOOKED_AT = 50
-"""Pictures looked at to find out whether they are ink on paper, and whether they have colour."""
-
-LOOK = ImageSpec("photo", channels=3, height=64, width=64)
-"""How they are looked at."""
-
-COLOUR = 0.1
-"""Difference between the channels of a pixel, of 1, above which it has a colour. Grey saved as RGB JPEG has
-0."""
-
 WIDEST = 1_024
 """Pixels: the largest side of a picture that is kept, of a megapixel then."""
-
-GROUND = 0.2
-"""How far, of 1, the grey of a pixel may lie from the ground's and still be ground."""
 
 
 def silent(items: Iterable[Any], _description: str) -> Iterable[Any]:
@@ -52,14 +44,22 @@ class Reading:
     rate: int | None = None
     """Samples a second; none: the lowest among the recordings, so that bandwidth tells nothing, and at most
     16,000."""
-    seconds: float = 1.0
-    """Length of the clip around the word."""
-    features: Literal["mfcc", "log-mel"] = "mfcc"
-    """What a model will make of recordings."""
-    reader: Literal["auto", "ink", "photo"] = "auto"
+    seconds: float | None = None
+    """Length of the clip around the loudest part; none: as long as 95 % of the recordings, 10 s at most."""
+    features: Features = "auto"
+    """What a model will make of recordings; `auto`: MFCC of single words, log-mel of longer clips."""
+    reader: Reader = "auto"
     """How pictures are read: as `ink` on paper or as a `photo`; `auto` looks at some of them."""
-    size: int = 28
-    """Height and width of pictures in pixels."""
+    size: int | None = None
+    """Height and width of pictures in pixels; none: 28 for ink, as the files have it for photos."""
+    height: int | None = None
+    """Of pictures in pixels, if not `size`."""
+    width: int | None = None
+    """The same."""
+    fit: Fit | None = None
+    """How photos of another shape are made to fit: none: cropped."""
+    spec: Spec | None = None
+    """A trained model's, which files are read for: nothing else counts then."""
     labelled: bool = True
     """Whether rows need labels, and of two classes or more. Those that are only predicted do not."""
     on_bad: Literal["stop", "skip"] = "stop"
@@ -71,11 +71,14 @@ class Reading:
     them."""
 
     def __post_init__(self) -> None:
-        limits = {"size": (1, WIDEST), "rate": audio.RATES, "seconds": (0, audio.LONGEST)}
+        sides = dict.fromkeys(("size", "height", "width"), (1, WIDEST))
+        limits = sides | {"rate": audio.RATES, "seconds": (0, audio.LONGEST)}
         for name, (least, most) in limits.items():
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise ConfigError(f"{name} must be {least:,} to {most:,}, got {value:g}")
+        if self.size is not None and (self.height is not None or self.width is not None):
+            raise ConfigError("size is height and width in one: expected it or them, got both")
 
 
 USUAL = Reading()
@@ -88,12 +91,12 @@ def image_contents(
     """The picture of each row, None where it has none. Files that are not there or cannot be read:
     InputError."""
     different = _different(files)
-    spec, why = image_spec(different, reading)
+    chosen = image_settings(list(map(source_of, different)), reading)
 
     def content(file: File) -> np.ndarray:
-        return image.as_content(image.read_image(source_of(file), spec))
+        return image.as_content(image.read_image(source_of(file), chosen.spec))
 
-    return _table(spec, files, different, content, reading, where, track, f"pictures, {why}")
+    return _table(chosen, files, different, content, reading, where, track, "pictures")
 
 
 def audio_contents(
@@ -102,12 +105,12 @@ def audio_contents(
     """The recording of each row, None where it has none. Files that are not there or cannot be read:
     InputError."""
     different = _different(files)
-    spec, why = audio_spec(different, reading)
+    chosen = audio_settings(list(map(source_of, different)), reading)
 
     def content(file: File) -> np.ndarray:
-        return audio.as_content(audio.read_audio(source_of(file), spec))
+        return audio.as_content(audio.read_audio(source_of(file), chosen.spec))
 
-    return _table(spec, files, different, content, reading, where, track, f"recordings, {why}")
+    return _table(chosen, files, different, content, reading, where, track, "recordings")
 
 
 def _different(files: Sequence[File | None]) -> list[File]:
@@ -116,7 +119,7 @@ def _different(files: Sequence[File | None]) -> list[File]:
 
 
 def _table(
-    spec: ImageSpec | AudioSpec,
+    chosen: Chosen[ImageSpec] | Chosen[AudioSpec],
     files: Sequence[File | None],
     different: Sequence[File],
     content: Callable[[File], np.ndarray],
@@ -128,7 +131,7 @@ def _table(
     read: list[np.ndarray] = []
     place: dict[File | None, int] = {None: MISSING}
     faults: dict[File, str] = {}
-    for file in track(different, f"Reading {what.split(',')[0]}"):
+    for file in track(different, f"Reading {what}"):
         try:
             read.append(content(file))
             place[file] = len(read) - 1
@@ -143,12 +146,13 @@ def _table(
         )
     kept, which = distinct(np.stack(read))
     pointers = [MISSING if file in faults else place[file] for file in files]
-    said = f"{len(read)} {what}; {len(kept)} distinct"
+    said = f"{len(read)} {what}, {chosen.said}; {len(kept)} distinct"
     return Table(
-        spec,
+        chosen.spec,
         kept,
         np.array([MISSING if i == MISSING else which[i] for i in pointers], np.int32),
         said,
+        notes=chosen.notes,
         skipped=tuple(
             Skipped(i, str(file), faults[file])
             for i, file in enumerate(files, 1)
@@ -157,67 +161,17 @@ def _table(
     )
 
 
-# ------------------------------------------------------------------------------------------------- which spec
+def image_settings(sources: Sequence[Any], reading: Reading) -> Chosen[ImageSpec]:
+    """How these pictures are kept: as the model has them that they are read for, or as the files have it."""
+    if reading.spec is not None and reading.spec.image is not None:
+        return Chosen(reading.spec.image, "read as the model's pictures were")
+    sides = (reading.height or reading.size, reading.width or reading.size)
+    return picture_settings(picture_facts(sources), reading.reader, reading.fit, *sides)
 
 
-def audio_spec(files: Sequence[File], reading: Reading) -> tuple[AudioSpec, str]:
-    """The spec for recordings of these files, and why. Filters end at half the lowest rate of all."""
-    lowest = min(filter(None, map(_rate, files)), default=HIGHEST_RATE)
-    rate = reading.rate or min(lowest, HIGHEST_RATE)
-    spec = AudioSpec(reading.features, rate, reading.seconds, high=min(rate, lowest) / 2)
-    return spec, f"the lowest rate {lowest} Hz, kept at {rate} Hz as clips of {reading.seconds:g} s"
-
-
-def _rate(file: File) -> int | None:
-    """Samples a second as the file says; None for what is no recording: reading it will say so."""
-    match source_of(file):
-        case (_, int() as rate):
-            return rate if audio.RATES[0] <= rate <= audio.RATES[1] else None
-        case source:
-            pass
-    try:
-        rate = soundfile.info(BytesIO(source) if isinstance(source, bytes) else str(source)).samplerate
-    except (soundfile.SoundFileError, TypeError):
-        return None
-    return rate if audio.RATES[0] <= rate <= audio.RATES[1] else None
-
-
-def image_spec(files: Sequence[File], reading: Reading) -> tuple[ImageSpec, str]:
-    """The spec for pictures of these files, and why."""
-    looks = [look for file in files[:: len(files) // LOOKED_AT + 1] if (look := _look(file)) is not None]
-    ink = sum(map(looks_like_ink, looks))
-    reader = reading.reader
-    why = f"read as {reader}"
-    if reader == "auto":
-        reader = "ink" if ink > len(looks) / 2 else "photo"
-        why = f"read as {reader}, since {ink} of {len(looks)} looked at are strokes on an even ground"
-    channels = 3 if reader == "photo" and any(map(has_colour, looks)) else 1
-    spec = ImageSpec(reader, channels, reading.size, reading.size)
-    return spec, f"{why}, {reading.size}x{reading.size} {'RGB' if channels == 3 else 'grey'}"
-
-
-def _look(file: File) -> np.ndarray | None:
-    """(3, 64, 64), or None for what is no picture: reading it will say so."""
-    try:
-        return image.read_image(source_of(file), LOOK)
-    except SeesayError:
-        return None
-
-
-def has_colour(picture: np.ndarray) -> bool:
-    """Whether more than a hundredth of the pixels of (3, h, w) in 0 to 1 are not grey."""
-    return bool((np.ptp(picture, axis=0) > COLOUR).mean() > 0.01)
-
-
-def looks_like_ink(picture: np.ndarray) -> bool:
-    """Whether (3, h, w) in 0 to 1 is mostly one shade, all around the border too, with some of another on it.
-
-    All of 2,500 pictures of MNIST are so, and 40 of 600 crops of scikit-learn's two photos: hence a majority
-    decides.
-    """
-    grey = picture.mean(axis=0)
-    border = np.concatenate([grey[0], grey[-1], grey[:, 0], grey[:, -1]])
-    ground = np.median(border)
-    on_ground = np.abs(grey - ground) < GROUND
-    even = (np.abs(border - ground) < GROUND).mean() > 0.9
-    return bool(even and 0.5 < on_ground.mean() < 0.99)
+def audio_settings(sources: Sequence[Any], reading: Reading) -> Chosen[AudioSpec]:
+    """How these recordings are kept: as the model they are read for has them, or as the files have it."""
+    if reading.spec is not None and reading.spec.audio is not None:
+        return Chosen(reading.spec.audio, "read as the model's recordings were")
+    facts = recording_facts(sources)
+    return recording_settings(facts, reading.features, reading.rate, reading.seconds)

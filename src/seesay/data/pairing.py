@@ -188,7 +188,10 @@ def pair(
         label.append(seen.label[own])
         side.append(np.full(len(own), SPLITS.index(name), np.int8))
     return _used(seen, heard, np.concatenate(pointers)).replace(
-        label=np.concatenate(label), split=np.concatenate(side), sources=_sources(seen, heard, seed)
+        label=np.concatenate(label),
+        split=np.concatenate(side),
+        sources=_sources(seen, heard, seed),
+        notes=(*seen.notes, *heard.notes),
     )
 
 

@@ -9,7 +9,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
@@ -172,19 +172,12 @@ def _bare(spec: Any) -> dict[str, Any]:
     if isinstance(spec, AudioSpec):
         ready = spec.features == "unknown"
         return {name: fields[name] for name in (("frames", "columns") if ready else ("rate", "seconds"))}
-    return {name: value for name, value in fields.items() if name != "reader"}
+    return {name: fields[name] for name in ("channels", "height", "width", "standardised")}
 
 
 def reading_of(spec: Spec) -> Reading:
     """How files become contents as the model knows them, to be predicted."""
-    reading = Reading(labelled=False)
-    if spec.image is not None:
-        reader = "auto" if spec.image.reader == "unknown" else spec.image.reader
-        reading = replace(reading, size=spec.image.height, reader=reader)
-    if spec.audio is not None and spec.audio.features != "unknown":
-        audio = spec.audio
-        reading = replace(reading, rate=audio.rate, seconds=audio.seconds, features=audio.features)
-    return reading
+    return Reading(spec=spec, labelled=False)
 
 
 def _list(names: Iterable[str]) -> str:

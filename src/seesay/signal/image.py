@@ -4,9 +4,12 @@ After `read_image` nobody asks about file formats, sizes, modes or polarity agai
 a content by `as_content`, and `Picture` is the front end in the model that makes features of contents.
 """
 
+import math
+from dataclasses import dataclass
 from io import BytesIO
 from os import PathLike
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,50 +19,104 @@ from torch import Tensor, nn
 
 from seesay.config import ImageSpec
 from seesay.errors import InputError
+from seesay.signal import media
 from seesay.signal.ink import LONGEST, lay_out
 
 Source = bytes | str | PathLike | np.ndarray | Image.Image
 
 SMALLEST = 2  # pixels: a side below this shows nothing, whichever reader looks at it
 LARGEST = 50_000_000  # pixels: as many as common cameras make; a bomb unpacks to gigabytes
+OVERSHOOT = 1.05  # times white: floats that were scaled or sharpened go a little beyond it, and are cut there
+ORIENTATION = 0x0112  # the tag of EXIF, and those of its values that swap height and width
+LYING = (5, 6, 7, 8)
+BITS_PER_SAMPLE = 258  # a tag of TIFF
 
 
 def read_image(source: Source, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
     """A picture as the spec's reader makes it: float32 between 0 and 1, of shape `spec.shape`.
 
-    The source is a path, the bytes of a file in any format that Pillow decodes by itself, a Pillow picture,
-    or an array `(h, w)`, `(h, w, c)` or `(c, h, w)` with 1, 3 or 4 channels. Arrays of bool, uint8 and
-    uint16 span their type; others, and uint16 up to 255, reach 1, 255 or 65,535, told apart by their largest
-    value. EXIF orientation is applied; of an animation the first frame is read; arrays with several channels
-    are rounded to 8 bits.
+    The source is a path, the bytes of a file in any format that Pillow decodes by itself (HEIC with the extra
+    `media`), a Pillow picture, or an array `(h, w)`, `(h, w, c)` or `(c, h, w)` with 1, 3 or 4 channels. EXIF
+    orientation is applied; of an animation the first frame is read; arrays with several channels are rounded
+    to 8 bits.
 
     `ink` finds the ink on its paper and lays it out as MNIST did (seesay.signal.ink): a MNIST picture comes
-    back bit for bit, a blank page is all zeros, transparent ground is the opposite of what is drawn on it.
-    `photo` scales the shorter side to fit and crops the middle; transparent ground is white. `unknown`
-    takes arrays of exactly `spec.shape`, uint8 or between 0 and 1, and nothing else.
+    back bit for bit, a blank page is all zeros, transparent ground is the opposite of what is drawn on it,
+    and contrast does not matter. `photo` is made to fit as `spec.fit` says; transparent ground is white, and
+    which value is white is the same for all pictures of a kind (`_white`). `unknown` takes arrays of exactly
+    `spec.shape`, uint8 or between 0 and 1, and nothing else.
 
     Raises InputError, naming the file, for one that is missing, empty, no picture, truncated, under 2
     pixels on a side or over 50 megapixels (refused before it is decoded); and for an array of another
-    shape, of no size, or with NaN or infinities.
+    shape, of no size, with NaN or infinities, or brighter than white.
     """
     if spec.reader == "unknown":
         return _ready_made(source, spec)
     if isinstance(source, np.ndarray):
-        picture = _from_array(source)
+        picture = _from_array(source, spec)
     elif isinstance(source, Image.Image):
-        picture = _decoded(source, "the picture")
+        picture = _decoded(source, "the picture", spec)
     else:
-        name = "the picture" if isinstance(source, bytes) else str(source)
+        name = _name(source)
         with _opened(source, name) as file:
-            if file.format == "EPS":
-                raise InputError(f"{name} is PostScript, a program and not a picture", "Save it as PNG.")
             _check_size(file.size, name)
             factor = _spare(file.size, spec)
             file.draft("L" if spec.reader == "ink" else None, (file.width // factor, file.height // factor))
-            picture = _decoded(file, name)
+            picture = _decoded(file, name, spec)
     factor = _spare(picture.size, spec)
     picture = picture.reduce(factor) if factor > 1 else picture
     return _ink(picture, spec) if spec.reader == "ink" else _photo(picture, spec)
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a picture file says of itself, and its largest value where it does not say which one is white."""
+
+    height: int
+    """Pixels, upright."""
+    width: int
+    peak: float | None = None
+    """Of more than 8 bits: the largest value. None: it has 8 bits, or says what is white."""
+    whole: bool = True
+    """Whether its values are whole numbers."""
+
+
+def facts_of(source: bytes | str | PathLike) -> Facts | None:
+    """Found without decoding, but for pictures of more than 8 bits. None for what cannot be read: reading it
+    will say why."""
+    try:
+        with _opened(source, name := _name(source)) as file:
+            _check_size(file.size, name)
+            lying = file.getexif().get(ORIENTATION, 1) in LYING
+            width, height = reversed(file.size) if lying else file.size
+            if not _is_deep(file) or _stated_white(file) is not None:
+                return Facts(height, width)
+            values = _checked(np.asarray(file), name)
+            return Facts(height, width, float(values.max()), values.dtype.kind != "f")
+    except Exception:  # decoders raise anything on damaged bytes
+        return None
+
+
+def thumbnail(source: bytes | str | PathLike, longest: int) -> Float[np.ndarray, "3 h w"]:
+    """The whole picture in colour, 0 to 1, its longer side `longest` pixels at most, to be looked at. What is
+    transparent is the opposite of what is not; of more than 8 bits, white is about its own brightest value.
+    InputError as in `read_image`."""
+    with _opened(source, name := _name(source)) as file:
+        _check_size(file.size, name)
+        file.draft("RGB", (2 * longest, 2 * longest))
+        picture = _decoded(file, name, ImageSpec("ink"))
+    if picture.mode == "F":
+        picture = Image.fromarray(np.rint(np.asarray(picture) * 255).astype(np.uint8))
+    if picture.mode == "RGBA":
+        grey, alpha = _grey(picture.convert("L")), _grey(picture.getchannel("A"))
+        ground = round(255 * float(_ground_under(grey, alpha)))
+        picture = Image.alpha_composite(Image.new("RGBA", picture.size, (ground,) * 3), picture)
+    picture = picture.convert("RGB")
+    if max(picture.size) > longest:
+        factor = longest / max(picture.size)
+        size = (max(2, round(picture.width * factor)), max(2, round(picture.height * factor)))
+        picture = picture.resize(size, Image.Resampling.BOX)
+    return np.asarray(picture, np.float32).transpose(2, 0, 1) / np.float32(255)
 
 
 def as_content(picture: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "c h w"]:
@@ -124,11 +181,76 @@ def _photo(picture: Image.Image, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     if picture.mode != "F":
         picture = picture.convert("L" if spec.channels == 1 else "RGB")
-    fitted = np.asarray(ImageOps.fit(picture, (spec.width, spec.height), Image.Resampling.BICUBIC))
+    fitted = np.asarray(_fitted(picture, spec))
     planes = np.atleast_3d(fitted).transpose(2, 0, 1).astype(np.float32)
     if picture.mode == "F":
         return np.repeat(np.clip(planes, 0, 1), spec.channels, axis=0)
     return np.ascontiguousarray(planes) / np.float32(255)
+
+
+def _fitted(picture: Image.Image, spec: ImageSpec) -> Image.Image:
+    """Of the spec's size: its middle, all of it with black beside it, or all of it out of shape."""
+    size = (spec.width, spec.height)
+    if spec.fit == "pad":
+        return _padded(picture, size)
+    if spec.fit == "stretch":
+        return picture.resize(size, Image.Resampling.BICUBIC)
+    return ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
+
+
+def _padded(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
+    factor = min(size[0] / picture.width, size[1] / picture.height)
+    inner = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
+    canvas = Image.new(picture.mode, size)
+    corner = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    canvas.paste(picture.resize(inner, Image.Resampling.BICUBIC), corner)
+    return canvas
+
+
+# --------------------------------------------------------------------------------------- which value is white
+
+
+def _is_deep(picture: Image.Image) -> bool:
+    """Whether it has one channel of more than 8 bits. Of more channels Pillow gives the upper 8 bits each."""
+    return picture.mode[0] in "IF"
+
+
+def _stated_white(picture: Image.Image) -> float | None:
+    """The value that is white as the file says: a TIFF of 12 bits, a PGM, which Pillow brings to 16 bits."""
+    if picture.format == "PPM" and picture.mode == "I":
+        return 65_535.0
+    if picture.format == "TIFF":
+        bits = max(getattr(picture, "tag_v2", {}).get(BITS_PER_SAMPLE, (16,)))
+        return 2.0**bits - 1 if 8 < bits < 16 else None
+    return None
+
+
+def _white(values: np.ndarray, spec: ImageSpec, stated: float | None, name: str) -> float:
+    """The value that is white: never decided by one picture, but for ink, of which contrast is no part.
+
+    What the file states, else the spec's, which was looked up once for all pictures of a data set, else by
+    type. InputError where a picture is brighter than that: it is from another source.
+    """
+    peak = float(values.max())
+    if spec.reader == "ink":
+        white = full_scale(peak)
+    else:
+        by_type = 1 if values.dtype.kind == "f" else 65_535
+        white = stated or spec.white or by_type
+    if peak > (65_535 if spec.reader == "ink" else OVERSHOOT * white):
+        remedy = "Bring it to that range, or give uint8, 0 to 255."
+        if spec.white:
+            remedy = "Bring it to the range of the pictures that the model or data set was made from."
+        low = float(values.min())
+        raise InputError(
+            f"{name} has values from {low:g} to {peak:g}, expected 0 to {min(white, 65_535):g}", remedy
+        )
+    return white
+
+
+def full_scale(peak: float) -> float:
+    """The least of 1, 3, 7 ... 65,535 that is no less: of so many bits."""
+    return 2.0 ** max(1, math.ceil(math.log2(peak + 1))) - 1
 
 
 # ------------------------------------------------------------------------------------------------- the door
@@ -145,6 +267,10 @@ def _check_size(size: tuple[int, int], name: str) -> None:
         raise InputError(f"{name} is {width}x{height} pixels, {limit}", "Scale it down.")
 
 
+def _name(source: Any) -> str:
+    return str(source) if isinstance(source, str | PathLike) else "the picture"
+
+
 def _opened(source: bytes | str | PathLike, name: str) -> Image.Image:
     """The file, identified but not decoded."""
     if not isinstance(source, bytes) and not Path(source).is_file():
@@ -153,27 +279,45 @@ def _opened(source: bytes | str | PathLike, name: str) -> Image.Image:
     if (len(source) if isinstance(source, bytes) else Path(source).stat().st_size) == 0:
         raise InputError(f"{name} is empty, expected a picture", "Make or copy it again.")
     try:
-        file = Image.open(BytesIO(source) if isinstance(source, bytes) else source)
+        file = _identified(source)
     except UnidentifiedImageError:
         remedy = "Give a PNG, JPEG, GIF, BMP, TIFF or WebP file."
+        if not media.opens_heic():
+            remedy = f"{remedy[:-1]}; HEIC, as phones take it, needs the extra media: {media.INSTALL}"
         raise InputError(f"{name} is not a picture that can be read", remedy) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{name} has too many pixels ({error})", "Scale it down.") from None
     except Exception as error:
         raise _broken(name, error) from error
+    if file.format == "EPS":
+        file.close()
+        raise InputError(f"{name} is PostScript, a program and not a picture", "Save it as PNG.")
     return file
 
 
-def _decoded(picture: Image.Image, name: str) -> Image.Image:
+def _identified(source: bytes | str | PathLike) -> Image.Image:
+    """As Pillow knows it, or else Pillow with libheif."""
+    try:
+        return Image.open(BytesIO(source) if isinstance(source, bytes) else source)
+    except UnidentifiedImageError:
+        if not media.opens_heic():
+            raise
+    return Image.open(BytesIO(source) if isinstance(source, bytes) else source)
+
+
+def _decoded(picture: Image.Image, name: str, spec: ImageSpec) -> Image.Image:
     """Upright, as L, RGB or RGBA (8 bits), or as F (grey between 0 and 1) where there were more bits."""
     _check_size(picture.size, name)
+    stated = _stated_white(picture)
     try:
         upright = ImageOps.exif_transpose(picture)
-        if upright.mode[0] not in "IF":
+        if not _is_deep(upright):
             return _eight_bits(upright)
     except Exception as error:  # decoders raise anything on damaged bytes: SyntaxError, struct.error ...
         raise _broken(name, error) from error
-    return Image.fromarray(_unit(np.asarray(upright), name))
+    values = _checked(np.asarray(upright), name)
+    white = _white(values, spec, stated, name)
+    return Image.fromarray(np.minimum(values.astype(np.float32) / np.float32(white), np.float32(1)))
 
 
 def _eight_bits(picture: Image.Image) -> Image.Image:
@@ -186,7 +330,7 @@ def _broken(name: str, error: Exception) -> InputError:
     return InputError(f"{name} is a damaged or truncated picture ({error})", "Make or copy it again.")
 
 
-def _from_array(array: np.ndarray) -> Image.Image:
+def _from_array(array: np.ndarray, spec: ImageSpec) -> Image.Image:
     name, given = "the picture array", array.shape
     if array.ndim == 3 and array.shape[2] not in (1, 3, 4):
         array = np.moveaxis(array, 0, 2)
@@ -194,28 +338,35 @@ def _from_array(array: np.ndarray) -> Image.Image:
         expected = "(h, w), (h, w, c) or (c, h, w) with 1, 3 or 4 channels"
         raise InputError(f"{name} has the shape {given}, expected {expected}", "Reshape it.")
     _check_size((array.shape[1], array.shape[0]), name)
-    unit = _unit(array, name)
+    unit = _unit(_checked(array, name), spec, name)
     if unit.ndim == 2 or unit.shape[2] == 1:
         return Image.fromarray(unit.reshape(unit.shape[:2]))
     return Image.fromarray(as_content(unit))
 
 
-def _unit(array: np.ndarray, name: str) -> Float[np.ndarray, "..."]:
-    """Values between 0 and 1, float32: uint8 and uint16 by their type, others by how far they reach, and so
-    uint16 that hold 8 bits."""
+def _checked(array: np.ndarray, name: str) -> np.ndarray:
+    """Numbers, none of them negative, NaN or infinite."""
     if array.dtype.kind not in "buif":
         raise InputError(f"{name} holds {array.dtype}, expected numbers")
     if not np.isfinite(array).all():
         raise InputError(f"{name} holds NaN or infinities", "Fill or leave out such pixels first.")
-    low, high = float(array.min()), float(array.max())
-    if low < 0 or high > 65_535:
-        expected = "0 to 1, 0 to 255 or 0 to 65,535"
-        raise InputError(f"{name} has values from {low:g} to {high:g}, expected {expected}", "Rescale it.")
-    if array.dtype == np.uint8 or (array.dtype == np.uint16 and high > 255):
-        reach = np.iinfo(array.dtype).max
-    else:
-        reach = next(reach for reach in (1, 255, 65_535) if high <= reach)
-    return array.astype(np.float32) / np.float32(reach)
+    if (low := float(array.min())) < 0:
+        raise InputError(f"{name} has values from {low:g} to {float(array.max()):g}, expected none below 0")
+    return array
+
+
+def _unit(array: np.ndarray, spec: ImageSpec, name: str) -> Float[np.ndarray, "..."]:
+    """Values between 0 and 1, float32. bool, uint8 and uint16 span their type, whole numbers of others 255,
+    floats 1; all but bool and uint8 the spec's `white`, if it has one."""
+    if array.dtype == bool:
+        return array.astype(np.float32)
+    stated = None
+    if array.dtype == np.uint8:
+        return array.astype(np.float32) / np.float32(255)
+    if array.dtype != np.uint16 and array.dtype.kind != "f":
+        stated = spec.white or 255.0
+    white = _white(array, spec, stated, name)
+    return np.minimum(array.astype(np.float32) / np.float32(white), np.float32(1))
 
 
 def _ready_made(source: Source, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:

@@ -35,6 +35,7 @@ SOFT = 0.8  # of the local peak: the range around the edge in which ink is neith
 THINNEST = 2.0  # pixels in the box: thinner strokes are thickened to this, the lower quartile of MNIST (1.96)
 THICKEST = 0.17  # of the box: digits of thicker strokes are made smaller; 95 % of MNIST's are thinner
 SHRUNK = 0.8  # of the box: no digit is made smaller than this
+SOFTEST = 1.5  # times a stroke's width: how far its edge reaches in 8x8 digits that were enlarged to 224
 SMALL = 64  # pixels: a picture with a shorter side than this has no paper texture to speak of
 GROUND = 64  # pixels: longest side at which uneven paper is estimated; finer than most shadows
 STEP = 0.08  # of white, from pixel to pixel of the estimated ground: paper ends here, shadows are softer
@@ -144,12 +145,24 @@ def even_ground(levels: Levels) -> float | None:
     ground = int(np.argmax(shares + np.bincount(border, minlength=256) / border.size))
     darker, lighter = shares[: max(ground - 2, 0)], shares[ground + 3 :]
     fewer, more = sorted((darker.sum(), lighter.sum()))
-    if fewer + more > 2 / 3 or fewer > 0.02 * more:
+    if fewer > 0.02 * more:
         return None  # a canvas has its ink on one side of the paper's value, grain is on both
     side = darker[::-1] if darker.sum() > lighter.sum() else lighter
     contrast = np.flatnonzero(side).max(initial=0)
+    if side[contrast // 2 :].sum() > 2 / 3:
+        return None
     weak = side[: contrast // 4].sum()  # the edges of strokes have a little of it, shadows much
-    return None if min(levels.shape) > SMALL and weak > 0.01 + 2 / min(levels.shape) else ground / 255
+    if min(levels.shape) <= SMALL or weak <= 0.01 + 2 / min(levels.shape):
+        return ground / 255
+    return ground / 255 if _is_all_edges(np.abs(levels.astype(np.int16) - ground), contrast) else None
+
+
+def _is_all_edges(rise: Int[np.ndarray, "h w"], contrast: int) -> bool:
+    """Whether what is between paper and ink lies along the ink: the soft edges of a drawing that was
+    enlarged. Shadows lie elsewhere too."""
+    ink = rise > contrast / 2
+    far = ndimage.distance_transform_edt(~ink) > max(3.0, SOFTEST * stroke_width(ink))
+    return bool((far & (rise > 2)).mean() < 0.01)
 
 
 def without_print(ink: Grey, picture: tuple[int, ...]) -> Grey:

@@ -1,0 +1,115 @@
+"""What a picture looks like: strokes of one pen on an even ground, or a photo; coloured or grey.
+
+Every pixel of a drawing is a mix of two colours, the ground's and the pen's, and strokes are thin, few and
+full of ink but for their edges. Several colours, texture, shading, other things on the ground and filled
+shapes each break one of these.
+"""
+
+from dataclasses import dataclass
+from os import PathLike
+
+import numpy as np
+from jaxtyping import Bool, Float
+from scipy import ndimage
+
+from seesay.errors import SeesayError
+from seesay.signal.image import thumbnail
+from seesay.signal.ink import extent, stroke_width, uneven_ground
+
+Picture = Float[np.ndarray, "3 h w"]
+Mask = Bool[np.ndarray, "h w"]
+Colour = Float[np.ndarray, " 3"]
+
+SIDE = 128
+"""Pixels: the longer side at which a picture is looked at."""
+
+COLOURED = 0.1
+"""Difference between the channels of a pixel, of 1, above which it has a colour. Grey saved as RGB JPEG has
+0."""
+
+# Where strokes end and photos begin, from 54 sets of both (docs/log.md). Shares are of what is not ground.
+EVEN = 0.7  # share of the border within SHADE of its median: the ground is of one value, else it is uneven
+SHADE = 0.08  # of white
+SMALL = 48  # pixels of the shorter side: below, there is no unevenness to speak of
+TINY = 16  # pixels of the longer side of the ink: below, strokes are a few pixels wide
+FAINT = 0.05  # of white: the least by which ink stands out
+GROUND = 0.25  # of full ink: less is ground
+ODD = 0.3  # of full ink: the rest of a pixel, that no mix of ground and pen explains
+FEW = 0.05  # share that may be so, or lie on the other side of the ground than the pen does
+INSIDE = 0.25  # share of the inside of strokes that may be less than SOLID
+SOLID = 0.8  # of full ink
+STRAY = 1.5  # times the ink: what is between ground and ink away from strokes, as faint rules are
+THICK = {True: 0.32, False: 0.55}  # of the ink's extent: no stroke is thicker; by whether it is not tiny
+LONG = 5.5  # times the ink's extent: the strokes one after the other; a few of them
+BORDER = 0.55  # share of the border that is ground, of a digit that is cropped to its ink
+
+
+@dataclass(frozen=True)
+class Look:
+    """Of one picture."""
+
+    colour: bool
+    """Whether more than a hundredth of its pixels are not grey."""
+    pen: Colour | None
+    """By how much red, green and blue of the pen differ from the ground's more than their mean does; all zero
+    where it is no other colour. None: it is a photo."""
+
+
+def look(source: bytes | str | PathLike) -> Look | None:
+    """What it looks like. None for what is no picture: reading it will say why."""
+    try:
+        picture = thumbnail(source, SIDE)
+    except SeesayError:
+        return None
+    return Look(bool((np.ptp(picture, axis=0) > COLOURED).mean() > 0.01), pen_of(picture))
+
+
+def pen_of(picture: Picture) -> Colour | None:
+    """The pen's colour, as in `Look`, if a picture (red, green, blue, 0 to 1) is a few strokes of it."""
+    border = np.ones(picture.shape[1:], bool)
+    border[1:-1, 1:-1] = False
+    picture = evened(picture, border)
+    rise = picture - np.median(picture[:, border], 1)[:, None, None]
+    far = np.sqrt((rise**2).mean(0))
+    strongest = np.argsort(far, axis=None)[-max(3, far.size // 100) :]
+    pen = np.median(rise.reshape(3, -1)[:, strongest], 1)
+    full = float(np.sqrt((pen**2).mean()))
+    if full < FAINT:
+        return None
+    ink = (rise * pen[:, None, None]).mean(0) / full**2
+    rest = np.sqrt(((rise - ink * pen[:, None, None]) ** 2).mean(0)) / full
+    drawn = far > GROUND * full
+    if (drawn & ((rest > ODD) | (ink < -GROUND))).sum() > FEW * drawn.sum() or drawn[
+        border
+    ].mean() > 1 - BORDER:
+        return None
+    return pen - pen.mean() if _are_strokes(ink) else None
+
+
+def evened(picture: Picture, border: Mask) -> Picture:
+    """The picture without the shades of its ground, where that is not of one value."""
+    light = picture.mean(0)
+    level = float(np.median(light[border]))
+    if min(light.shape) < SMALL or (np.abs(light[border] - level) < SHADE).mean() > EVEN:
+        return picture
+    ground = uneven_ground(light)
+    return picture * (level / np.maximum(ground, 0.1)) if level > 0.3 else picture - ground + level
+
+
+def _are_strokes(ink: Float[np.ndarray, "h w"]) -> bool:
+    """Whether they are few, thin, and full of ink."""
+    mask = ink > 0.5
+    if not mask.any():
+        return False
+    longer = max(mask[extent(mask)].shape)
+    thick = 2 * ndimage.distance_transform_edt(np.pad(mask, 1)).max() / longer
+    length = mask.sum() / max(stroke_width(mask), 1) / longer
+    inside = ndimage.binary_erosion(mask, iterations=1 if min(mask.shape) < SMALL else 2, border_value=1)
+    shaded = (ink[inside] < SOLID).mean() if inside.any() else 0
+    stray = (ink > GROUND) & ~ndimage.binary_dilation(mask, iterations=3)
+    return bool(
+        thick < THICK[longer > TINY]
+        and length < LONG
+        and shaded < INSIDE
+        and stray.sum() < STRAY * mask.sum()
+    )

@@ -1,0 +1,309 @@
+"""Recordings in files and bytes: opened by libsndfile, or else by FFmpeg where the extra `media` is there.
+
+A header is not trusted. One that says how long the sound is, and is wrong, is refused: the file was cut
+short. One that does not say it, as programs write into a pipe, is read as far as the file goes.
+"""
+
+import struct
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from io import SEEK_CUR, SEEK_END, SEEK_SET, BytesIO
+from os import PathLike, close, devnull, dup, dup2
+from pathlib import Path
+from threading import Lock
+from typing import Any, BinaryIO, NamedTuple
+
+import numpy as np
+import soundfile
+from jaxtyping import Float
+
+from seesay.errors import InputError
+from seesay.files import check_file
+from seesay.signal import media
+from seesay.signal.media import BLOCK, Sound
+
+Source = bytes | str | PathLike[str]
+
+LONGEST = 600
+"""Seconds. A spoken word takes one; ten minutes leave room for a careless recording, an hour is a mistake."""
+RATES = (1_000, 768_000)  # Hz, lowest and highest believed: below is no speech, above is no sound card
+PIPED = 2**31 - 4096  # bytes: lengths from here on are what programs write into a pipe, not knowing it yet
+
+FORMATS = "WAV, FLAC, OGG (Vorbis, Opus), MP3 or AIFF"
+MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS")
+"""How those begin, but for MP3. What begins so and cannot be opened is damaged, and nothing else."""
+ENDIAN = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">", b"FORM": ">"}
+"""Of the numbers in files that are made of chunks."""
+UNKNOWN = (1, 4, 18)  # libsndfile's numbers: format not recognised, encoding not supported, not implemented
+
+_standard_error = Lock()  # held while file descriptor 2 points elsewhere
+
+
+class Length(NamedTuple):
+    """Bytes of sound in a file."""
+
+    said: int
+    """By its header; 0: not known."""
+    there: int
+    """To the end of the file."""
+    place: int = 0
+    """Where the header says it; 0: nowhere that can be corrected."""
+    kind: str = "<I"
+    """How it is written there (struct)."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the header of a recording says."""
+
+    rate: int
+    """Samples a second."""
+    seconds: float | None
+    """None: it does not say."""
+
+
+def facts_of(source: Source) -> Facts | None:
+    """Found without decoding. None for what cannot be read: reading it will say why."""
+    try:
+        with opened(source, "the recording") as sound:
+            if not RATES[0] <= sound.samplerate <= RATES[1]:
+                return None
+            seconds = (sound.frames or 0) / sound.samplerate
+            return Facts(sound.samplerate, seconds if 0 < seconds <= LONGEST else None)
+    except InputError:
+        return None
+
+
+@contextmanager
+def opened(source: Source, name: str) -> Generator[Sound]:
+    """A recording, to be decoded block by block.
+
+    InputError, with `name`, for what is missing, empty, no recording, damaged or cut short.
+    """
+    head = source[:4] if isinstance(source, bytes) else _head(Path(source), name)
+    if not head:
+        raise InputError(f"{name} is empty (0 bytes)", "Record it again, or leave the recording out.")
+    with ExitStack() as stack:
+        file = stack.enter_context(_binary(source))
+        length = _length(file, head)
+        _check_whole(length, name)
+        stack.enter_context(_quiet())
+        try:
+            yield _sound(source, file, length, head, name, stack)
+        except soundfile.LibsndfileError as error:
+            raise _damaged(name, error.error_string) from None
+
+
+def _binary(source: Source) -> BinaryIO:
+    return BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")
+
+
+def _sound(source: Source, file: BinaryIO, length: Length, head: bytes, name: str, stack: ExitStack) -> Sound:
+    patch = _patch(length)
+    given: Any = _Bytes(file, patch) if patch or isinstance(source, bytes) else str(source)
+    try:
+        sound = stack.enter_context(soundfile.SoundFile(given))
+        return Sound(sound.samplerate, sound.channels, sound.frames, _blocks(sound))
+    except soundfile.LibsndfileError as error:
+        if error.code not in UNKNOWN:
+            raise
+        file.seek(0)
+        other = stack.enter_context(media.opened(file)) if media.decodes_sound() else None
+        if other is not None:
+            return other._replace(blocks=_checked(other.blocks, name))
+        if head.startswith(MAGIC) or _is_mpeg(head):
+            raise
+    remedy = f"Convert it to {FORMATS}"
+    if not media.decodes_sound():
+        remedy += f", or install what reads the sound of phones and browsers: {media.INSTALL}"
+    raise InputError(f"{name} is not a recording that can be read", f"{remedy}.")
+
+
+def _damaged(name: str, why: str) -> InputError:
+    problem = f"{name} is damaged or of a kind that cannot be decoded ({why.rstrip('. ')})"
+    return InputError(problem, f"Save it again as {FORMATS}.")
+
+
+def _blocks(sound: soundfile.SoundFile) -> Iterator[Float[np.ndarray, "n channels"]]:
+    while len(block := sound.read(BLOCK, dtype="float32", always_2d=True)):
+        yield block
+
+
+def _checked(
+    blocks: Iterator[Float[np.ndarray, "_ channels"]], name: str
+) -> Iterator[Float[np.ndarray, "_ channels"]]:
+    """What FFmpeg decodes, its errors as ours."""
+    try:
+        yield from blocks
+    except OSError as error:
+        raise _damaged(name, str(error)) from None
+
+
+def _head(path: Path, name: str) -> bytes:
+    """The first four bytes, or InputError where there is no such file."""
+    check_file(path)
+    if path.suffix.lower() == ".raw":  # soundfile would ask for its rate, whatever it holds
+        raise InputError(f"{name} holds raw samples, which do not say their rate", f"Save it as {FORMATS}.")
+    try:
+        with path.open("rb") as file:
+            return file.read(4)
+    except OSError as error:
+        raise InputError(f"{name} cannot be opened: {error.strerror}", "Check its permissions.") from None
+
+
+def _is_mpeg(head: bytes) -> bool:
+    """An MP3 begins with tags (ID3) or with the eleven set bits of a frame's header."""
+    return head.startswith(b"ID3") or (len(head) > 1 and head[0] == 0xFF and head[1] >= 0xE0)
+
+
+# ------------------------------------------------------------------------------------------- how long it says
+
+
+def _check_whole(length: Length, name: str) -> None:
+    """InputError where a header says more bytes of sound than follow it."""
+    if 0 < length.there < length.said < PIPED:
+        problem = f"the header of {name} says {length.said:,} bytes of sound, and {length.there:,} follow"
+        raise InputError(problem, "It was cut short, or its header is wrong: copy or save it again.")
+
+
+def _length(file: BinaryIO, head: bytes) -> Length:
+    """Of WAV, AIFF, AU, CAF, W64, and an MP3 that has a header (Xing's, which most encoders write). Other
+    formats tell by themselves when they end too early."""
+    if head in ENDIAN:
+        return _by_chunks(file, ENDIAN[head])
+    if _is_mpeg(head):
+        return _by_xing(file)
+    readers = {b".snd": _by_au, b"caff": _by_caf, b"riff": _by_w64}
+    return readers[head](file) if head in readers else Length(0, 0)
+
+
+def _by_chunks(file: BinaryIO, endian: str) -> Length:
+    end, large = file.seek(0, SEEK_END), Length(0, 0)
+    place = 12  # behind RIFF, the length of the file, WAVE
+    while place + 8 <= end:
+        file.seek(place)
+        kind, said = struct.unpack(f"{endian}4sI", file.read(8))
+        if kind == b"ds64" and place + 24 <= end:  # RF64 has its lengths of 64 bits here
+            _, said_large = struct.unpack("<QQ", file.read(16))
+            large = Length(said_large, 0, place + 16, "<Q")
+        if kind in (b"data", b"SSND"):
+            there = end - place - 8
+            if large.place and said == 0xFFFFFFFF:
+                return large._replace(there=there)
+            if said == 0 and _are_chunks(file, place + 8, end, endian):
+                return Length(0, 0)
+            return Length(said, there, place + 4, f"{endian}I")
+        place += 8 + said + said % 2
+    return Length(0, 0)
+
+
+def _are_chunks(file: BinaryIO, place: int, end: int, endian: str) -> bool:
+    """Whether there are chunks from here to the end of the file, so that one of 0 bytes is as long as it
+    says."""
+    while place + 8 <= end:
+        file.seek(place)
+        kind, said = struct.unpack(f"{endian}4sI", file.read(8))
+        if not kind.isascii() or not kind.decode().isprintable():
+            return False
+        place += 8 + said + said % 2
+    return abs(end - place) <= 1
+
+
+def _by_au(file: BinaryIO) -> Length:
+    end = file.seek(0, SEEK_END)
+    file.seek(4)
+    start, said = struct.unpack(">II", file.read(8).ljust(8, b"\0"))
+    return Length(said, max(0, end - start), 8, ">I")
+
+
+def _by_caf(file: BinaryIO) -> Length:
+    end, place = file.seek(0, SEEK_END), 8
+    while place + 12 <= end:
+        file.seek(place)
+        kind, said = struct.unpack(">4sq", file.read(12))
+        if kind == b"data":
+            return Length(max(said, 0), end - place - 12, place + 4, ">q")
+        place += 12 + max(said, 0)
+    return Length(0, 0)
+
+
+def _by_w64(file: BinaryIO) -> Length:
+    end, place = file.seek(0, SEEK_END), 40  # behind riff, the length of the file, wave: 16, 8 and 16 bytes
+    while place + 24 <= end:
+        file.seek(place)
+        kind, _, said = struct.unpack("<4s12sq", file.read(24))  # the length is that of these 24 bytes, too
+        if kind == b"data":
+            return Length(max(said - 24, 0), end - place - 24)
+        place += max(24, said + -said % 8)
+    return Length(0, 0)
+
+
+def _by_xing(file: BinaryIO) -> Length:
+    end, start = file.seek(0, SEEK_END), 0
+    file.seek(0)
+    tag = file.read(10)
+    if tag.startswith(b"ID3") and len(tag) == 10:  # its length has seven bits a byte
+        start = 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(tag[6:]))
+    file.seek(start)
+    frame = file.read(64)
+    place = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if place < 0 or len(frame) < place + 16:
+        return Length(0, 0)
+    flags, *numbers = struct.unpack(">III", frame[place + 4 : place + 16])
+    bytes_at = flags & 1  # behind the number of frames, if that is there
+    return Length(numbers[bytes_at] if flags & 2 else 0, end - start)
+
+
+def _patch(length: Length) -> tuple[int, bytes] | None:
+    """Where a header that does not say a length should say it, and which one."""
+    limit = 2 ** (8 * struct.calcsize(length.kind) - 1)
+    if not length.place or not 0 < length.there < limit or 0 < length.said < PIPED:
+        return None
+    return length.place, struct.pack(length.kind, length.there)
+
+
+class _Bytes:
+    """A file as libsndfile reads it through Python, some bytes of its header others than they are.
+
+    In a damaged file it seeks to before the beginning, and what that raises would be printed.
+    """
+
+    def __init__(self, file: BinaryIO, patch: tuple[int, bytes] | None) -> None:
+        self.file = file
+        self.place, self.patch = patch or (0, b"")
+        self.end = file.seek(0, SEEK_END)
+        file.seek(0)
+
+    def seek(self, offset: int, whence: int = SEEK_SET) -> int:
+        start = {SEEK_SET: 0, SEEK_CUR: self.file.tell(), SEEK_END: self.end}[whence]
+        return self.file.seek(max(0, start + offset))
+
+    def tell(self) -> int:
+        return self.file.tell()
+
+    def read(self, count: int) -> bytes:
+        at = self.file.tell()
+        data = self.file.read(count)
+        skip = max(0, at - self.place)  # bytes of the patch that lie before these
+        start = max(0, self.place - at)
+        piece = self.patch[skip : skip + max(0, len(data) - start)]
+        return data[:start] + piece + data[start + len(piece) :] if piece else data
+
+
+# -------------------------------------------------------------------------------------------- standard error
+
+
+@contextmanager
+def _quiet() -> Generator[None]:
+    """Nothing is written to file descriptor 2 meanwhile: libsndfile's MP3 decoder complains there, whatever
+    file MP3 is in, and cannot be told not to (libsndfile issue 958). For the few milliseconds of decoding a
+    file, other threads' messages are lost too."""
+    with _standard_error, Path(devnull).open("wb") as nowhere:
+        saved = dup(2)
+        dup2(nowhere.fileno(), 2)
+        try:
+            yield
+        finally:
+            dup2(saved, 2)
+            close(saved)
