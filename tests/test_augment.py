@@ -194,7 +194,6 @@ def test_noise_is_as_loud_as_it_is_set():
 
 
 # ------------------------------------------------------------------------------------------------- mirrors,
-# tints
 
 
 def test_half_of_the_pictures_are_mirrored_and_nothing_else():
@@ -205,13 +204,3 @@ def test_half_of_the_pictures_are_mirrored_and_nothing_else():
     swapped = [torch.allclose(a, b.flip(-1), atol=1e-5) for a, b in zip(changed, pictures, strict=True)]
     assert all(a != b for a, b in zip(same, swapped, strict=True))
     assert 16 < sum(swapped) < 48
-
-
-def test_a_tint_stays_between_black_and_white_and_differs_by_picture():
-    pictures = torch.rand(8, 3, 9, 9)
-    config = dataclasses.replace(STILL, tint=0.3)
-    changed = augment_pictures(pictures, config, torch.Generator().manual_seed(0))
-    assert 0 <= changed.min() < changed.max() <= 1
-    ratio = changed.mean((1, 2, 3)) / pictures.mean((1, 2, 3))
-    assert ratio.std() > 0.05
-    assert ((ratio > 0.5) & (ratio < 1.5)).all()

@@ -118,12 +118,9 @@ def test_one_line_says_what_was_chosen():
     assert f"{config.optim.epochs} epochs" in line
 
 
-def test_photos_are_mirrored_and_tinted_and_digits_are_not():
+def test_photos_are_mirrored_and_digits_are_not():
     photos = dataclasses.replace(facts(100), photos=True)
-    augment = settled(Config(), photos).augment
-    assert augment.mirror
-    assert augment.tint
-    augment = settled(Config(), facts(100)).augment
-    assert (augment.mirror, augment.tint) == (False, 0)
-    given = dataclasses.replace(Config().augment, mirror=False, tint=0.1)
+    assert settled(Config(), photos).augment.mirror
+    assert not settled(Config(), facts(100)).augment.mirror
+    given = dataclasses.replace(Config().augment, mirror=False)
     assert settled(Config(augment=given), photos).augment == given

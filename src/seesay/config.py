@@ -286,9 +286,6 @@ class AugmentConfig:
     mirror: bool | None = None
     """Pictures: left and right swapped in half of the rows. Default: photos, but not what is drawn or
     written."""
-    tint: float | None = None
-    """Pictures: brightness, contrast and the share of each colour changed by at most this fraction.
-    Default: 0.3 of photos, 0 of ink."""
     delay: float = 0.12
     """Recordings: earlier or later by at most this share of the clip."""
     stretch: float = 0.15
@@ -306,7 +303,7 @@ class AugmentConfig:
     """New partners within the class at every epoch, where the data set says that pairs were drawn so."""
 
     def __post_init__(self) -> None:
-        _check(self, "shift", "zoom", "delay", "stretch", "tint", least=0, most=0.9)
+        _check(self, "shift", "zoom", "delay", "stretch", least=0, most=0.9)
         _check(self, "rotate", "mask_frames", "mask_columns", "tilt", "noise", least=0)
 
 

@@ -138,7 +138,6 @@ AS_IT_IS = AugmentConfig(
     rotate=0.0,
     zoom=0.0,
     mirror=False,
-    tint=0.0,
     delay=0.0,
     stretch=0.0,
     mask_frames=0,

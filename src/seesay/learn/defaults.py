@@ -29,9 +29,6 @@ FEW = 1_000
 FOLDS = 3
 """Of cross-fitting."""
 
-TINT = 0.3
-"""Of photos: light differs from one to the next as much."""
-
 UNBALANCED = 3.0
 """Times as many rows in one class as in another: above it, `auto` weighs classes."""
 
@@ -60,9 +57,8 @@ def facts_of(data: Dataset, train: np.ndarray, valid: np.ndarray) -> Facts:
 def settled(config: Config, facts: Facts) -> Config:
     """The config with every open field of augmentation and optimiser filled in."""
     augment = config.augment
-    mirror = facts.photos if augment.mirror is None else augment.mirror
-    tint = TINT * facts.photos if augment.tint is None else augment.tint
-    augment = replace(augment, mirror=mirror, tint=tint)
+    if augment.mirror is None:
+        augment = replace(augment, mirror=facts.photos)
     return replace(config, augment=augment, optim=settled_optim(config.optim, facts))
 
 

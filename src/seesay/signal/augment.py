@@ -20,13 +20,8 @@ def augment(features: Tensor, modality: str, config: AugmentConfig, generator: G
 
 
 def augment_pictures(pictures: Pictures, config: AugmentConfig, generator: Generator) -> Pictures:
-    """Turned, zoomed, stretched, moved and mirrored by one bilinear sampling, then tinted; what comes in from
-    outside is 0."""
-    pictures = _moved(pictures, config, generator)
-    return _tinted(pictures, config.tint, generator) if config.tint else pictures
-
-
-def _moved(pictures: Pictures, config: AugmentConfig, generator: Generator) -> Pictures:
+    """Turned, zoomed, stretched, moved and mirrored by one bilinear sampling; what comes in from outside is
+    0."""
     if not (config.shift or config.rotate or config.zoom or config.mirror):
         return pictures
     b = len(pictures)
@@ -40,16 +35,6 @@ def _moved(pictures: Pictures, config: AugmentConfig, generator: Generator) -> P
         torch.cat([turned * zoom[:, None], shift[:, :, None]], 2), list(pictures.shape), align_corners=False
     )
     return F.grid_sample(pictures, grid, align_corners=False)
-
-
-def _tinted(pictures: Pictures, most: float, generator: Generator) -> Pictures:
-    """Brightness and contrast of each picture, and of each of its channels half as much, changed by factors;
-    still in 0 to 1."""
-    b, channels = pictures.shape[:2]
-    light, contrast = (1 + most * _spread((2, b, 1, 1, 1), pictures, generator)).unbind(0)
-    colour = 1 + most / 2 * _spread((b, channels, 1, 1), pictures, generator)
-    mean = pictures.mean((1, 2, 3), keepdim=True)
-    return (((pictures - mean) * contrast + mean) * light * colour).clamp(0, 1)
 
 
 def augment_recordings(features: Recordings, config: AugmentConfig, generator: Generator) -> Recordings:
