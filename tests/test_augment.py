@@ -193,9 +193,6 @@ def test_noise_is_as_loud_as_it_is_set():
     assert noise.mean().item() == pytest.approx(0, abs=0.01)
 
 
-# ------------------------------------------------------------------------------------------------- mirrors,
-
-
 def test_half_of_the_pictures_are_mirrored_and_nothing_else():
     pictures = torch.rand(64, 3, 9, 9)
     config = dataclasses.replace(STILL, mirror=True)
