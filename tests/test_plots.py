@@ -13,9 +13,11 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
 from PIL import Image
 
+from seesay.config import AudioSpec
 from seesay.errors import OutputError
 from seesay.measure import plots
 from seesay.measure.calibration import reliability
+from seesay.signal.feature_axes import feature_axes
 
 NAN = float("nan")
 
@@ -121,7 +123,28 @@ def test_learning_curves_give_as_much_room_to_each_nine():
         for i, score in enumerate([0.9, 0.99, 0.999, 1.0])
     ])  # fmt: skip
     heights = figure.axes[1].lines[0].get_ydata()
-    assert np.diff(heights) == pytest.approx([1, 1, 1])
+    assert np.diff(heights) == pytest.approx([1, 1, 1.3])
+
+
+@pytest.mark.parametrize(
+    "scores", [(1.0, 1.0, 1.0), (0.1, 0.11, 0.09), (0.3, 0.99, 1.0), (0.9999, 0.99, 0.5)]
+)
+def test_ticks_and_names_say_what_the_scores_are(scores):
+    """1 is not written 0.9999, nor 0.9999 as 1; names stay within the axes, near the ends of their lines."""
+    named = dict(zip(("image", "audio", "image+audio"), scores, strict=True))
+    history = [{"number": i, "loss": 1.0, "scores": named, "seconds": 1.0} for i in (1, 2)]
+    axes = plots.learning_curves(history).axes[1]
+    ticks = dict(zip([label.get_text() for label in axes.get_yticklabels()], axes.get_yticks(), strict=True))
+    assert len(ticks) >= 2
+    for name, height in ticks.items():
+        assert height == pytest.approx(plots.TOP if name == "1" else -np.log10(1 - float(name)))
+    ends = [text for text in axes.texts if isinstance(text, Annotation)]
+    assert all(-1e-9 < end.xy[1] < 1 + 1e-9 for end in ends)
+    low, high = axes.get_ylim()
+    last = sorted((line.get_ydata()[-1] - low) / (high - low) for line in axes.lines)
+    assert np.abs(np.array(sorted(end.xy[1] for end in ends)) - last).max() < 0.15
+    told = {text.get_text().split()[0]: text.get_text().split()[1] for text in ends}
+    assert all((told[c] == "1.000") == (score == 1) for c, score in named.items())
 
 
 def test_names_at_the_ends_of_lines_do_not_overlap():
@@ -147,7 +170,24 @@ def test_confusion_counts_the_errors_and_shades_only_them():
     assert "0" not in said
     shades = np.ma.filled(np.ma.asarray(figure.axes[0].images[0].get_array()), NAN)
     assert np.isnan(np.diag(shades)).all()
-    assert (shades[0, 1], shades[1, 0]) == (1, 0)
+    assert shades[0, 1] > 0.7 > shades[1, 0] == 0
+
+
+@pytest.mark.parametrize("classes", [2, 4, 10, 40])
+@pytest.mark.parametrize("name", ["{}", "a rather long class name {}"])
+def test_all_of_a_confusion_is_on_its_page(classes, name):
+    """However few classes there are, and however long their names: cells of a size, nothing cut."""
+    names = [name.format(i) for i in range(classes)]
+    figure = plots.confusion(np.eye(classes, dtype=int) * 40, names, "image+audio")
+    figure.draw_without_rendering()
+    page, (axes,) = figure.bbox, figure.axes
+    for text in figure.findobj(Text):
+        box = text.get_window_extent()
+        if text.get_text() and text.get_visible():
+            assert page.x0 - 1 <= box.x0 <= box.x1 <= page.x1 + 1, text.get_text()
+            assert page.y0 - 1 <= box.y0, text.get_text()
+    cell = axes.get_window_extent().width / classes / figure.dpi
+    assert cell > 0.8 * min(0.52, 11 / classes)
 
 
 def test_confusion_of_a_class_without_rows_has_no_recall():
@@ -155,20 +195,59 @@ def test_confusion_of_a_class_without_rows_has_no_recall():
     assert [text for text in said if text.endswith("%")] == ["83.3 %"]
 
 
-def test_the_surest_mistakes_come_first_and_no_more_than_asked_for():
-    figure = plots.mistakes([mistake(score) for score in (0.5, 0.99, 0.7)], most=2)
+def test_the_surest_mistakes_come_first_and_all_are_counted():
+    figure = plots.mistakes([mistake(score) for score in (0.5, 0.99, 0.7)], total=28)
     said = texts(figure)
-    assert "The 2 surest of 3 mistakes" in said
-    assert [text for text in said if "sure" in text and "%" in text] == [
-        "image+audio, 99.0 % sure",
-        "image+audio, 70.0 % sure",
-    ]
-    assert " taken for 9" in said
+    assert "image+audio: 3 of 28 mistakes, the surest" in said
+    assert [text for text in said if text.endswith(" sure")] == ["99.0 % sure", "70.0 % sure", "50.0 % sure"]
+    assert "taken for 9" in said
+    assert "image+audio: 1 mistake" in texts(plots.mistakes([mistake()]))
+    assert "over 99.9 % sure" in texts(plots.mistakes([mistake(0.99999)]))
 
 
 def test_a_modality_that_is_missing_is_said_to_be():
     said = texts(plots.mistakes([mistake(picture=None), mistake(features=None)]))
     assert (said.count("no picture"), said.count("no recording")) == (1, 1)
+
+
+def test_a_modality_that_nobody_used_takes_no_room():
+    both = plots.mistakes([mistake()] * 4)
+    alone = plots.mistakes([mistake(picture=None)] * 4)
+    assert (len(both.axes), len(alone.axes)) == (8, 4)
+    assert "no picture" not in texts(alone)
+
+
+def test_features_have_axes_in_units():
+    axes = feature_axes(AudioSpec(seconds=1.5))
+    for figure in (
+        plots.mistakes([mistake()], axes=axes),
+        plots.reconstructions(np.zeros((2, 39, 13)), np.ones((2, 39, 13)), axes=axes),
+    ):
+        assert {"0", "1.5 s", "1", "6", "energy"} <= set(texts(figure))
+
+
+def test_long_names_do_not_run_into_each_other():
+    name = "a class whose name is long beyond all measure"
+    figure = plots.mistakes([mistake(label=name, prediction=name, features=None)] * 6)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.texts[1:]]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+@pytest.mark.parametrize("spread", [0, 20])
+@pytest.mark.parametrize("classes", [4, 40])
+def test_names_of_classes_lie_in_the_axes_and_not_on_each_other(classes, spread):
+    points, label, _ = blobs(classes, 400)
+    names = [f"a rather long class name {i}" for i in range(classes)]
+    figure = plots.scatter(points if spread else points % 1, label, names, "t-SNE")
+    figure.draw_without_rendering()
+    [axes] = figure.axes
+    boxes = [text.get_window_extent() for text in axes.texts]
+    assert 1 <= len(boxes) <= classes
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    room = axes.get_window_extent()
+    assert all(room.x0 - 1 <= box.x0 and box.x1 <= room.x1 + 1 for box in boxes)
+    assert room.width / figure.dpi > 6, "the legend has not taken it"
 
 
 @pytest.mark.parametrize("picture", [np.full((1, 4, 4), 128, np.uint8), np.full((1, 4, 4), 0.5, np.float32)])

@@ -60,7 +60,7 @@ def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "keep", lambda *parts: None)
     monkeypatch.setattr("seesay.measure.plots.save", lambda figure, path: None)
     for name in ("scatter", "scatter_pair", "reconstructions", "scores_table"):
-        monkeypatch.setattr(f"seesay.measure.plots.{name}", lambda *parts: None)
+        monkeypatch.setattr(f"seesay.measure.plots.{name}", lambda *parts, **named: None)
 
 
 # ----------------------------------------------------------------------------------------------------- splits

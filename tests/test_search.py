@@ -185,7 +185,9 @@ def test_the_figure_of_a_search_shows_the_best_so_far_and_the_importances():
     assert [np.asarray(line.get_xdata()).tolist() for line in left.lines if line.get_marker() == "|"] == [[3]]
     assert [bar.get_width() for bar in right.patches if isinstance(bar, Rectangle)] == [0.9, 0.1]
     *_, right = course_figure(trials, {}, None, "Title").axes
-    assert [text.get_text() for text in right.texts] == ["too few trials to say"]
+    assert [text.get_text() for text in right.texts] == [
+        "not known from 3 trials:\n20 or more that differ are needed"
+    ]
 
 
 # ---------------------------------------------------------------------------------------------------- command

@@ -13,11 +13,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
+from matplotlib.patheffects import withStroke
 
 from seesay.config import AudioSpec, Modality
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.errors import ConfigError, InputError
 from seesay.files import new_file
+from seesay.signal.feature_axes import FeatureAxes, feature_axes
 
 MOST = 400  # rows on a sheet: a page of 100 lines is as long as anybody scrolls
 DECIBELS = 50  # below the loudest of a clip that its sound is shown; quieter is black
@@ -54,6 +56,13 @@ class Panel:
     """How `imshow` shows it."""
     said: str = ""
     """What it is, for the header."""
+    axes: FeatureAxes | None = None
+    """Of features: what stands at their edges, written on the first of them."""
+
+    @property
+    def first(self) -> int:
+        """The first row that has one."""
+        return next((i for i, image in enumerate(self.images) if image is not None), -1)
 
 
 def draw_sheet(dataset: Dataset, out: Path | str, rows: int = 24, seed: int = 0) -> int:
@@ -107,15 +116,15 @@ def _panels(dataset: Dataset, rows: np.ndarray) -> Iterator[Panel]:
     if spec.features == "unknown":
         shown = _spread(dataset, "audio", rows, _deviations)
         said = f"ready-made features ({spec.frames} x {spec.columns}), deviation from their mean"
-        yield Panel(shown, 1.5, "no recording", FEATURES, said)
+        yield Panel(shown, 1.5, "no recording", FEATURES, said, feature_axes(spec))
         return
     shown = _spread(dataset, "audio", rows, lambda clips: _log_mel(clips, spec))
     said = f"log-mel ({spec.frames} x {spec.filters}) down to {DECIBELS} dB below the loudest"
-    yield Panel(shown, 1.3, "no recording", SOUND, said)
+    yield Panel(shown, 1.3, "no recording", SOUND, said, feature_axes(_plain(spec)))
     if spec.features == "mfcc":
         shown = _spread(dataset, "audio", rows, lambda clips: _mfcc(clips, spec))
         said = f"mfcc ({spec.frames} x {spec.columns}), deviation from silence"
-        yield Panel(shown, 1.0, "", FEATURES, said)
+        yield Panel(shown, 1.0, "", FEATURES, said, feature_axes(spec))
 
 
 def _spread(
@@ -140,11 +149,16 @@ def _as_images(contents: np.ndarray) -> np.ndarray:
     return moved[..., 0] if moved.shape[-1] == 1 else moved
 
 
+def _plain(spec: AudioSpec) -> AudioSpec:
+    """Log-mel of the same frames and filters, not normalised."""
+    return replace(spec, features="log-mel", mean=(), scale=())
+
+
 def _log_mel(clips: np.ndarray, spec: AudioSpec) -> np.ndarray:
     """(n, filters, frames): each clip from `DECIBELS` below its loudest, or from silence, to its loudest."""
     from seesay.signal.features import audio_features  # brings torch, which takes a second
 
-    plain = replace(spec, features="log-mel", mean=(), scale=())
+    plain = _plain(spec)
     level, silence = audio_features(clips, plain), audio_features(np.zeros_like(clips[:1]), plain)
     loudest = level.max((1, 2), keepdims=True)
     lowest = np.maximum(loudest - DECIBELS * math.log(10) / 10, silence.min())
@@ -182,7 +196,10 @@ def _figure(dataset: Dataset, rows: np.ndarray, panels: list[Panel]) -> Figure:
         left, top = MARGIN + (i % across) * (cell + MARGIN), HEADER + (i // across) * step
         _caption(figure, dataset, int(row), left, top + HEIGHT + CAPTION / 2, cell)
         for panel in panels:
-            _show(_axes(figure, left, top, panel.width), panel, i)
+            axes = _axes(figure, left, top, panel.width)
+            _show(axes, panel, i)
+            if i == panel.first and panel.axes is not None:
+                _mark(axes, panel.axes)
             left += panel.width + BETWEEN
     return figure
 
@@ -203,6 +220,17 @@ def _show(axes: Axes, panel: Panel, i: int) -> None:
     box = {"facecolor": GROUND, "edgecolor": "none", "pad": 2}
     if panel.absent:
         axes.text(0.5, 0.5, panel.absent, ha="center", va="center", size=8, color=PALE, bbox=box)
+
+
+def _mark(axes: Axes, scale: FeatureAxes) -> None:
+    """Within the edges, on whatever colour is there: where time ends, and the columns' marks."""
+    look: Any = {"fontsize": 5.5, "color": "white", "clip_on": True}
+    frame: Any = [withStroke(linewidth=1.4, foreground=INK)]
+    high = axes.get_ylim()[1]
+    for place, name in scale.marks:
+        across, up = axes.get_xlim()[0] + 0.5, min(max(place, 0.2), high - 1.2)
+        axes.text(across, up, name, va="center", path_effects=frame, **look)
+    axes.text(0.98, 0.03, scale.time, ha="right", transform=axes.transAxes, path_effects=frame, **look)
 
 
 def _header(figure: Figure, dataset: Dataset, rows: int, panels: list[Panel]) -> None:

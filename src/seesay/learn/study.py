@@ -46,6 +46,10 @@ STATES: Mapping[TrialState, State] = {
     TrialState.FAIL: "failed",
 }
 
+FEWEST = 20
+"""Trials of which it can be said which fields matter: PED-ANOVA tells the best tenth of them from the
+others."""
+
 
 class Study:
     """The trials in a folder. `total` of them are wanted: the cells of a grid, or what TPE proposes."""
@@ -114,11 +118,11 @@ class Study:
         """By field, how much of the differences among the best trials it explains, the largest first; the sum
         is 1.
 
-        PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255) over the trials that are done; of fewer than four
-        nothing can be said: empty.
+        PED-ANOVA (Watanabe et al. 2023, arXiv:2304.10255) over the trials that are done; of fewer than
+        `FEWEST` nothing can be said: empty.
         """
         done = [trial for trial in self.trials() if trial.state == "done"]
-        if len(done) < 4 or len({trial.mean() for trial in done}) < 2:
+        if len(done) < FEWEST or len({trial.mean() for trial in done}) < 2:
             return {}
         evaluator = optuna.importance.PedAnovaImportanceEvaluator()
         found = optuna.importance.get_param_importances(

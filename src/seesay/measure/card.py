@@ -14,6 +14,7 @@ from seesay.measure import plots
 from seesay.measure.evaluate import Evaluation
 from seesay.measure.metrics import confusion
 from seesay.model.classifier import Classifier
+from seesay.signal.feature_axes import feature_axes
 
 MISTAKES = 24
 """Pictures on the sheet of the most confident mistakes."""
@@ -27,13 +28,15 @@ def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> 
         plots.save(plots.learning_curves(run.epochs()), figures / "learning_curves.png")
     for old in (*figures.glob("confusion_*.png"), *figures.glob("mistakes_*.png")):
         old.unlink()  # of an evaluation that had other conditions
+    axes = feature_axes(run.spec.audio) if run.spec.audio else None
     for condition in evaluation.results:
         there, predicted = _predicted(evaluation, condition)
         matrix = confusion(predicted, evaluation.label[there], len(data.spec.classes))
         name = condition.replace("+", "_")
         plots.save(plots.confusion(matrix, data.spec.classes, condition), figures / f"confusion_{name}.png")
         cells = mistakes(model, data, evaluation, condition)
-        plots.save(plots.mistakes(cells), figures / f"mistakes_{name}.png")
+        total = int(matrix.sum() - matrix.trace())
+        plots.save(plots.mistakes(cells, total, axes), figures / f"mistakes_{name}.png")
     run.write("README.md", card(run, evaluation, data.name))
 
 

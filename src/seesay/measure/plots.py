@@ -17,10 +17,13 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
+from matplotlib.transforms import Bbox
 
 from seesay.files import new_file
 from seesay.measure.calibration import Reliability
+from seesay.signal.feature_axes import FeatureAxes
 
 DOTS = 150
 """Pixels an inch of a saved figure."""
@@ -120,36 +123,79 @@ def _score_lines(axes: Axes, epochs: Sequence[Mapping[str, Any]], conditions: Se
         points = [(e["number"], e["scores"][condition]) for e in epochs if condition in e["scores"]]
         colour = CONDITIONS.get(condition, PALE)
         _line(axes, [(number, _nines(score)) for number, score in points], colour)
-        ends[f"{condition} {points[-1][1]:.3f}"] = (_nines(points[-1][1]), colour)
+        ends[f"{condition} {_told(points[-1][1])}"] = (_nines(points[-1][1]), colour)
     _score_ticks(axes)
     _name_the_ends(axes, ends)
 
 
+def _told(score: float) -> str:
+    """To three digits, or as many as tell it from 1."""
+    return next(text for n in (3, 4, 5, 6) if (text := f"{score:.{n}f}")[0] == "0" or score == 1 or n == 6)
+
+
+TOP = 4.3
+"""Where a score of 1 stands, a little above 0.9999, which has four nines."""
+
+
 def _nines(score: float) -> float:
-    """How many nines a score has: 0.9 is 1, 0.99 is 2; never more than 4."""
-    return -math.log10(min(max(1 - score, 1e-4), 1))
+    """How many nines a score has: 0.9 is 1, 0.99 is 2; 1 is `TOP`."""
+    return -math.log10(min(max(1 - score, 10**-TOP), 1))
+
+
+LADDER = (
+    0.0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9,
+    0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999, 1.0,
+)  # fmt: skip
+"""Scores that an axis may be marked at."""
 
 
 def _score_ticks(axes: Axes) -> None:
     """Macro-F1 written at heights that `_nines` gave, over the range that is there."""
     low, high = axes.get_ylim()
-    low, high = max(low, -0.02), max(high, low + 0.3)
+    high = min(max(high, low + 0.5), TOP + 0.05)
+    low = max(min(low, high - 0.5), -0.02)
     axes.set_ylim(low, high)
-    ladder = [0.0, 0.2, 0.5, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.995, 0.998, 0.999, 0.9995, 0.9999]
-    ticks = [score for score in ladder if low <= _nines(score) <= high]
+    ticks: list[float] = []
+    for score in reversed(LADDER):
+        there = low <= _nines(score) <= high
+        if there and all(_nines(tick) - _nines(score) > 0.06 * (high - low) for tick in ticks):
+            ticks.append(score)
     axes.set_yticks([_nines(tick) for tick in ticks], [f"{tick:g}" for tick in ticks])
 
 
 def _name_the_ends(axes: Axes, ends: Mapping[str, tuple[float, str]]) -> None:
-    """Names beside the last points of lines, moved apart where they would overlap."""
+    """Names beside the last points of lines; where they would overlap, moved apart around their middle, and
+    never out of the axes."""
     low, high = axes.get_ylim()
-    gap, last = 0.065 * (high - low), -np.inf
-    for name, (height, colour) in sorted(ends.items(), key=lambda end: end[1][0]):
-        last = max(height, last + gap)
-        place = (1.02, (last - low) / (high - low))
+    order = sorted(ends.items(), key=lambda end: end[1][0])
+    heights = _apart([height for _, (height, _) in order], 0.065 * (high - low), low, high)
+    for (name, (_, colour)), height in zip(order, heights, strict=True):
+        place = (1.02, (height - low) / (high - low))
         axes.annotate(
             name, place, xycoords="axes fraction", color=colour, fontweight="bold", fontsize=9, va="center"
         )
+
+
+def _apart(heights: Sequence[float], gap: float, low: float, high: float) -> list[float]:
+    """Ascending heights, moved as little as makes them `gap` apart and keeps them between the two."""
+    bundles: list[list[float]] = []  # those that have to move together
+    for height in heights:
+        bundles.append([height])
+        while (
+            len(bundles) > 1
+            and _middle(bundles[-1]) - _middle(bundles[-2]) < gap * (len(bundles[-1]) + len(bundles[-2])) / 2
+        ):
+            bundles[-2:] = [bundles[-2] + bundles[-1]]
+    places = []
+    for bundle in bundles:
+        half = gap * (len(bundle) - 1) / 2
+        middle = max(min(_middle(bundle), high - half), low + half)
+        places += [middle - half + gap * i for i in range(len(bundle))]
+    return places
+
+
+def _middle(heights: Sequence[float]) -> float:
+    return sum(heights) / len(heights)
 
 
 # ----------------------------------------------------------------------------------------------------- scores
@@ -187,28 +233,45 @@ def _score(axes: Axes, height: float, value: float, low: float, high: float, col
     axes.annotate(text, color=colour, fontsize=9, **place)
 
 
+LONGEST = 24
+"""Letters of a class name in a figure; what is longer is cut in its middle."""
+
+FAINT = 5
+"""Errors in a cell from which the darkest orange is used: one of forty is no disaster."""
+
+
+def _shortened(name: str, most: int = LONGEST) -> str:
+    """The beginning and the end of a long name: both tell it from others."""
+    half = (most - 1) // 2
+    return name if len(name) <= most else f"{name[: most - 1 - half]}…{name[-half:]}"
+
+
 def confusion(matrix: Integer[np.ndarray, "k k"], classes: Sequence[str], title: str) -> Figure:
     """Labels down, predictions across; errors in orange and what is right in grey, so that the errors
     show."""
-    k = len(classes)
+    k, names = len(classes), [_shortened(name) for name in classes]
     cell = min(0.52, 11 / k)  # inches
-    figure, (axes,) = _page(cell * k + 2.4, cell * k + 1.6)
+    size = min(10.0, 22 * cell)
+    letters = 0.009 * size * max(map(len, names))  # inches
+    turned = max(map(len, names)) > 3
     right = np.eye(k, dtype=bool)
     wrong = np.where(right, 0, matrix)
-    shade = np.sqrt(wrong / max(wrong.max(), 1))
-    _style(axes, f"{title}: {wrong.sum():,} of {matrix.sum():,} wrong", "predicted", "label", grid="none")
+    shade = np.sqrt(wrong / max(wrong.max(), FAINT))
+    heading = f"{title}: {wrong.sum():,} of {matrix.sum():,} wrong"
+    width = max(cell * k + letters + 2.0, 0.12 * len(heading) + 0.3)
+    figure, (axes,) = _page(width, cell * k + (letters if turned else 0.2) + 1.1)
+    _style(axes, "", "predicted", "label", grid="none")
+    figure.suptitle(heading, x=0.15 / width, ha="left", fontsize=12, fontweight="bold", color=INK)
     axes.imshow(np.where(right, np.nan, shade), cmap=ERRORS, vmin=0, vmax=1)
     axes.set_facecolor("#efefef")
-    size = min(10.0, 22 * cell)
     for i, j in np.argwhere(matrix):
         look: Any = (
             {"color": PALE} if i == j else {"color": "white" if shade[i, j] > 0.75 else INK, "weight": "bold"}
         )
         axes.text(j, i, str(matrix[i, j]), ha="center", va="center", fontsize=size, **look)
     _recalls(axes, matrix, size)
-    turned = 90 if max(map(len, classes)) > 3 else 0
-    axes.set_xticks(range(k), classes, fontsize=size, rotation=turned)
-    axes.set_yticks(range(k), classes, fontsize=size)
+    axes.set_xticks(range(k), names, fontsize=size, rotation=90 if turned else 0)
+    axes.set_yticks(range(k), names, fontsize=size)
     between = np.arange(k + 1) - 0.5
     axes.set_xticks(between, minor=True)
     axes.set_yticks(between, minor=True)
@@ -239,7 +302,7 @@ def reliability(tables: Mapping[str, Reliability]) -> Figure:
         top.plot([0, 1], [0, 1], color=PALE, linewidth=1, linestyle=(0, (4, 3)))
         top.vlines(table.confidence, table.confidence, table.accuracy, color=colour, linewidth=1.5, alpha=0.5)
         sizes = 15 + 150 * np.sqrt(table.rows / table.rows.sum())
-        top.scatter(table.confidence, table.accuracy, s=sizes, color=colour, zorder=3)
+        top.scatter(table.confidence, table.accuracy, s=sizes, color=colour, zorder=3, clip_on=False)
         top.set(xlim=(0, 1.02), ylim=(0, 1.04))
         _style(bottom, x="confidence", y="" if i else "rows", grid="y")
         bottom.stairs(table.rows, table.edges, color=colour, alpha=0.6, fill=True)
@@ -266,44 +329,91 @@ class Mistake:
     condition: str
 
 
-CELL = (2.5, 1.75)
-"""Inches from one mistake to the next, across and down."""
+SIDE = 1.05
+"""Inches of a picture or a feature matrix."""
+
+CELL = (0.3, 1.95)
+"""Inches: between two mistakes across, and from one to the next down."""
 
 
-def mistakes(cells: Sequence[Mistake], columns: int = 4, most: int = 24) -> Figure:
-    """A contact sheet of the `most` mistakes with the highest scores, the surest first."""
-    shown = sorted(cells, key=lambda mistake: -mistake.score)[:most]
-    width, height = CELL[0] * columns, CELL[1] * -(-len(shown) // columns) + 0.6
-    figure = Figure(figsize=(width, height), facecolor="white")
+def mistakes(
+    cells: Sequence[Mistake], total: int | None = None, axes: FeatureAxes | None = None, columns: int = 4
+) -> Figure:
+    """A contact sheet of mistakes, the surest first; `total`: as many were made. Panels that no mistake has,
+    such as the picture where only recordings were used, take no room. `axes`: of the features."""
+    shown = sorted(cells, key=lambda mistake: -mistake.score)
+    panels = [name for name in ("picture", "features") if any(getattr(m, name) is not None for m in shown)]
+    marked = 0.55 if axes and "features" in panels else 0.0  # inches, for the marks of the features' axis
+    wide = max(len(panels) * (SIDE + 0.1) + marked, 1.6)
+    columns = min(columns if len(panels) > 1 else columns + 2, max(len(shown), 1))
+    width, height = (wide + CELL[0]) * columns + 0.12, CELL[1] * -(-len(shown) // columns) + 0.6
+    figure = Figure(figsize=(max(width, 5.0), height), facecolor="white")
     FigureCanvasAgg(figure)
-    title = f"The {len(shown)} surest of {len(cells):,} mistakes"
-    if len(shown) == len(cells):
-        title = f"{len(cells)} mistake{'s' * (len(cells) > 1)}, the surest first" if cells else "No mistakes"
-    place = (0.12 / width, 1 - 0.3 / height)
+    place = (0.12 / max(width, 5.0), 1 - 0.3 / height)
+    title = _mistakes_title(len(shown), len(shown) if total is None else total, shown)
     figure.text(*place, title, fontsize=12, fontweight="bold", color=INK, va="center")
     for i, mistake in enumerate(shown):
-        _mistake(figure, mistake, CELL[0] * (i % columns) + 0.12, CELL[1] * (i // columns) + 0.85)
+        left, top = (wide + CELL[0]) * (i % columns) + 0.12, CELL[1] * (i // columns) + 1.0
+        _mistake(figure, mistake, left, top, panels, axes, wide)
     return figure
 
 
-def _mistake(figure: Figure, mistake: Mistake, left: float, top: float) -> None:
+def _mistakes_title(shown: int, total: int, cells: Sequence[Mistake]) -> str:
+    if not total:
+        return "No mistakes"
+    conditions = {cell.condition for cell in cells}
+    of = f"{next(iter(conditions))}: " if len(conditions) == 1 else ""
+    if shown < total:
+        return f"{of}{shown} of {total:,} mistakes, the surest"
+    return f"{of}{total} mistakes, the surest first" if total > 1 else f"{of}1 mistake"
+
+
+def _mistake(
+    figure: Figure,
+    mistake: Mistake,
+    left: float,
+    top: float,
+    panels: Sequence[str],
+    scale: FeatureAxes | None,
+    room: float,
+) -> None:
     """A cell whose pictures begin `left` and `top` inches from the upper left corner."""
     width, height = figure.get_size_inches()
-    side = 1.05  # inches
-
-    def axes_at(x: float) -> Axes:
-        return figure.add_axes((x / width, 1 - (top + side) / height, side / width, side / height))
-
-    axes = axes_at(left)
-    _picture(axes, mistake.picture)
-    _features(axes_at(left + side + 0.1), mistake.features)
-    above = axes.text(
-        0, 1.06, mistake.label, fontsize=12, fontweight="bold", color=INK, transform=axes.transAxes
+    for i, panel in enumerate(panels):
+        x = left + i * (SIDE + 0.1)
+        axes = figure.add_axes((x / width, 1 - (top + SIDE) / height, SIDE / width, SIDE / height))
+        if panel == "picture":
+            _picture(axes, mistake.picture)
+        else:
+            _features(axes, mistake.features)
+            if scale and mistake.features is not None:
+                _mark(axes, mistake.features, scale)
+    label = _shortened(mistake.label, int(room / 0.105))  # inches of a letter of 10 points, in bold
+    prediction = _shortened(mistake.prediction, int(room / 0.08) - 10)
+    lines: Any = (
+        (0.31, label, {"fontsize": 10, "fontweight": "bold", "color": INK}),
+        (0.12, f"taken for {prediction}", {"fontsize": 9, "color": CONDITIONS["audio"]}),
     )
-    said: Any = {"fontsize": 10, "color": CONDITIONS["audio"], "va": "bottom"}
-    axes.annotate(f" taken for {mistake.prediction}", (1, 0), xycoords=above, **said)
-    below = f"{mistake.condition}, {100 * mistake.score:.1f} % sure"
-    axes.text(0, -0.06, below, fontsize=8, color=PALE, va="top", transform=axes.transAxes)
+    for above, text, look in lines:
+        place = (left / width, 1 - (top - above) / height)
+        figure.text(*place, text, va="center", parse_math=False, **look)
+    place = (left / width, 1 - (top + SIDE + 0.22) / height)
+    figure.text(*place, f"{_sure(mistake.score)} sure", fontsize=8, color=PALE, va="center")
+
+
+def _sure(score: float) -> str:
+    """Never 100 %: no model is."""
+    return "over 99.9 %" if score > 0.9995 else f"{100 * score:.1f} %"
+
+
+def _mark(axes: Axes, features: np.ndarray, scale: FeatureAxes) -> None:
+    """Time below, the columns on the right."""
+    axes.set_xticks([-0.5, len(features) - 0.5], ["0", scale.time])
+    axes.yaxis.tick_right()
+    axes.set_yticks([place for place, _ in scale.marks], [name for _, name in scale.marks])
+    axes.tick_params(length=2, pad=1, labelsize=6, colors=PALE)
+    for label, side in zip(axes.get_xticklabels(), ("left", "right"), strict=True):
+        label.set_horizontalalignment(side)
 
 
 def _picture(axes: Axes, picture: np.ndarray | None) -> None:
@@ -332,11 +442,15 @@ def _absent(axes: Axes, words: str) -> None:
 
 
 def reconstructions(
-    inputs: Float[np.ndarray, "n ..."], outputs: Float[np.ndarray, "n ..."], most: int = 12
+    inputs: Float[np.ndarray, "n ..."],
+    outputs: Float[np.ndarray, "n ..."],
+    most: int = 12,
+    axes: FeatureAxes | None = None,
 ) -> Figure:
-    """The first inputs, pictures (c, h, w) or features (t, f), above what an autoencoder made of them."""
+    """The first inputs, pictures (c, h, w) or features (t, f), above what an autoencoder made of them.
+    `axes`: of the features."""
     shown = min(most, len(inputs))
-    figure, panels = _page(1.05 * shown + 0.5, 2.9, nrows=2, ncols=shown)
+    figure, panels = _page(max(1.05 * shown + 0.5, 6.5), 2.9, nrows=2, ncols=shown)
     errors = ((inputs - outputs) ** 2).reshape(len(inputs), -1).mean(axis=1)
     title = f"Inputs and their reconstructions, mean squared error {errors.mean():.4f}"
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
@@ -348,6 +462,8 @@ def reconstructions(
         else:
             _features(above, inputs[i])
             _features(below, outputs[i], like=inputs[i])
+            if axes and i == shown - 1:
+                _mark(below, inputs[i], axes)
         below.set_xlabel(f"{errors[i]:.4f}", fontsize=8, color=PALE)
     panels[0].set_ylabel("input", color=INK)
     panels[shown].set_ylabel("output", color=INK)
@@ -358,10 +474,12 @@ def reconstructions(
 
 
 def scatter(points: Points, label: Label, classes: Sequence[str], title: str) -> Figure:
-    """A projection coloured by label; each class is named where it lies and in the legend."""
-    figure, (axes,) = _page(8.4, 7.0)
-    _scatter(axes, points, label, classes, title)
+    """A projection coloured by label; each class is named in the legend, and where it lies if there is
+    room."""
+    figure, (axes,) = _page(7.4 + _legend_width(classes), 7.0)
+    names = _scatter(axes, points, label, classes, title)
     _legend(figure, axes, classes)
+    _tidy(figure, {axes: names})
     return figure
 
 
@@ -373,15 +491,41 @@ def scatter_pair(
     A cluster wears the colour of the class that it stands for. Rows of another class are ringed, the others
     faint.
     """
-    figure, (left, right) = _page(14.0, 6.6, ncols=2)
+    figure, (left, right) = _page(13.0 + _legend_width(classes), 6.6, ncols=2)
     wrong = assignment != label
-    _scatter(left, points, label, classes, f"{title}, by label")
+    names = {left: _scatter(left, points, label, classes, f"{title}, by label")}
     heading = f"By k-means cluster; {100 * wrong.mean():.1f} % are wrong, ringed"
-    _scatter(right, points, assignment, classes, heading, strength=0.25)
+    names[right] = _scatter(right, points, assignment, classes, heading, strength=0.25)
     style: Any = {"s": 1.8 * _area(points), "linewidths": 0.45, "edgecolors": INK}
     right.scatter(*points[wrong].T, c=_colours(assignment[wrong]), **style)
     _legend(figure, right, classes)
+    _tidy(figure, names)
     return figure
+
+
+def _tidy(figure: Figure, names: Mapping[Axes, Sequence[Text]]) -> None:
+    """Names of classes come into the axes, and those that would lie on another are taken away: the legend has
+    them."""
+    figure.draw_without_rendering()
+    for axes, texts in names.items():
+        room, taken = axes.get_window_extent(), []
+        for text in texts:
+            box = _frame(text)
+            if move := max(room.x0 - box.x0, 0) + min(room.x1 - box.x1, 0):
+                x, y = axes.transData.transform(text.get_position())
+                moved = axes.transData.inverted().transform((x + move, y))
+                text.set_position((float(moved[0]), float(moved[1])))
+                box = box.translated(move, 0)
+            if any(box.overlaps(other) for other in taken):
+                text.remove()
+            else:
+                taken.append(box)
+
+
+def _frame(text: Text) -> Bbox:
+    """The box around a name, in pixels, as it was drawn."""
+    patch = text.get_bbox_patch()
+    return text.get_window_extent() if patch is None else patch.get_window_extent()
 
 
 def _scatter(
@@ -391,7 +535,8 @@ def _scatter(
     classes: Sequence[str],
     title: str,
     strength: float = 0.75,
-) -> None:
+) -> list[Text]:
+    """Draws the points, and returns the names of the classes, as they were written."""
     _style(axes, title, grid="none")
     _bare(axes)
     axes.set_aspect("equal", adjustable="datalim")
@@ -401,12 +546,14 @@ def _scatter(
         rows = order[shape[order] == s]
         look: Any = {"s": _area(points), "linewidths": 0, "alpha": strength}
         axes.scatter(*points[rows].T, c=_colours(which[rows]), marker=MARKERS[s % len(MARKERS)], **look)
-    for index, name in enumerate(classes):
-        if (which == index).any():
-            _name_where_it_lies(axes, points[which == index], name, COLOURS[index % len(COLOURS)])
+    return [
+        _name_where_it_lies(axes, points[which == index], name, COLOURS[index % len(COLOURS)])
+        for index, name in enumerate(classes)
+        if (which == index).any()
+    ]
 
 
-def _name_where_it_lies(axes: Axes, own: np.ndarray, name: str, colour: str) -> None:
+def _name_where_it_lies(axes: Axes, own: np.ndarray, name: str, colour: str) -> Text:
     """The name of a class where its own points are densest: on the one whose nearest quarter of them is
     nearest."""
     some = own[:: max(1, len(own) // 500)]
@@ -415,7 +562,8 @@ def _name_where_it_lies(axes: Axes, own: np.ndarray, name: str, colour: str) -> 
     x, y = some[np.partition(apart, quarter, axis=1)[:, quarter].argmin()]
     box = {"boxstyle": "round,pad=0.2", "facecolor": "white", "edgecolor": colour, "alpha": 0.85}
     size = 13 if len(name) <= 2 else 9
-    axes.text(x, y, name, fontsize=size, color=INK, ha="center", va="center", bbox=box)
+    look: Any = {"fontsize": size, "color": INK, "ha": "center", "va": "center", "bbox": box}
+    return axes.text(x, y, _shortened(name, 16), parse_math=False, **look)
 
 
 def _area(points: np.ndarray) -> float:
@@ -430,9 +578,23 @@ def _colours(which: np.ndarray) -> np.ndarray:
 def _legend(figure: Figure, axes: Axes, classes: Sequence[str]) -> None:
     handles = [
         axes.plot(
-            [], [], MARKERS[i // len(COLOURS) % len(MARKERS)], color=COLOURS[i % len(COLOURS)], label=name
+            [],
+            [],
+            MARKERS[i // len(COLOURS) % len(MARKERS)],
+            color=COLOURS[i % len(COLOURS)],
+            label=_shortened(name),
         )[0]
         for i, name in enumerate(classes)
     ]
-    columns = -(-len(classes) // 22)
+    columns = -(-len(classes) // LINES)
     figure.legend(handles=handles, loc="outside right center", frameon=False, ncols=columns, fontsize=10)
+
+
+LINES = 22
+"""Classes one below the other in a legend."""
+
+
+def _legend_width(classes: Sequence[str]) -> float:
+    """Inches, so that the points keep theirs however long the names are."""
+    longest = max(len(_shortened(name)) for name in classes)
+    return max(1.0, -(-len(classes) // LINES) * (0.5 + 0.085 * longest))

@@ -34,6 +34,7 @@ from seesay.measure.search import keep_search, to_dict
 from seesay.model.autoencoder import reconstruct
 from seesay.model.classifier import features_of
 from seesay.recipes import recipe
+from seesay.signal.feature_axes import feature_axes
 
 FUSED: Condition = "image+audio"
 
@@ -244,7 +245,8 @@ def _reconstructions(plan: Plan, diary: Diary) -> Iterator[str]:
         rows = np.random.default_rng(0).permutation(rows)
         [batch] = table(data, rows, {modality: features[modality]}).in_order(RECONSTRUCTED)
         before, after = reconstruct(autoencoder, batch.inputs[modality])
-        figure = plots.reconstructions(before, after)
+        axes = feature_axes(run.spec.audio) if modality == "audio" and run.spec.audio else None
+        figure = plots.reconstructions(before, after, axes=axes)
         plots.save(figure, plan.folder / "figures" / f"reconstructions_{modality}.png")
         error = float(((before - after) ** 2).mean())
         diary.note("reconstruction", modality, {"mse": error, "contents": len(rows)})

@@ -14,6 +14,7 @@ from rich.console import Console
 from seesay.config import Condition, Config
 from seesay.files import new_file
 from seesay.learn.space import flags, shown
+from seesay.learn.study import FEWEST
 from seesay.learn.trial import Trial
 from seesay.learn.tune import Search
 from seesay.measure.plots import save
@@ -76,6 +77,10 @@ def print_search(found: Search, console: Console) -> None:
     for trial in trials[:MOST]:
         if trial.error:
             console.print(f"trial {trial.number} failed: {trial.error}", highlight=False)
+    done = sum(trial.state == "done" for trial in trials)
+    if found.plan.trials and done < FEWEST:
+        few = f"Which fields matter is not known from {done} trial{'s' * (done != 1)}"
+        console.print(f"{few}: {FEWEST} or more are needed.", highlight=False)
     if importances := found.study.importances():
         said = ", ".join(f"{name} {100 * share:.0f} %" for name, share in importances.items())
         console.print(f"Importance (PED-ANOVA): {said}", highlight=False)

@@ -11,6 +11,7 @@ from matplotlib.ticker import MaxNLocator
 
 from seesay.config import Condition
 from seesay.learn.space import shown
+from seesay.learn.study import FEWEST
 from seesay.learn.trial import Trial
 from seesay.learn.tune import Search
 from seesay.measure.plots import CONDITIONS, INK, PALE, RULE, _page, _style
@@ -94,7 +95,8 @@ def course_figure(
     done = [trial for trial in trials if trial.state == "done"]
     pruned = [trial.number for trial in trials if trial.state == "pruned"]
     numbers, scores = [t.number for t in done], np.array([t.mean(condition=condition) for t in done])
-    words = f"{len(done)} trials done" + (f", {len(pruned)} stopped early (below)" if pruned else "")
+    words = f"{len(done)} trial{'s' * (len(done) != 1)} done"
+    words += f", {len(pruned)} stopped early (below)" if pruned else ""
     _style(left, words, "trial", f"macro-F1{f' of {condition}' if condition else ''}")
     best = np.maximum.accumulate(scores)
     left.step(numbers, best, where="post", color=CONDITIONS["image"], linewidth=2)
@@ -108,15 +110,19 @@ def course_figure(
         f"best {best[-1]:.4f}", (1, best[-1]), xycoords=("axes fraction", "data"), xytext=(0, 6),
         textcoords="offset points", ha="right", color=CONDITIONS["image"], fontweight="bold",
     )  # fmt: skip
-    left.xaxis.set_major_locator(MaxNLocator(integer=True))
-    _importances(right, importances)
+    left.set_xlim(min(numbers, default=0) - 0.5, max(t.number for t in trials) + 0.5)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _importances(right, importances, len(done))
     return figure
 
 
-def _importances(axes: Axes, importances: Mapping[str, float]) -> None:
+def _importances(axes: Axes, importances: Mapping[str, float], done: int) -> None:
     _style(axes, "Which fields matter", "share of what tells the best trials apart", grid="x")
     if not importances:
-        axes.text(0.5, 0.5, "too few trials to say", ha="center", color=PALE, transform=axes.transAxes)
+        said = f"not known from {done} trial{'s' * (done != 1)}:\n{FEWEST} or more that differ are needed"
+        axes.text(0.5, 0.5, said, ha="center", va="center", color=PALE, transform=axes.transAxes)
+        axes.set_xlabel("")
+        axes.set_xticks([])
         axes.set_yticks([])
         return
     names, shares = list(importances), list(importances.values())
