@@ -146,11 +146,11 @@ def test_pairs_of_speakers_have_a_mean_and_a_range():
 @pytest.mark.parametrize(
     ("main", "words", "said"),
     [
-        (everything.main, "--data nope", "nope is not there"),
+        (everything.main, "--data nope", "No such file or data set: 'nope'"),
         (everything.main, "--recipes nope", "there is no recipe 'nope'"),
         (everything.main, "--run nope", "nope is not a run"),
         (prediction.main, "nope nope", "nope is not a run"),
-        (contenders.main, "seesay nope", "nope is not there"),
+        (contenders.main, "seesay nope", "No such file or data set: 'nope'"),
         (ablation.main, "--recipe nope", "there is no recipe 'nope'"),
         (ablation.main, "--modalities audio --choices moving", "audio has none of the choices moving"),
         (ablation.main, "--seeds 0", "expected 1 or more, got 0"),

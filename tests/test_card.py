@@ -78,7 +78,7 @@ def test_the_card_says_what_the_splits_share(tmp_path: Path):
     data = tiny_data()
     data = data.replace(split=np.where(data.split == 1, 0, data.split).astype(np.int8))
     for by, leaks in (("group", False), ("row", True)):
-        run = tiny_run(tmp_path / by, data, tiny_config(epochs=1, split=SplitConfig(by=by)))
+        run = tiny_run(tmp_path / by, data, tiny_config(epochs=1, split=SplitConfig(by=by, valid=0.1)))
         text = carded(run, data, "valid")
         assert ("share their speaker with training rows: the scores are inflated" in text) == leaks
         assert ("No picture, recording or speaker of these rows stands in training rows" in text) != leaks

@@ -24,7 +24,7 @@ from PIL import Image
 
 import seesay.files
 from seesay.cli import COMMANDS, main
-from seesay.config import ImageSpec
+from seesay.config import ImageSpec, SplitConfig
 from seesay.learn.run import Run
 from seesay.measure.evaluate import rows_for
 from seesay.recipes import RECIPES
@@ -216,7 +216,9 @@ def test_in_a_pipe_training_says_a_line_an_epoch_and_ends_with_the_scores(
     words = ["train", "--data", folder / "data", "--out", run, *SMALL, "--optim.epochs", "2"]
     assert main([str(word) for word in words]) == 0
     out, err = capsys.readouterr()
-    assert re.fullmatch(r"(epoch [12]/2  loss \d+\.\d{4}(  [a-z+]+ \d\.\d{4}){3}\n){2}", err)
+    assert re.fullmatch(
+        r"36 rows train, 18 validate: .*\n(epoch [12]/2  loss \d+\.\d{4}(  [a-z+]+ \d\.\d{4}){3}\n){2}", err
+    )
     last = Run.open(run).epochs()[-1]["scores"]
     for name in CONDITIONS:
         assert re.search(rf"{re.escape(name)} +18 +{last[name]:.4f}", out)
@@ -412,7 +414,7 @@ def test_the_rows_that_validate_are_those_of_the_run(capsys: Captured, tmp_path:
     data = tiny_data()
     data = data.replace(split=np.full_like(data.split, -1))
     data.save(tmp_path / "data")
-    run = tiny_run(tmp_path / "run", data, tiny_config(epochs=1))
+    run = tiny_run(tmp_path / "run", data, tiny_config(epochs=1, split=SplitConfig(valid=0.2)))
     out = tmp_path / "p.csv"
     done(capsys, "predict", run.folder, "--data", tmp_path / "data", "--split", "valid", "--out", out)
     with out.open() as file:
@@ -852,7 +854,7 @@ def test_a_disk_that_fills_up_in_training_is_one_line(
 
     monkeypatch.setattr(seesay.files.tempfile, "mkstemp", full)
     words = ["train", "--data", folder / "data", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"]
-    said = refused(capsys, *words)
+    said = refused(capsys, *words, "--quiet")
     assert "No space left on device" in said
     assert name in said
     assert not (tmp_path / "run" / name).exists()

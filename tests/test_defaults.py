@@ -66,15 +66,15 @@ def test_without_rows_to_validate_nothing_is_waited_for():
 
 def test_few_rows_are_cross_fitted_and_none_validate():
     data = tiny_data(split=np.full(72, -1, np.int8))
-    found = settled_split(SplitConfig(), data)
+    found = settled_split(Config(), data)
     assert len(data) < FEW
     assert (found.valid, found.folds) == (0.0, FOLDS)
 
 
 def test_a_share_that_is_given_validates_and_a_split_that_is_there_is_kept():
     data = tiny_data(split=np.full(72, -1, np.int8))
-    assert settled_split(SplitConfig(valid=0.2), data) == SplitConfig(valid=0.2, folds=0)
-    assert settled_split(SplitConfig(), tiny_data()).folds == 0, "tiny_data names rows that validate"
+    assert settled_split(Config(split=SplitConfig(valid=0.2)), data) == SplitConfig(valid=0.2, folds=0)
+    assert settled_split(Config(), tiny_data()).folds == 0, "tiny_data names rows that validate"
 
 
 def test_a_class_of_one_group_cannot_be_cross_fitted():
@@ -83,7 +83,7 @@ def test_a_class_of_one_group_cannot_be_cross_fitted():
     groups = {
         "audio": {"speaker": dataclasses.replace(data.groups["audio"]["speaker"], ids=np.zeros(24, np.int32))}
     }
-    found = settled_split(SplitConfig(), data.replace(groups=groups))
+    found = settled_split(Config(), data.replace(groups=groups))
     assert (found.valid, found.folds) == (0.1, 0)
 
 

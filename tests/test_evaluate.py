@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
+from seesay.config import SplitConfig
 from seesay.data.dataset import Dataset
 from seesay.data.splits import split
 from seesay.errors import InputError
@@ -146,7 +147,7 @@ def test_in_its_own_data_a_run_is_scored_on_the_rows_it_has_not_seen(tmp_path: P
     """A data set that names no splits: the run drew its own, and draws the same again."""
     data = tiny_data()
     data = data.replace(split=np.full_like(data.split, -1))
-    config = tiny_config(epochs=1)
+    config = tiny_config(epochs=1, split=SplitConfig(valid=0.1))
     run = tiny_run(tmp_path / "run", data, config)
     drawn = split(data, config.split.seed, config.split.by, config.split.valid)
     for name in ("train", "valid", "test"):

@@ -107,7 +107,7 @@ def test_a_folder_of_recordings_is_a_data_set_grouped_by_speaker(tmp_path: Path)
     assert data.modalities == ("audio",)
     assert rows_of(data) == ["no"] * 4 + ["yes"] * 4
     assert group_of(data, "audio", "speaker") == ["p1", "p1", "p2", "p2"] * 2
-    assert data.notes == ("label: first folder; speaker: first part of the name; 2 speakers x 2 labels",)
+    assert data.notes[0] == "label: first folder; speaker: first part of the name; 2 speakers x 2 labels"
     assert set(data.split) == {-1}
 
 
@@ -252,7 +252,7 @@ def test_real_cases_are_whole(shared_data: Path):
     assert counts == {"half_ppm": [10, 10], "nested": [8, 8, 8]}
     data = open_data(folder / "class_prefix")
     assert data.groups == {}
-    assert data.notes == ("label: first folder; speakers: not known; 3 labels",)
+    assert data.notes[0] == "label: first folder; speakers: not known; 3 labels"
 
 
 # ----------------------------------------------------------------------------------------------------- splits

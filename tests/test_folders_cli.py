@@ -22,7 +22,7 @@ def test_a_folder_is_imported_with_what_was_decided_and_what_was_left_out(capsys
     assert "Left out: 1 file (1 not a picture or recording)" in said
     card = json.loads((tmp_path / "out" / "dataset.json").read_text())
     assert card["left_out"] == {"not a picture or recording": 1}
-    assert card["notes"] == ["label: first folder; groups: not known; 2 labels"]
+    assert card["notes"][0] == "label: first folder; groups: not known; 2 labels"
     for source in (tmp_path / "in", tmp_path / "out"):
         said = " ".join(done(capsys, "data", "info", source).split())
         assert "Left out: 1 file (1 not a picture or recording)" in said

@@ -72,7 +72,7 @@ def test_what_is_imported_is_declared():
     distributions = packages_distributions()  # reads the file lists of all that is installed
     for source in (ROOT / "src").rglob("*.py"):
         for package in imported(source):
-            brought = {name.lower() for name in distributions.get(package, [])}
+            brought = {name.lower().replace("_", "-") for name in distributions.get(package, [])}
             absent_extra = not brought and any(name.split("-")[0] == package for name in declared)
             assert brought & declared or absent_extra, (
                 f"{source.name} imports {package}, which pyproject.toml does not name"

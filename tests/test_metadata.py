@@ -30,7 +30,7 @@ def test_the_label_is_the_column_of_that_name_or_the_only_other_one(tmp_path: Pa
     assert rows_of(data) == ["dog", "cat"] * 3
     assert data.name == tmp_path.name
     assert data.left_out == {"not named in metadata.csv": 1}
-    assert data.notes == ("metadata.csv: 6 rows with image, label",)
+    assert data.notes[0] == "metadata.csv: 6 rows with image, label"
 
 
 def test_columns_may_be_named(tmp_path: Path):

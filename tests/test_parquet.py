@@ -58,7 +58,7 @@ PICTURES = [{"bytes": png(i), "path": f"{i}.png"} for i in range(ROWS)]
 def test_pictures_in_the_table_are_read(tmp_path: Path, cells: list[Any]):
     data = open_data(parquet(tmp_path / "a.parquet", image=cells, label=LABELS))
     assert data.modalities == ("image",)
-    assert data.contents["image"].shape == (ROWS, 3, 28, 28)
+    assert data.contents["image"].shape == (ROWS, 3, 40, 40)
 
 
 @pytest.mark.parametrize(
@@ -78,7 +78,7 @@ def test_recordings_in_the_table_are_read(
     assert (data.spec["audio"].rate, data.spec["audio"].features) == (8_000, "mfcc")
     spectra = np.abs(np.fft.rfft(data.contents["audio"]))
     assert spectra.argmax(axis=1).tolist() == [300 + 50 * i for i in range(ROWS)]
-    assert data.notes == ()
+    assert not any("column" in note for note in data.notes)
 
 
 def test_a_file_whose_bytes_are_elsewhere_is_found_by_its_path(tmp_path: Path):

@@ -38,7 +38,7 @@ def test_what_separates_cells_is_found_in_the_heading_and_said(tmp_path: Path, s
 
 
 def test_commas_are_not_worth_a_note(tmp_path: Path):
-    assert open_data(table(tmp_path, lines())).notes == ()
+    assert not any("comma" in note for note in open_data(table(tmp_path, lines())).notes)
 
 
 def test_cells_may_hold_what_separates_other_tables(tmp_path: Path):
@@ -55,12 +55,12 @@ def test_a_line_that_says_the_separator_is_obeyed(tmp_path: Path, end: str):
 def test_commas_too_many_on_every_line_are_dropped_and_said(tmp_path: Path, end: str):
     data = open_data(table(tmp_path, lines(end=end)))
     assert data.spec.classes == ("cat", "dog")
-    assert data.notes == ("Empty cells at the ends of lines of a.csv are dropped: a comma too many.",)
+    assert "Empty cells at the ends of lines of a.csv are dropped: a comma too many." in data.notes
 
 
 def test_commas_too_many_below_the_heading_are_dropped_too(tmp_path: Path):
     data = open_data(table(tmp_path, lines().replace("cat\n", "cat,\n") + ",,\n,\n"))
-    assert (len(data), len(data.notes)) == (4, 1)
+    assert (len(data), sum("a comma too many" in note for note in data.notes)) == (4, 1)
 
 
 @pytest.mark.parametrize("line", ["a.png,cat,more", "a.png"])

@@ -688,10 +688,9 @@ def _train(
     torch.set_num_threads(run.threads)  # a resumed run goes on with as many as it began with
     if not quiet:
         say_notes(splits.notes)
-        if run.finished:
-            print(f"{out} is finished already", file=sys.stderr)
-        for line in said(run.config, facts_of(data, splits.train, splits.valid)):
-            print(line, file=sys.stderr)
+        facts = facts_of(data, splits.train, splits.valid)
+        known = [f"{out} is finished already"] if run.finished else said(run.config, facts)
+        print(*known, sep="\n", file=sys.stderr)
     with watching(run.config, len(splits.train), len(data.modalities), quiet) as watch:
         for epoch in train(run, data, splits, watch, place):
             watch.say(epoch)

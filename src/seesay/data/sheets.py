@@ -78,6 +78,10 @@ def read_sheet(
 def read_columns(path: Path, required: Sequence[str] = ()) -> dict[str, list[str]]:
     """Every column of a table as text, under its own name; what `read_sheet` refuses, InputError."""
     sheet = read_sheet(path, required, used=None)
+    for name in required:
+        if name not in sheet.columns:
+            names = list(sheet.columns)
+            raise InputError(f"{path} has no column {name!r}, only {listed(names)}", _meant(name, names))
     return {name: [str(cell) for cell in column] for name, column in sheet.columns.items()}
 
 

@@ -80,15 +80,17 @@ def settled_optim(optim: OptimConfig, facts: Facts) -> OptimConfig:
     )
 
 
-def settled_split(config: SplitConfig, data: Dataset) -> SplitConfig:
-    """What validates: a part of the rows, or of few rows cross-fitted parts of all."""
-    if config.valid is not None:
-        return replace(config, folds=config.folds or 0)
-    whole = split(data, config.seed, config.by, valid=0)
+def settled_split(config: Config, data: Dataset) -> SplitConfig:
+    """What validates: a part of the rows, or of few rows cross-fitted parts of all. Autoencoders train on all
+    rows, so nothing behind them is cross-fitted."""
+    how = config.split
+    if how.valid is not None or config.pretrain.epochs:
+        return replace(how, valid=VALID if how.valid is None else how.valid, folds=how.folds or 0)
+    whole = split(data, how.seed, how.by, valid=0)
     few = len(whole.train) < FEW and not len(whole.valid)
-    folds = min(FOLDS, fold_limit(data, whole.train, config.by)) if few else 0
-    folds = folds if config.folds is None else config.folds
-    return replace(config, valid=0.0 if folds > 1 else VALID, folds=folds if folds > 1 else 0)
+    folds = min(FOLDS, fold_limit(data, whole.train, how.by)) if few else 0
+    folds = folds if how.folds is None else how.folds
+    return replace(how, valid=0.0 if folds > 1 else VALID, folds=folds if folds > 1 else 0)
 
 
 def class_weights(optim: OptimConfig, counts: np.ndarray) -> np.ndarray | None:

@@ -258,7 +258,7 @@ def begin(
     and config. A model of one modality is given the same splits as one of all. No rows to train on:
     InputError, and no folder.
     """
-    config = replace(config, split=settled_split(config.split, data))
+    config = replace(config, split=settled_split(config, data))
     splits = split(data, config.split.seed, config.split.by, config.split.valid)
     check_rows(splits)
     config = settled(config, facts_of(data, splits.train, splits.valid))
