@@ -141,6 +141,7 @@ def _spread(command: Callable[..., int | None], names: Sequence[str]) -> Callabl
     def spread(**_: Any) -> None:
         raise AssertionError("a help is never called")
 
+    vars(spread).pop("__wrapped__", None)  # which a checker of types leaves, and tyro would look behind
     spread.__doc__ = _doc(command)
     spread.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
     vars(spread)["__signature__"] = inspect.Signature(shown)

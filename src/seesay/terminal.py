@@ -111,7 +111,9 @@ def console() -> Any:
 def describe_data(data: Any, folder: Path) -> None:
     from seesay.data.info import says_left_out
 
-    rows = ", ".join(f"{len(data.rows_of(name)):,} {name}" for name in ("train", "valid", "test"))
+    counts = {name: len(data.rows_of(name)) for name in ("train", "valid", "test")}
+    rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
+    rows = rows if any(counts.values()) else "no split yet, train draws one"
     classes = len(data.spec.classes)
     print(f"{folder}: {len(data):,} rows ({rows}), {classes} classes. Look: seesay data info {folder}")
     for line in (*data.notes, *says_left_out(data.left_out)):
