@@ -13,12 +13,21 @@ import soundfile
 from PIL import Image
 
 from seesay.config import AudioSpec, ImageSpec, Spec
+from seesay.data.contents import audio_contents, image_contents
 from seesay.data.dataset import Dataset
 from seesay.errors import InputError, OutputError
 from seesay.learn.run import Run
 from seesay.model.classifier import build
 from seesay.serve import encodings
-from seesay.serve.predict import Predictor, check_fits, predict_rows, side_by_side, write_predictions
+from seesay.serve.predict import (
+    Predictor,
+    check_fits,
+    predict_rows,
+    reading_of,
+    side_by_side,
+    write_predictions,
+)
+from seesay.signal.image import as_content, read_image
 from tiny import AUDIO, CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_model, tiny_run, tiny_spec
 
 DATA = tiny_data(missing=True)
@@ -334,3 +343,32 @@ def test_what_cannot_be_a_picture_or_a_recording_is_said(modality: str, source: 
 
 def test_classes_do_not_matter_where_labels_do_not():
     check_fits(Spec(("a", "b"), IMAGE, AUDIO), DATA, labelled=False)
+
+
+@pytest.mark.parametrize(
+    "spec",
+    [
+        ImageSpec("photo", 3, 24, 16, fit="pad"),
+        ImageSpec("photo", 1, 16, 24, fit="stretch", white=4_095.0),
+        ImageSpec("ink", 1, 28, 28),
+    ],
+    ids=["pad", "white", "ink"],
+)
+def test_rows_of_files_are_read_as_one_file_is(tmp_path: Path, spec: ImageSpec):
+    """As the model's own were: grey pictures for a model of coloured ones, other shapes, other depths."""
+    grey = np.add.outer(np.arange(40), 2 * np.arange(60)).astype(np.uint16)
+    Image.fromarray(grey.astype(np.uint8)).save(tmp_path / "0.png")
+    Image.fromarray(grey * 20).save(tmp_path / "1.png")
+    Image.fromarray(grey.astype(np.uint8)).convert("RGB").save(tmp_path / "2.jpg")
+    files = sorted(tmp_path.iterdir())
+    table = image_contents(files, reading_of(Spec(("a", "b"), image=spec)), "here")
+    assert table.spec == spec
+    for file, pointer in zip(files, table.pointers, strict=True):
+        np.testing.assert_array_equal(table.contents[pointer], as_content(read_image(file, spec)))
+
+
+def test_rows_of_files_are_not_guessed_into_ready_made_features(tmp_path: Path):
+    soundfile.write(tmp_path / "a.wav", 0.1 * np.sin(np.arange(8_000)), 8_000)
+    spec = Spec(("a", "b"), audio=AudioSpec(features="unknown"))
+    with pytest.raises(InputError, match="cannot be turned into features"):
+        audio_contents([tmp_path / "a.wav"], reading_of(spec), "here")
