@@ -148,7 +148,7 @@ def even_ground(levels: Levels) -> float | None:
     if fewer > 0.02 * more:
         return None  # a canvas has its ink on one side of the paper's value, grain is on both
     side = darker[::-1] if darker.sum() > lighter.sum() else lighter
-    contrast = np.flatnonzero(side).max(initial=0)
+    contrast = int(np.flatnonzero(side).max(initial=0))
     if side[contrast // 2 :].sum() > 2 / 3:
         return None
     weak = side[: contrast // 4].sum()  # the edges of strokes have a little of it, shadows much

@@ -8,11 +8,11 @@ import struct
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from io import SEEK_CUR, SEEK_END, SEEK_SET, BytesIO
+from io import SEEK_CUR, SEEK_END, SEEK_SET, BufferedIOBase, BytesIO
 from os import PathLike, close, devnull, dup, dup2
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import soundfile
@@ -95,11 +95,13 @@ def opened(source: Source, name: str) -> Generator[Sound]:
             raise _damaged(name, error.error_string) from None
 
 
-def _binary(source: Source) -> BinaryIO:
+def _binary(source: Source) -> BufferedIOBase:
     return BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")
 
 
-def _sound(source: Source, file: BinaryIO, length: Length, head: bytes, name: str, stack: ExitStack) -> Sound:
+def _sound(
+    source: Source, file: BufferedIOBase, length: Length, head: bytes, name: str, stack: ExitStack
+) -> Sound:
     patch = _patch(length)
     given: Any = _Bytes(file, patch) if patch or isinstance(source, bytes) else str(source)
     try:
@@ -167,7 +169,7 @@ def _check_whole(length: Length, name: str) -> None:
         raise InputError(problem, "It was cut short, or its header is wrong: copy or save it again.")
 
 
-def _length(file: BinaryIO, head: bytes) -> Length:
+def _length(file: BufferedIOBase, head: bytes) -> Length:
     """Of WAV, AIFF, AU, CAF, W64, and an MP3 that has a header (Xing's, which most encoders write). Other
     formats tell by themselves when they end too early."""
     if head in ENDIAN:
@@ -178,7 +180,7 @@ def _length(file: BinaryIO, head: bytes) -> Length:
     return readers[head](file) if head in readers else Length(0, 0)
 
 
-def _by_chunks(file: BinaryIO, endian: str) -> Length:
+def _by_chunks(file: BufferedIOBase, endian: str) -> Length:
     end, large = file.seek(0, SEEK_END), Length(0, 0)
     place = 12  # behind RIFF, the length of the file, WAVE
     while place + 8 <= end:
@@ -198,7 +200,7 @@ def _by_chunks(file: BinaryIO, endian: str) -> Length:
     return Length(0, 0)
 
 
-def _are_chunks(file: BinaryIO, place: int, end: int, endian: str) -> bool:
+def _are_chunks(file: BufferedIOBase, place: int, end: int, endian: str) -> bool:
     """Whether there are chunks from here to the end of the file, so that one of 0 bytes is as long as it
     says."""
     while place + 8 <= end:
@@ -210,14 +212,14 @@ def _are_chunks(file: BinaryIO, place: int, end: int, endian: str) -> bool:
     return abs(end - place) <= 1
 
 
-def _by_au(file: BinaryIO) -> Length:
+def _by_au(file: BufferedIOBase) -> Length:
     end = file.seek(0, SEEK_END)
     file.seek(4)
     start, said = struct.unpack(">II", file.read(8).ljust(8, b"\0"))
     return Length(said, max(0, end - start), 8, ">I")
 
 
-def _by_caf(file: BinaryIO) -> Length:
+def _by_caf(file: BufferedIOBase) -> Length:
     end, place = file.seek(0, SEEK_END), 8
     while place + 12 <= end:
         file.seek(place)
@@ -228,7 +230,7 @@ def _by_caf(file: BinaryIO) -> Length:
     return Length(0, 0)
 
 
-def _by_w64(file: BinaryIO) -> Length:
+def _by_w64(file: BufferedIOBase) -> Length:
     end, place = file.seek(0, SEEK_END), 40  # behind riff, the length of the file, wave: 16, 8 and 16 bytes
     while place + 24 <= end:
         file.seek(place)
@@ -239,7 +241,7 @@ def _by_w64(file: BinaryIO) -> Length:
     return Length(0, 0)
 
 
-def _by_xing(file: BinaryIO) -> Length:
+def _by_xing(file: BufferedIOBase) -> Length:
     end, start = file.seek(0, SEEK_END), 0
     file.seek(0)
     tag = file.read(10)
@@ -269,7 +271,7 @@ class _Bytes:
     In a damaged file it seeks to before the beginning, and what that raises would be printed.
     """
 
-    def __init__(self, file: BinaryIO, patch: tuple[int, bytes] | None) -> None:
+    def __init__(self, file: BufferedIOBase, patch: tuple[int, bytes] | None) -> None:
         self.file = file
         self.place, self.patch = patch or (0, b"")
         self.end = file.seek(0, SEEK_END)
