@@ -9,7 +9,7 @@ import contextlib
 from collections.abc import Generator, Iterator
 from functools import cache
 from itertools import chain
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from jaxtyping import Float
@@ -69,7 +69,7 @@ def decodes_sound() -> bool:
 
 
 @contextlib.contextmanager
-def opened(file: BinaryIO) -> Generator[Sound | None]:
+def opened(file: BufferedIOBase) -> Generator[Sound | None]:
     """The first sound track of a file that can be decoded, None where FFmpeg finds none. OSError while blocks
     are made: it is damaged."""
     import av
