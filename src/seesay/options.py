@@ -77,7 +77,8 @@ FIELDS = _fields(Config)
 
 COMMON = (
     "seed", "modalities", "split.by", "split.valid", "split.seed", "model.fusion", "model.dim",
-    "optim.epochs", "optim.batch", "optim.lr", "optim.weight_decay", "optim.keep",
+    "optim.epochs", "optim.batch", "optim.lr", "optim.patience", "optim.class_weights",
+    "optim.weight_decay", "optim.keep",
 )  # fmt: skip
 """Fields of the config that `--help` shows; all of them are behind `--help-all`, these first."""
 
