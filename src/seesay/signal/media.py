@@ -8,6 +8,7 @@ no other file and no address, and knows only the containers of CONTAINERS.
 import contextlib
 from collections.abc import Generator, Iterator
 from functools import cache
+from io import BufferedIOBase
 from itertools import chain
 from typing import Any, NamedTuple
 
