@@ -119,6 +119,7 @@ def said(config: Config, facts: Facts) -> list[str]:
     if split.folds:
         validated = f"too few to spare some, so {split.folds} models on parts of them calibrate it"
     copies = f", {optim.copies} augmented copies of each" if (optim.copies or 1) > 1 else ""
+    epochs = "1 epoch" if optim.epochs == 1 else f"{optim.epochs} epochs"
     weights = class_weights(optim, np.array(facts.counts))
     weighed = (
         "" if weights is None else f"; classes of {min(facts.counts)} to {max(facts.counts)} rows are weighed"
