@@ -124,7 +124,4 @@ def said(config: Config, facts: Facts) -> list[str]:
     weighed = (
         "" if weights is None else f"; classes of {min(facts.counts)} to {max(facts.counts)} rows are weighed"
     )
-    return [
-        f"{facts.rows:,} rows train, {validated}: {optim.epochs} epoch{'' if optim.epochs == 1 else 's'} in batches of {optim.batch}"
-        f"{copies}{weighed}."
-    ]
+    return [f"{facts.rows:,} rows train, {validated}: {epochs} in batches of {optim.batch}{copies}{weighed}."]
