@@ -44,7 +44,8 @@ class Epoch:
     loss: float
     """Mean over the batches: the sum over the conditions of the cross-entropy, in nats."""
     scores: Mapping[Condition, float]
-    """Macro-F1 on the validation rows, of the averaged weights."""
+    """Macro-F1 on the validation rows, of the averaged weights; where rows are cross-fitted, at the end
+    alone."""
     remarks: tuple[str, ...]
     """What the validation rows show that a user should know, a sentence each."""
     seconds: float
@@ -216,6 +217,8 @@ def fit(
         keeps = (with_encoders(model, keeps) if frozen(config) else keeps) if kept else None
         loss, seconds = float(np.mean(losses)), time.perf_counter() - began
         last = training.epochs == config.optim.epochs or not training.patience.left(training.done)
+        if held is not None and not last:
+            scores = {}  # they are of other models, and say nothing about how far this one has come
         yield Epoch(number, loss, scores, noted, seconds, whole, last and whole, keeps, training)
         if not whole:
             return

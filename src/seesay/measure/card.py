@@ -25,7 +25,10 @@ def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> 
     run.write("metrics.json", evaluation.to_json())
     figures = run.folder / "figures"
     if run.epochs():
-        plots.save(plots.learning_curves(run.epochs()), figures / "learning_curves.png")
+        epochs = run.epochs()
+        if run.config.split.folds:  # scored once, at the end, by other models
+            epochs = [{**epoch, "scores": {}} for epoch in epochs]
+        plots.save(plots.learning_curves(epochs), figures / "learning_curves.png")
     for old in (*figures.glob("confusion_*.png"), *figures.glob("mistakes_*.png")):
         old.unlink()  # of an evaluation that had other conditions
     axes = feature_axes(run.spec.audio) if run.spec.audio else None
@@ -87,6 +90,10 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
     spec, config, epochs = run.spec, run.config, run.epochs()
     remarks = epochs[-1].get("remarks", ()) if epochs else ()
     parts = {
+        "tags": ", ".join(["multimodal"] * (len(spec.modalities) > 1) + [TAGS[m] for m in spec.modalities]),
+        "missing": " Any of them may be missing." if len(spec.modalities) > 1 else "",
+        "fusion": f"; fusion `{config.model.fusion}`" if len(spec.modalities) > 1 else "",
+        "given": " ".join(f"--{m} {NOUNS[m].upper()}" for m in spec.modalities),
         "classes": ", ".join(spec.classes),
         "reads": " and ".join(_reads(spec, modality) for modality in spec.modalities),
         "scores": "\n".join(_score_line(name, result) for name, result in evaluation.results.items()),
@@ -98,7 +105,6 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
         "recipe": run.recipe,
         "seed": config.seed,
         "epochs": len(epochs),
-        "fusion": config.model.fusion,
         "n": len(spec.classes),
         "apart": evaluation.apart,
         "notes": "".join(f"- {note}\n" for note in (*remarks, *evaluation.notes)),
@@ -107,29 +113,31 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
     return CARD.format(**parts)
 
 
+TAGS = {"image": "image-classification", "audio": "audio-classification"}
+
 ROWS_OF = {"train": "training rows", "valid": "validation rows", "test": "test rows"}
 
 CARD = """---
 library_name: seesay
-tags: [multimodal, image-classification, audio-classification]
+tags: [{tags}]
 ---
 
 # A seesay model
 
-Recognises {classes} from {reads}. Any of them may be missing.
+Recognises {classes} from {reads}.{missing}
 
 | {split} of {measured}, {rows} rows | rows | accuracy | macro-F1 | 95 % interval | NLL | ECE |
 |---|---|---|---|---|---|---|
 {scores}
 
-The interval is a bootstrap over contents, not rows: a repeated recording is one observation. {apart}
+The interval is a bootstrap over contents, not rows: a repeated content is one observation. {apart}
 
-Trained on `{data}` with the recipe `{recipe}`, seed {seed}, {epochs} epochs; fusion `{fusion}`.
+Trained on `{data}` with the recipe `{recipe}`, seed {seed}, {epochs} epochs{fusion}.
 All else stands in `config.json`; the loss and scores of every epoch in `epochs.jsonl`; pictures of what
 went wrong in `figures/`.
 
 ```console
-$ seesay predict . --image PICTURE --audio RECORDING
+$ seesay predict . {given}
 ```
 
 ## Beware
