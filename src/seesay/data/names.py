@@ -118,10 +118,11 @@ def _split_summary(splits: Sequence[str]) -> str:
 def _check_several(paths: Paths) -> None:
     """InputError where all pictures lie in one folder: it is a class, and what else names say is a guess."""
     first = {stem.split("/")[0] if "/" in stem else "" for stem in paths.stems}
-    if paths.pictures and len(first) == 1 and "" not in first:
+    deeper = any(stem.count("/") > 1 for stem in paths.stems)
+    if paths.pictures and not deeper and len(first) == 1 and "" not in first:
         raise InputError(
-            f"{paths.where} has one folder of pictures, {first.pop()!r}, expected one for each of two classes "
-            "or more",
+            f"{paths.where} has one folder of pictures, {first.pop()!r}, expected one for each of two "
+            "classes or more",
             "Add the others, or say what names mean with --name-pattern '{label}_{take}'.",
         )
 
