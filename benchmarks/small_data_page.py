@@ -119,7 +119,10 @@ def draw(found: Found) -> Figure:
                 _panel(axes[i, j], {c: v for c, v in found.items() if c[1] == classes}, condition)
                 axes[i, j].set_title(f"{condition}, {classes} classes", loc="left", fontsize=9)
             axes[i, 0].set_ylabel("macro-F1")
-        for axis in axes[-1]:
+        rows = sorted({cell[0] for cell in found})
+        for axis in axes[-1]:  # which all above share
+            axis.set_xticks(rows, [f"{count:,}" for count in rows])
+            axis.set_xticks([], minor=True)
             axis.set_xlabel("training rows")
         handles, labels = axes[0, 0].get_legend_handles_labels()
         figure.legend(
