@@ -35,7 +35,7 @@ def best() -> Config:
     return dataclasses.replace(
         small(),
         model=ModelConfig(image=EncoderConfig(kind="deep", width=32, layers=3, weight_decay=0.4)),
-        optim=OptimConfig(steps=3276),
+        optim=OptimConfig(steps=3200),
     )
 
 

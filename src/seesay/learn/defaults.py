@@ -18,7 +18,10 @@ USUAL_ROWS = 60_000
 """That the recipes' `steps` are for."""
 
 USUAL_BATCH = 256
-"""Rows of a step then."""
+"""Rows of a step from `LARGE` training rows on."""
+
+LARGE = 54_000
+"""Training rows that are left of 60,000 where a tenth validates."""
 
 INPUTS = 32
 """Fewest inputs of a step: with fewer, batch normalisation's means are noise (docs/log.md)."""
@@ -65,7 +68,7 @@ def settled(config: Config, facts: Facts) -> Config:
 def settled_optim(optim: OptimConfig, facts: Facts) -> OptimConfig:
     """The optimiser's fields for so many rows; those that are given stay."""
     part = facts.rows / USUAL_ROWS
-    usual = USUAL_BATCH * math.sqrt(min(part, 1))
+    usual = USUAL_BATCH * math.sqrt(min(facts.rows / LARGE, 1))
     batch = optim.batch or max(2, min(facts.rows // 8, round(max(INPUTS, usual))))
     a_pass = max(1, facts.rows // batch)
     steps = optim.steps * min(part, 1) ** 0.2 * max(part, 1)
