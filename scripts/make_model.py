@@ -268,7 +268,7 @@ By speaker of the Free Spoken Digit Dataset, accuracy of the models that never h
 seeds): {speakers}.
 
 The recipe `small` without synthetic voices, two of these six speakers held out, over all fifteen pairs:
-<!--speakers-->mean and range to be filled in<!--/speakers--> (docs/scores.md of the repository).
+0.911 ± 0.048 (0.794 to 0.996) (docs/scores.md of the repository).
 
 This model on its own validation rows (speakers that it was not trained on, pictures that it was not):
 {valid}.
