@@ -27,6 +27,7 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from benchmarks.door import one_line_of_errors, positive
+from seesay.config import Config
 from seesay.data.batches import table
 from seesay.data.dataset import SPLITS, Dataset
 from seesay.data.pairing import build
@@ -99,15 +100,19 @@ def _cycled(contents: np.ndarray, count: int, random: np.random.Generator) -> np
 # ------------------------------------------------------------------------------------------------- contenders
 
 
-def seesay(data: Dataset, seed: int) -> Scores:
-    """Defaults: nothing but the seed is given."""
+def trained(data: Dataset, config: Config) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """What a run, thrown away afterwards, says of the test rows, and their labels."""
     with tempfile.TemporaryDirectory() as folder:
-        config = replace(recipe("small"), seed=seed)
-        run, data, splits = begin(data, "cell", config, "small", Path(folder) / "run")
+        run, data, splits = begin(data, "data", config, "small", Path(folder) / "run")
         *_, last = train(run, data, splits)
     assert last.model is not None
     said = posteriors(last.model, table(data, splits.test, features_of(last.model, data)))
-    return _scores(said, data.label[splits.test])
+    return said, np.asarray(data.label[splits.test])
+
+
+def seesay(data: Dataset, seed: int) -> Scores:
+    """Defaults: nothing but the seed is given."""
+    return _scores(*trained(data, replace(recipe("small"), seed=seed)))
 
 
 def logistic_regression(data: Dataset, seed: int) -> Scores:

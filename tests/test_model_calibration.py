@@ -254,7 +254,7 @@ def test_what_has_learned_nothing_is_said():
     model = fresh()
     held = judged(opinions, label)
     calibrate(model, held, np.log([0.4, 0.2, 0.2, 0.2]))
-    first, *_ = remarks(model, held, ("owl", "b", "c", "d"))
+    first, *_ = remarks(model, probabilities(model, held), label, ("owl", "b", "c", "d"))
     assert first == "image is no better than always answering 'owl'."
 
 

@@ -17,10 +17,9 @@ from seesay.data.batches import table
 from seesay.data.dataset import Dataset
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, folds
-from seesay.learn.defaults import learned_prior
-from seesay.learn.train import Watch, fit
+from seesay.learn.train import Watch, fit, fresh
 from seesay.model.calibration import Evidence, evidence_of
-from seesay.model.classifier import build, features_of
+from seesay.model.classifier import features_of
 
 NONE = np.empty(0, np.int64)
 
@@ -41,8 +40,7 @@ def cross_fit(
         if number in done:
             continue
         part = normalised(data, train)
-        counts = np.bincount(data.label[train], minlength=len(data.spec.classes))
-        model = build(config.model, part.spec, learned_prior(config.optim, counts), config.seed).to(device)
+        model = fresh(config, part, train, device)
         epochs = fit(model, part, Splits(train, NONE, NONE), config, watch=watch)
         epoch = next(iter(deque(epochs, maxlen=1)), None)
         if epoch is None or not epoch.last:

@@ -30,10 +30,10 @@ from seesay.data.splits import Splits, split
 from seesay.errors import InputError, OutputError
 from seesay.files import make_way, new_file, writing
 from seesay.learn.cross_fit import cross_fit, from_tensors, to_tensors
-from seesay.learn.defaults import facts_of, learned_prior, settled, settled_split
+from seesay.learn.defaults import facts_of, settled, settled_split
 from seesay.learn.pretrain import Pretraining, Reconstruction, pretrain
 from seesay.learn.space import changes
-from seesay.learn.train import Epoch, Watch, check_rows, fit
+from seesay.learn.train import Epoch, Watch, check_rows, fit, fresh
 from seesay.model.autoencoder import Autoencoder
 from seesay.model.calibration import Evidence
 from seesay.model.classifier import Classifier, build, completed
@@ -282,9 +282,7 @@ def train(
     yielding it: those of autoencoders first, where the config asks for them."""
     if run.finished:
         return
-    counts = np.bincount(data.label[splits.train], minlength=len(data.spec.classes))
-    prior = learned_prior(run.config.optim, counts)
-    model = build(run.config.model, run.spec, prior, run.config.seed).to(device)
+    model = fresh(run.config, data, splits.train, device)
     for reconstruction in pretrain(model, data, splits, run.config, run.pretraining(), watch):
         run.log_pretraining(reconstruction)
         yield reconstruction

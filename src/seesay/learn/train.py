@@ -23,12 +23,12 @@ from seesay.data.batches import Batch, Table, table
 from seesay.data.dataset import Dataset
 from seesay.data.splits import Splits
 from seesay.errors import InputError
-from seesay.learn.defaults import class_weights, facts_of, settled
+from seesay.learn.defaults import class_weights, facts_of, learned_prior, settled
 from seesay.learn.frozen import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.precision import channels_last, uses_bfloat16
 from seesay.learn.views import has_waveforms, heard_anew
 from seesay.model.calibration import Evidence, calibrate, evidence_of, probabilities, remarks
-from seesay.model.classifier import Classifier, features_of
+from seesay.model.classifier import Classifier, build, features_of
 from seesay.signal.augment import augment
 
 Watch = Callable[[Iterable[Batch]], Iterable[Batch]]
@@ -155,6 +155,12 @@ class Training:
         )
 
 
+def fresh(config: Config, data: Dataset, rows: np.ndarray, device: str = "cpu") -> Classifier:
+    """The model that training on these rows begins with."""
+    counts = np.bincount(data.label[rows], minlength=len(data.spec.classes))
+    return build(config.model, data.spec, learned_prior(config.optim, counts), config.seed).to(device)
+
+
 def check_rows(splits: Splits) -> None:
     """InputError where there is nothing to train on."""
     if not len(splits.train):
@@ -186,10 +192,8 @@ def fit(
     features = encodings_of(model, data) if frozen(config) else features_of(model, data)
     rows, valid = table(data, splits.train, features), table(data, splits.valid, features)
     counts = np.bincount(data.label[splits.train], minlength=len(data.spec.classes))
-    weights, log_prior = (
-        _weights(config, counts, rows.device),
-        np.log(np.clip(counts / counts.sum(), 1e-8, 1)),
-    )
+    weights = _weights(config, counts, rows.device)
+    log_prior = np.log(np.clip(counts / counts.sum(), 1e-8, 1))
     batches = max(1, len(rows) // config.optim.batch)
     training = Training(learner, config, batches * config.optim.epochs, weights)
     if resume is not None:
@@ -207,11 +211,12 @@ def fit(
         keeps = copy.deepcopy(training.average)
         judged = evidence_of(keeps, valid) if held is None else held
         calibrate(keeps, judged, log_prior)
-        scores, held_loss = scores_of(keeps, judged)
+        said = probabilities(keeps, judged)
+        scores, held_loss = scores_of(said, judged.label)
         mean = float(np.mean(list(scores.values()))) if scores else float(number)
         if held is None and scores:
             training.patience.see(mean, held_loss, config.optim.patience or 0, training.done)
-        noted = tuple(remarks(keeps, judged, data.spec.classes))
+        noted = tuple(remarks(keeps, said, judged.label, data.spec.classes))
         kept = config.optim.keep == "last" or mean >= training.best
         training.best = max(mean, training.best)
         keeps = (with_encoders(model, keeps) if frozen(config) else keeps) if kept else None
@@ -262,29 +267,34 @@ def loss_of(
         label = batch.label
         if not present.all():
             said, label = said[present], label[present]
-        if len(label) and weights is None:
+        if not len(label):
+            continue
+        if weights is None:
             total = total + F.cross_entropy(said, label, label_smoothing=smoothing)
-        elif weights is not None and len(label):
+        else:
             losses = F.cross_entropy(said, label, label_smoothing=smoothing, reduction="none")
             total = total + (losses * weights[label]).mean()
     return total
 
 
-def scores_of(model: Classifier, held: Evidence) -> tuple[dict[Condition, float], float]:
-    """Macro-F1 by condition of a calibrated model, each over the rows that have all its modalities, and the
+def scores_of(
+    said: Mapping[Condition, np.ndarray], label: np.ndarray
+) -> tuple[dict[Condition, float], float]:
+    """Macro-F1 by condition of probabilities (n, k), each over the rows that have all its modalities, and the
     mean of their negative log-likelihoods."""
     scores, losses = {}, []
-    for name, said in (probabilities(model, held) if len(held) else {}).items():
-        there = ~np.isnan(said[:, 0])
-        label, said = held.label[there], said[there]
-        scores[name] = float(f1_score(label, said.argmax(1), average="macro"))
-        losses.append(-np.log(np.clip(said[np.arange(len(label)), label], 1e-30, 1)).mean())
+    for name, each in said.items():
+        there = ~np.isnan(each[:, 0])
+        own, known = label[there], each[there]
+        scores[name] = float(f1_score(own, known.argmax(1), average="macro"))
+        losses.append(-np.log(np.clip(known[np.arange(len(own)), own], 1e-30, 1)).mean())
     return scores, float(np.mean(losses)) if losses else float("nan")
 
 
 def validate(model: Classifier, rows: Table) -> dict[Condition, float]:
     """Macro-F1 by condition, each over the rows that have all its modalities."""
-    return scores_of(model, evidence_of(model, rows))[0]
+    held = evidence_of(model, rows)
+    return scores_of(probabilities(model, held), held.label)[0]
 
 
 def one_cycle(done: float, warm: float = 0.2, start: float = 0.1, end: float = 0.01) -> float:

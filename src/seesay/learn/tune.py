@@ -24,15 +24,14 @@ from seesay.data.dataset import MISSING, Dataset, Group
 from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, folds, split
 from seesay.errors import ConfigError, nearest
-from seesay.learn.defaults import learned_prior
 from seesay.learn.frozen import frozen, with_encoders
 from seesay.learn.pretrain import pretrain
 from seesay.learn.run import digest
 from seesay.learn.space import Space, apply
 from seesay.learn.study import Claimed, Study
-from seesay.learn.train import Epoch, Watch, fit
+from seesay.learn.train import Epoch, Watch, fit, fresh
 from seesay.learn.trial import Fold, Trial
-from seesay.model.classifier import Classifier, build, features_of, posteriors
+from seesay.model.classifier import Classifier, features_of, posteriors
 
 
 @dataclass(frozen=True)
@@ -138,8 +137,7 @@ def _work(search: Search, claimed: Claimed, device: str, watch: Watch) -> Iterat
     for number in range(len(trial.folds), len(search.pairs)):
         began = time.perf_counter()
         data, splits = search.fold(number)
-        counts = np.bincount(data.label[splits.train], minlength=len(data.spec.classes))
-        model = build(config.model, data.spec, learned_prior(config.optim, counts), config.seed).to(device)
+        model = fresh(config, data, splits.train, device)
         learned = model
         for _ in pretrain(model, data, splits, config, watch=watch):
             pass

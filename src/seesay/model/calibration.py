@@ -6,7 +6,7 @@ prior is divided by one number. The fusion's *weights*, and whether it is used a
 never less likely to be right, on these rows, than that of the best single modality.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -61,16 +61,13 @@ class Evidence:
         """These rows of the data set, in this order; all must be there."""
         order = np.argsort(self.rows)
         places = order[np.searchsorted(self.rows, rows, sorter=order)]
-        return Evidence(*(getattr(self, name)[places] for name in EVIDENCE))
+        return Evidence(*(array[places] for array in vars(self).values()))
 
     @staticmethod
     def joined(parts: Sequence["Evidence"]) -> "Evidence":
         """The rows of all parts, one below the other."""
-        return Evidence(*(np.concatenate([getattr(part, name) for part in parts]) for name in EVIDENCE))
-
-
-EVIDENCE = ("rows", "label", "pointers", "opinions", "fused")
-"""The fields of `Evidence`, in order."""
+        columns = zip(*(vars(part).values() for part in parts), strict=True)
+        return Evidence(*map(np.concatenate, columns))
 
 
 @torch.no_grad()
@@ -119,7 +116,8 @@ def _calibrate_fusion(model: "Classifier", held: Evidence, rows: Rows, prior: np
     answer that is worse than that of the best single modality gives way to it."""
     label, doubt = held.label[rows], 1 / (len(rows) + 2)
     alone = held.opinions[rows] / model.temperature[:-1].double().cpu().numpy()[:, None]
-    whole = held.present[rows].all(1) if held.present[rows].all(1).any() else np.ones(len(rows), bool)
+    whole = held.present[rows].all(1)
+    whole = whole if whole.any() else np.ones(len(rows), bool)
     losses = [nll(prior + alone[whole, place], label[whole]) for place in range(len(model.modalities))]
     best = int(np.argmin(losses))
     if (weight := model.fusion_weight) is not None:
@@ -226,15 +224,17 @@ def _distinct(held: Evidence, those: np.ndarray, places: list[int]) -> Rows:
     return rows[np.sort(np.unique(held.pointers[rows][:, places], axis=0, return_index=True)[1])]
 
 
-def remarks(model: "Classifier", held: Evidence, classes: Sequence[str]) -> list[str]:
+def remarks(
+    model: "Classifier", said: Mapping[Condition, np.ndarray], label: Rows, classes: Sequence[str]
+) -> list[str]:
     """What a user should know of the calibrated model, a sentence each: a modality that has learned
     nothing, a fusion that another answer stands in for."""
-    said, found = probabilities(model, held), []
+    found = []
     prior = model.log_prior.double().cpu().numpy()
     usual = classes[int(prior.argmax())]
     for modality in (m for m in model.modalities if m in said):
         there = np.flatnonzero(~np.isnan(said[modality][:, 0]))
-        gain = np.log(said[modality][there, held.label[there]]) - prior[held.label[there]]
+        gain = np.log(said[modality][there, label[there]]) - prior[label[there]]
         if gain.mean() <= 2 * gain.std() / len(gain) ** 0.5:
             found.append(f"{modality} is no better than always answering {usual!r}.")
     if (place := deciding(model)) is not None:
