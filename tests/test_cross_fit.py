@@ -9,10 +9,12 @@ import pytest
 import torch
 
 from seesay.config import SplitConfig
+from seesay.errors import ConfigError, InputError
 from seesay.learn import cross_fit as module
 from seesay.learn.cross_fit import cross_fit, from_tensors, to_tensors
 from seesay.learn.run import Run, begin, train
 from seesay.model.calibration import Evidence, nll
+from seesay.recipes import recipe
 from tiny import tiny_config, tiny_data
 
 FEW = tiny_data(split=np.where(np.arange(72) % 4 == 3, 2, 0).astype(np.int8))
@@ -108,3 +110,16 @@ def test_what_was_held_out_calibrates_better_than_nothing(parts: dict[int, Evide
     calibrate(model, held)
     after = nll(held.opinions[:, 0] / model.temperature[0].item(), held.label)
     assert after < before
+
+
+def test_what_cannot_be_divided_so_is_refused_before_there_is_a_run(tmp_path: Path):
+    many = dataclasses.replace(CONFIG, split=SplitConfig(folds=99))
+    with pytest.raises(InputError, match="99 folds need at least 99 groups"):
+        begin(FEW, "few", many, "small", tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_autoencoders_are_not_cross_fitted():
+    report = recipe("report")
+    with pytest.raises(ConfigError, match="nothing behind them can be cross-fitted"):
+        dataclasses.replace(report, split=SplitConfig(folds=3))

@@ -435,6 +435,11 @@ class Config:
         for modality in self.modalities:
             if modality not in MODALITIES:
                 raise ConfigError(f"{modality!r} is no modality", nearest(modality, list(MODALITIES)))
+        if self.pretrain.epochs and self.split.folds:
+            raise ConfigError(
+                "autoencoders train on all rows, so nothing behind them can be cross-fitted",
+                "Use split.folds 0, or pretrain.epochs 0.",
+            )
         for modality in self.modalities or MODALITIES:
             kind = getattr(self.model, modality).kind
             if self.pretrain.epochs and kind != "report":

@@ -12,7 +12,7 @@ import numpy as np
 
 from seesay.config import Config, OptimConfig, SplitConfig
 from seesay.data.dataset import Dataset
-from seesay.data.splits import VALID, fold_limit, split
+from seesay.data.splits import VALID, fold_limit, folds, split
 
 USUAL_ROWS = 60_000
 """That the recipes' `steps` are for."""
@@ -85,15 +85,20 @@ def settled_optim(optim: OptimConfig, facts: Facts) -> OptimConfig:
 
 def settled_split(config: Config, data: Dataset) -> SplitConfig:
     """What validates: a part of the rows, or of few rows cross-fitted parts of all. Autoencoders train on all
-    rows, so nothing behind them is cross-fitted."""
+    rows, so nothing behind them is cross-fitted. More folds than a class has groups: InputError."""
     how = config.split
     if how.valid is not None or config.pretrain.epochs:
         return replace(how, valid=VALID if how.valid is None else how.valid, folds=how.folds or 0)
     whole = split(data, how.seed, how.by, valid=0)
     few = len(whole.train) < FEW and not len(whole.valid)
-    folds = min(FOLDS, fold_limit(data, whole.train, how.by)) if few else 0
-    folds = folds if how.folds is None else how.folds
-    return replace(how, valid=0.0 if folds > 1 else VALID, folds=folds if folds > 1 else 0)
+    possible = min(FOLDS, fold_limit(data, whole.train, how.by)) if few else 0
+    count = possible if how.folds is None else how.folds
+    if count < 2:
+        return replace(how, valid=VALID, folds=0)
+    folds(
+        data, whole.train, count, how.seed, how.by
+    )  # refuses, before there is a run, what cannot be divided
+    return replace(how, valid=0.0, folds=count)
 
 
 def class_weights(optim: OptimConfig, counts: np.ndarray) -> np.ndarray | None:
