@@ -123,10 +123,10 @@ def test_speakers_are_drawn_and_not_their_rows():
 
 def test_where_speakers_are_too_few_contents_are_drawn_and_it_is_said():
     data = tiny_data(each=60)
-    units, [note] = groups_of(data, np.arange(len(data)), "audio")
+    units, [note] = groups_of(data, np.arange(len(data)), Condition("audio"))
     assert len(np.unique(units)) == 24
     assert "form 4 groups, too few to draw" in note
-    _, notes = groups_of(data_of(), np.arange(ROWS), "audio")
+    _, notes = groups_of(data_of(), np.arange(ROWS), Condition("audio"))
     assert notes == []
 
 
@@ -170,7 +170,7 @@ def test_a_file_has_the_scored_rows_or_all_rows(tmp_path: Path):
     np.save(tmp_path / "all.npy", whole.astype(np.float32))
     np.save(tmp_path / "scored.npy", whole[SCORED])
     for name in ("all", "scored"):
-        side = read_side(tmp_path / f"{name}.npy", data, SCORED, "image", name)
+        side = read_side(tmp_path / f"{name}.npy", data, SCORED, Condition("image"), name)
         assert side.probabilities["image"] == pytest.approx(whole[SCORED], abs=1e-6)
 
 
@@ -178,7 +178,7 @@ def test_a_csv_has_a_column_per_class_in_any_order_and_may_name_its_rows(tmp_pat
     data = data_of()
     lines = ["high,row_id,low,middle", *(f"0.1,{row},0.2,0.7" for row in (40, 3, 10, 50))]
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
-    side = read_side(tmp_path / "a.csv", data, SCORED, "image", "a")
+    side = read_side(tmp_path / "a.csv", data, SCORED, Condition("image"), "a")
     assert side.probabilities["image"] == pytest.approx(np.tile([0.2, 0.7, 0.1], (3, 1)))
 
 
@@ -197,7 +197,7 @@ def test_a_csv_has_a_column_per_class_in_any_order_and_may_name_its_rows(tmp_pat
 def test_what_are_no_probabilities_is_one_line(tmp_path: Path, table: np.ndarray, says: str):
     np.save(tmp_path / "a.npy", table)
     with pytest.raises(InputError, match=says):
-        read_side(tmp_path / "a.npy", data_of(), SCORED, "image", "a")
+        read_side(tmp_path / "a.npy", data_of(), SCORED, Condition("image"), "a")
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_what_are_no_probabilities_is_one_line(tmp_path: Path, table: np.ndarray
 def test_a_csv_of_something_else_is_one_line(tmp_path: Path, text: str, says: str):
     (tmp_path / "a.csv").write_text(text)
     with pytest.raises(InputError, match=says):
-        read_side(tmp_path / "a.csv", data_of(), SCORED, "image", "a")
+        read_side(tmp_path / "a.csv", data_of(), SCORED, Condition("image"), "a")
 
 
 # ----------------------------------------------------------------------------------------------- command line

@@ -20,7 +20,6 @@ from seesay.config import (
     ModelConfig,
     OptimConfig,
     Spec,
-    condition,
     from_dict,
     to_json,
 )
@@ -45,18 +44,6 @@ def undocumented_fields() -> Iterator[str]:
 
 def test_a_sentence_stands_under_every_field():
     assert list(undocumented_fields()) == []
-
-
-# ------------------------------------------------------------------------------------- conditions
-
-
-@pytest.mark.parametrize("modalities", [("image", "audio"), ("audio", "image")])
-def test_a_condition_has_one_name_whatever_the_order(modalities: tuple[str, ...]):
-    assert condition(modalities) == "image+audio"
-
-
-def test_a_single_modality_is_its_own_condition():
-    assert [condition([m]) for m in config.MODALITIES] == ["image", "audio"]
 
 
 # ------------------------------------------------------------------------------------------ specs

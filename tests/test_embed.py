@@ -9,11 +9,12 @@ import pytest
 from PIL import Image
 
 from seesay.cli import main
+from seesay.condition import Condition
 from seesay.config import Spec
 from seesay.data.dataset import Dataset
 from seesay.errors import ConfigError, InputError, OutputError
 from seesay.learn.run import Run
-from seesay.measure.embed import Embedded, Joined, distinct, embed, encode, keep_embedding, views, with_all
+from seesay.measure.embed import Embedded, Joined, distinct, embed, encode, keep_embedding, rows_with, views
 from tiny import CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_run
 
 CONDITIONS = ["image", "audio", "image+audio"]
@@ -62,16 +63,16 @@ def test_a_pair_is_repeated_only_where_both_are():
     rows = np.array([[0, 1], [0, 2], [0, 1], [5, 1]], np.int32)
     data = data.select(np.arange(4)).replace(rows=rows)
     every = np.arange(4)
-    assert distinct(data, every, "image").tolist() == [0, 3]
-    assert distinct(data, every, "audio").tolist() == [0, 1]
-    assert distinct(data, every, "image+audio").tolist() == [0, 1, 3]
+    assert distinct(data, every, Condition("image")).tolist() == [0, 3]
+    assert distinct(data, every, Condition("audio")).tolist() == [0, 1]
+    assert distinct(data, every, Condition("image+audio")).tolist() == [0, 1, 3]
 
 
 def test_rows_that_lack_a_modality_are_in_no_view_of_it(run: Run):
     data = tiny_data(missing=True)
     for name, each in embedded(run, data).items():
         assert (data.rows[each.view.rows] >= 0)[:, [m in name.split("+") for m in ("image", "audio")]].all()
-        assert each.view.among == len(with_all(data, data.rows_of("test"), name)) < len(data.rows_of("test"))
+        assert each.view.among == len(rows_with(data, data.rows_of("test"), name)) < len(data.rows_of("test"))
 
 
 def test_encodings_are_those_of_the_row_alone(run: Run):

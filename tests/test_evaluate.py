@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
+from seesay.condition import Condition
 from seesay.config import SplitConfig
 from seesay.data.dataset import Dataset
 from seesay.data.splits import split
@@ -135,9 +136,9 @@ def test_repeated_recordings_widen_the_interval(run: Run):
 def test_units_of_resampling_are_contents_and_the_most_repeated_decide():
     data = tiny_data()
     rows = np.arange(len(data))
-    np.testing.assert_array_equal(resampling_units(data, rows, "image"), data.pointers("image"))
+    np.testing.assert_array_equal(resampling_units(data, rows, Condition("image")), data.pointers("image"))
     for name in ("audio", "image+audio"):
-        np.testing.assert_array_equal(resampling_units(data, rows, name), data.pointers("audio"))
+        np.testing.assert_array_equal(resampling_units(data, rows, Condition(name)), data.pointers("audio"))
 
 
 # ------------------------------------------------------------------------------------------------- which rows

@@ -12,7 +12,8 @@ from sklearn.metrics import accuracy_score, f1_score
 
 import seesay.measure.reproduce as module
 from seesay.cli import main
-from seesay.config import Condition, Config, EncoderConfig, PretrainConfig
+from seesay.condition import Condition
+from seesay.config import Config, EncoderConfig, PretrainConfig
 from seesay.data.dataset import Dataset
 from seesay.data.splits import leaks, stored
 from seesay.errors import OutputError

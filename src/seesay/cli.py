@@ -280,6 +280,7 @@ def tune(
 
     import optuna
 
+    from seesay.condition import Condition
     from seesay.data.layouts import open_data
     from seesay.learn.space import parse_space
     from seesay.learn.tune import Plan, begin
@@ -291,7 +292,12 @@ def tune(
     config = dataclasses.replace(config, modalities=(modality,)) if modality else config
     alone = config.modalities or dataset.modalities
     plan = Plan(
-        parse_space(space, alone[0] if len(alone) == 1 else None), config, trials, folds, rows, condition
+        parse_space(space, alone[0] if len(alone) == 1 else None),
+        config,
+        trials,
+        folds,
+        rows,
+        Condition(condition) if condition else None,
     )
     found = begin(dataset, plan, out)
     try:
@@ -760,7 +766,7 @@ def _evaluate(folder: Path, data: Any, split: str | None, quiet: bool = False) -
 
 def _sides(runs: tuple[str, ...], data: str | None, split: str | None, condition: str | None) -> Any:
     """What each run or file says of the same rows, the data set, and which rows they are."""
-    from seesay.config import condition as condition_of
+    from seesay.condition import Condition
     from seesay.data.layouts import open_data
     from seesay.learn.run import Run
     from seesay.measure.compare import Side, held_out_alike
@@ -778,7 +784,7 @@ def _sides(runs: tuple[str, ...], data: str | None, split: str | None, condition
     for run in opened.values():
         check_fits(run.spec, dataset)
     held = held_out_alike(opened, dataset, split)
-    wanted = condition or condition_of(dataset.modalities)
+    wanted = Condition(condition) if condition else Condition.of(dataset.modalities)
     ends = [Path(name).name for name in runs]
     sides = []
     for name, short in zip(runs, ends if len(set(ends)) == len(ends) else runs, strict=True):

@@ -19,15 +19,9 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from seesay.errors import ConfigError, nearest
 
 Modality = str
-Condition = str
 
 MODALITIES: tuple[Modality, ...] = ("image", "audio")
 """The fixed order of the modalities, wherever they stand side by side."""
-
-
-def condition(modalities: tuple[Modality, ...] | list[Modality]) -> Condition:
-    """The name of a set of modalities, in the fixed order: `image+audio`."""
-    return "+".join(m for m in MODALITIES if m in modalities)
 
 
 # ------------------------------------------------------------------------------------------------------ specs

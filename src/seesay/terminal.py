@@ -9,6 +9,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
+from seesay.condition import Condition
 from seesay.config import Config
 from seesay.tables import Format, Rows, show, written
 
@@ -160,8 +161,9 @@ def print_validation(run: Any, data: Any, splits: Any) -> None:
     scored = splits.train if folds else splits.valid
     rows = [["condition", "rows", "macro-F1"]]
     for name, score in kept.items():
-        have = [data.pointers(modality)[scored] >= 0 for modality in name.split("+")]
-        rows.append([name, f"{sum(map(all, zip(*have, strict=True))):,}", f"{score:.4f}"])
+        condition = Condition(name)
+        there = condition.has({m: data.pointers(m)[scored] >= 0 for m in condition.modalities})
+        rows.append([name, f"{there.sum():,}", f"{score:.4f}"])
     print_table(rows, "table", f"{len(scored):,} {'cross-fitted' if folds else 'validation'} rows")
     for remark in run.epochs()[-1].get("remarks", ()):
         print(remark)

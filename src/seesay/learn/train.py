@@ -18,7 +18,8 @@ from sklearn.metrics import f1_score
 from torch import Generator, Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from seesay.config import AugmentConfig, Condition, Config
+from seesay.condition import Condition
+from seesay.config import AugmentConfig, Config
 from seesay.data.batches import Batch, Table, table
 from seesay.data.dataset import Dataset
 from seesay.data.splits import Splits
@@ -259,11 +260,11 @@ def _weights(config: Config, counts: np.ndarray, device: torch.device) -> Tensor
 def loss_of(
     logits: Mapping[Condition, Tensor], batch: Batch, smoothing: float, weights: Tensor | None = None
 ) -> Tensor:
-    """The sum over the conditions of the mean cross-entropy, each over the rows that have all its
-    modalities; a row counts as much as its class weighs."""
+    """The sum over the conditions of the mean cross-entropy, each over the rows that it has; a row counts as
+    much as its class weighs."""
     total = batch.label.new_zeros((), dtype=torch.float32)
     for name, said in logits.items():
-        present = torch.stack([batch.present[m] for m in name.split("+")]).all(0)
+        present = name.has(batch.present)
         label = batch.label
         if not present.all():
             said, label = said[present], label[present]
@@ -280,8 +281,8 @@ def loss_of(
 def scores_of(
     said: Mapping[Condition, np.ndarray], label: np.ndarray
 ) -> tuple[dict[Condition, float], float]:
-    """Macro-F1 by condition of probabilities (n, k), each over the rows that have all its modalities, and the
-    mean of their negative log-likelihoods."""
+    """Macro-F1 by condition of probabilities (n, k), each over the rows that it has, and the mean of their
+    negative log-likelihoods."""
     scores, losses = {}, []
     for name, each in said.items():
         there = ~np.isnan(each[:, 0])
@@ -292,7 +293,7 @@ def scores_of(
 
 
 def validate(model: Classifier, rows: Table) -> dict[Condition, float]:
-    """Macro-F1 by condition, each over the rows that have all its modalities."""
+    """Macro-F1 by condition, each over the rows that it has."""
     held = evidence_of(model, rows)
     return scores_of(probabilities(model, held), held.label)[0]
 

@@ -7,7 +7,7 @@ from typing import Literal
 
 import numpy as np
 
-from seesay.config import Condition
+from seesay.condition import Condition
 from seesay.learn.space import Value
 
 State = Literal["running", "done", "pruned", "failed"]

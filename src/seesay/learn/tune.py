@@ -18,7 +18,8 @@ from typing import Any
 import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
-from seesay.config import Condition, Config, condition, to_json
+from seesay.condition import Condition, conditions
+from seesay.config import Config, to_json
 from seesay.data.batches import table
 from seesay.data.dataset import MISSING, Dataset, Group
 from seesay.data.normaliser import normalised
@@ -161,7 +162,7 @@ def _said(epoch: Epoch, name: Condition | None) -> float:
 
 
 def scores_of(model: Classifier, data: Dataset, rows: np.ndarray) -> dict[Condition, dict[str, float]]:
-    """Macro-F1 and accuracy of these rows by condition, each over the rows that have all its modalities."""
+    """Macro-F1 and accuracy of these rows by condition, each over the rows that it has."""
     data = only_rows(data, rows)
     tensors = table(data, np.arange(len(data)), features_of(model, data))
     scores = {}
@@ -236,9 +237,11 @@ def _check_plan(data: Dataset, plan: Plan) -> list[dict[str, Any]]:
     """The cells of the grid, none for TPE; ConfigError where the plan does not fit the data."""
     if plan.trials is not None and plan.trials < 1:
         raise ConfigError(f"a search needs at least 1 trial, got {plan.trials}")
-    known = [*data.modalities, condition(data.modalities)]
+    known = conditions(data.modalities)
     if plan.condition is not None and plan.condition not in known:
-        raise ConfigError(f"the data set has no condition {plan.condition!r}", nearest(plan.condition, known))
+        raise ConfigError(
+            f"the data set has no condition {plan.condition!r}", nearest(plan.condition, list(known))
+        )
     for name in plan.space.fields:
         family, _, rest = name.removeprefix("model.").partition(".")
         if name.startswith("model.") and rest and family not in data.modalities:

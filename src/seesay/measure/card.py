@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import torch
 
-from seesay.config import Condition, Spec
+from seesay.condition import Condition
+from seesay.config import Spec
 from seesay.data.dataset import Dataset
 from seesay.data.info import NOUNS
 from seesay.learn.run import Run
@@ -35,7 +36,7 @@ def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> 
     for condition in evaluation.results:
         there, predicted = _predicted(evaluation, condition)
         matrix = confusion(predicted, evaluation.label[there], len(data.spec.classes))
-        name = condition.replace("+", "_")
+        name = condition.slug
         plots.save(plots.confusion(matrix, data.spec.classes, condition), figures / f"confusion_{name}.png")
         cells = mistakes(model, data, evaluation, condition)
         total = int(matrix.sum() - matrix.trace())
@@ -54,7 +55,7 @@ def mistakes(
     cells = []
     for i in worst:
         row = int(evaluation.rows[there][i])
-        features = {m: x for m, x in row_features(model, data, row).items() if m in condition.split("+")}
+        features = {m: x for m, x in row_features(model, data, row).items() if m in condition.modalities}
         said, true = data.spec.classes[predicted[i]], data.spec.classes[evaluation.label[there][i]]
         cells.append(
             plots.Mistake(features.get("image"), features.get("audio"), true, said, float(sure[i]), condition)
@@ -63,7 +64,7 @@ def mistakes(
 
 
 def _predicted(evaluation: Evaluation, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows have all the condition's modalities, and what was predicted for them."""
+    """Which rows the condition has, and what was predicted for them."""
     probabilities = evaluation.probabilities[condition]
     there = ~np.isnan(probabilities[:, 0])
     return there, probabilities[there].argmax(1)

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from seesay.config import Condition
+from seesay.condition import Condition
 from seesay.data.dataset import Dataset
 from seesay.data.groups import components, says_speakers, unknown_speakers
 from seesay.errors import ConfigError, InputError
@@ -37,7 +37,7 @@ class Side:
 
     name: str
     probabilities: Mapping[Condition, np.ndarray]
-    """(n, k) by condition; NaN in rows that lack one of its modalities."""
+    """(n, k) by condition; NaN in rows that the condition has not."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Measure:
 
 @dataclass(frozen=True)
 class Pair:
-    """Two sides on the rows that have all modalities of a condition."""
+    """Two sides on the rows of a condition."""
 
     a: str
     b: str
@@ -128,7 +128,7 @@ def _pair(
 ) -> tuple[Pair, list[str]]:
     there = ~(np.isnan(a.probabilities[name]).any(1) | np.isnan(b.probabilities[name]).any(1))
     if not there.any():
-        raise InputError(f"no row has all modalities of {name}", "Choose another --condition.")
+        raise InputError(f"no row has {name}", "Choose another --condition.")
     first, second = (side.probabilities[name][there].argmax(1) for side in (a, b))
     label, k = np.asarray(dataset.label[rows[there]]), len(dataset.spec.classes)
     groups, notes = groups_of(dataset, rows[there], name)
@@ -147,7 +147,7 @@ def _pair(
 def groups_of(dataset: Dataset, rows: np.ndarray, name: Condition) -> tuple[np.ndarray, list[str]]:
     """(n,): rows of one number share a content or a speaker; where these are too few to be drawn, a content.
     Fewer than two of either: InputError."""
-    seen = dataset.only(*name.split("+"))
+    seen = dataset.only(*name.modalities)
     groups = components(seen, rows)
     count = len(np.unique(groups))
     if count >= FEWEST:

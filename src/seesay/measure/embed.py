@@ -14,7 +14,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Integer
 
-from seesay.config import Condition, Modality, condition
+from seesay.condition import Condition, conditions
+from seesay.config import Modality
 from seesay.data.dataset import MISSING, Dataset
 from seesay.errors import ConfigError, InputError
 from seesay.files import new_folder
@@ -30,14 +31,14 @@ NAMES = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
 
 Rows = Integer[np.ndarray, " _"]
 Encodings = Mapping[Modality, Float[np.ndarray, "n d"]]
-"""By modality an encoding for each row; of a row that lacks the modality, anything."""
+"""By modality an encoding for each row; NaN in a row that lacks the modality."""
 
 
 @dataclass(frozen=True)
 class Joined:
     """How the encodings of several modalities become one: each is centred and divided by its own standard
-    deviation over all columns, so that none outweighs the other, and they stand side by side. One modality
-    alone stays as it is."""
+    deviation over all columns, so that none outweighs the other, and they stand side by side; one that is
+    missing is at the centre. One modality alone stays as it is."""
 
     centre: Mapping[Modality, Float[np.ndarray, " d"]]
     scale: Mapping[Modality, float]
@@ -45,13 +46,15 @@ class Joined:
     @staticmethod
     def of(encodings: Encodings) -> "Joined":
         """From the rows that are shown."""
-        centre = {m: e.mean(axis=0) for m, e in encodings.items()}
-        return Joined(centre, {m: float((e - centre[m]).std()) or 1.0 for m, e in encodings.items()})
+        known = {m: e[~np.isnan(e[:, 0])] for m, e in encodings.items()}
+        centre = {m: e.mean(axis=0) for m, e in known.items()}
+        return Joined(centre, {m: float((e - centre[m]).std()) or 1.0 for m, e in known.items()})
 
     def __call__(self, encodings: Encodings) -> Float[np.ndarray, "n D"]:
         if len(self.scale) == 1:
             return encodings[next(iter(self.scale))]
-        return np.concatenate([(encodings[m] - self.centre[m]) / self.scale[m] for m in self.scale], axis=1)
+        parts = [(encodings[m] - self.centre[m]) / self.scale[m] for m in self.scale]
+        return np.nan_to_num(np.concatenate(parts, axis=1), nan=0.0)
 
 
 @dataclass(frozen=True)
@@ -104,7 +107,7 @@ class Embedded:
 def views(
     model: Classifier, data: Dataset, rows: Rows, train: Rows, most: int = 10_000, seed: int = 0
 ) -> list[View]:
-    """Image, audio, and both together, as far as model and rows have them: at most `most` distinct contents
+    """Each modality, and all together, as far as model and rows have them: at most `most` distinct contents
     each, drawn at random where there are more, and as many of the training rows.
 
     No labelled rows: InputError; `most` below 1: ConfigError.
@@ -115,10 +118,10 @@ def views(
     train = train if not np.isin(train, rows).any() else train[:0]
     modalities = tuple(m for m in model.modalities if m in data.modalities)
     shown: dict[Condition, tuple[Rows, Rows, int]] = {}
-    for name in dict.fromkeys([*modalities, condition(modalities)]):
-        among = with_all(data, rows, name)
+    for name in conditions(modalities):
+        among = rows_with(data, rows, name)
         if len(among):
-            learned = distinct(data, with_all(data, train, name), name)
+            learned = distinct(data, rows_with(data, train, name), name)
             first, second = (draw(part, most, seed) for part in (distinct(data, among, name), learned))
             shown[name] = (first, second, len(among))
     if not shown:
@@ -134,7 +137,7 @@ def _view(
     data: Dataset, name: Condition, shown: Rows, train: Rows, among: int, used: Rows, encodings: Encodings
 ) -> View:
     def of(rows: Rows) -> Encodings:
-        return {m: encodings[m][np.searchsorted(used, rows)] for m in name.split("+")}
+        return {m: encodings[m][np.searchsorted(used, rows)] for m in name.modalities}
 
     join = Joined.of(of(shown))
     learned = (join(of(train)), np.asarray(data.label[train])) if len(train) else None
@@ -145,17 +148,18 @@ def encode(model: Classifier, data: Dataset, rows: Rows) -> Encodings:
     """The encodings of these rows; each of their contents goes through the encoder once."""
     part = only_rows(data, rows)
     tables = {m: table.cpu().numpy() for m, table in encodings_of(model, part).items()}
-    return {m: table[part.pointers(m)] for m, table in tables.items()}
+    there = {m: (part.pointers(m) != MISSING)[:, None] for m in tables}
+    return {m: np.where(there[m], table[part.pointers(m)], np.nan) for m, table in tables.items()}
 
 
-def with_all(data: Dataset, rows: Rows, name: Condition) -> Rows:
-    """The rows that have all modalities of a condition."""
-    return rows[np.all([data.pointers(m)[rows] != MISSING for m in name.split("+")], axis=0)]
+def rows_with(data: Dataset, rows: Rows, name: Condition) -> Rows:
+    """The rows that a condition has."""
+    return rows[name.has({m: data.pointers(m)[rows] != MISSING for m in name.modalities})]
 
 
 def distinct(data: Dataset, rows: Rows, name: Condition) -> Rows:
-    """The first row of each content, or of each pair of contents."""
-    pointers = np.stack([data.pointers(m)[rows] for m in name.split("+")], axis=1)
+    """The first row of each content, or of each set of contents."""
+    pointers = np.stack([data.pointers(m)[rows] for m in name.modalities], axis=1)
     return rows[np.sort(np.unique(pointers, axis=0, return_index=True)[1])]
 
 
@@ -180,7 +184,9 @@ def embed(
             on_picture = cluster(projection.points, view.label, classes, seed)
             on_encodings = cluster(view.encodings, view.label, classes, seed)
         except InputError as error:
-            raise InputError(f"of the distinct {NOUNS[view.condition]}: {error}") from None
+            raise InputError(
+                f"of the distinct {NOUNS.get(view.condition, view.condition)}: {error}"
+            ) from None
         probed = None if view.train is None else probe(*view.train, view.encodings, view.label)
         seconds = time.process_time() - began
         yield Embedded(view, projection, on_picture, on_encodings, probed, seconds)
@@ -200,7 +206,7 @@ def keep_embedding(
         numbers = {**about, "views": numbers_of(found)}
         (folder / "embedding.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
         for each in found:
-            name = each.view.condition.replace("+", "_")
+            name = each.view.condition.slug
             points, label, title = each.projection.points, each.view.label, _title(each)
             plots.save(plots.scatter(points, label, classes, title), folder / f"{name}.png")
             pair = plots.scatter_pair(points, label, each.on_picture.assignment, classes, title)
@@ -208,9 +214,9 @@ def keep_embedding(
 
 
 def numbers_of(found: Sequence[Embedded]) -> dict[Condition, dict[str, Any]]:
-    """The numbers of every view: image, audio, both."""
+    """The numbers of every view: of each modality, then of all together."""
     numbers = {each.view.condition: each.numbers() for each in found}
-    return {name: numbers[name] for name in NOUNS if name in numbers}
+    return {name: numbers[name] for name in sorted(numbers, key=lambda name: len(name.modalities))}
 
 
 def _arrays(found: Sequence[Embedded], classes: Sequence[str]) -> dict[str, Any]:
@@ -234,7 +240,7 @@ def _title(each: Embedded) -> str:
     what = {"image": "Image encodings", "audio": "Audio encodings"}.get(
         name, "Image and audio encodings fused"
     )
-    return f"{what}: {NAMES[each.projection.method]} of {len(each.view.rows):,} {NOUNS[name]}"
+    return f"{what}: {NAMES[each.projection.method]} of {len(each.view.rows):,} {NOUNS.get(name, name)}"
 
 
 def _numbers(found: Clustering) -> dict[str, float]:

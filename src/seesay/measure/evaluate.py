@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from seesay.config import Condition
+from seesay.condition import Condition
 from seesay.data.batches import table
-from seesay.data.dataset import SPLITS, Dataset
+from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.groups import says_speakers, ties, unknown_speakers
 from seesay.data.info import either, noun
 from seesay.data.splits import Splits, leaks, split
@@ -33,7 +33,7 @@ class Evaluation:
     label: np.ndarray
     """(n,)"""
     probabilities: Mapping[Condition, np.ndarray]
-    """(n, k) by condition; NaN in rows that lack one of its modalities."""
+    """(n, k) by condition; NaN in rows that the condition has not."""
     results: Mapping[Condition, Mapping[str, Any]]
     """rows; accuracy, macro_f1, macro_f1_ci, nll, ece: plain fractions and nats."""
     seconds: float
@@ -66,7 +66,7 @@ def evaluate(
     notes: tuple[str, ...] = (),
     predicted: Mapping[Condition, np.ndarray] | None = None,
 ) -> Evaluation:
-    """Predicts the rows and scores them by condition, each over the rows that have all its modalities.
+    """Predicts the rows and scores them by condition, each over the rows that it has.
 
     The interval of macro-F1 is a bootstrap over contents, not rows: a repeated recording is one observation.
     `apart` and `notes` go with the scores, and where speakers are not known a note says so. `predicted`:
@@ -90,7 +90,7 @@ def evaluate(
 
 
 def predictions_of(model: Classifier, dataset: Dataset, rows: np.ndarray) -> dict[Condition, np.ndarray]:
-    """(n, k) by condition; NaN in rows that lack one of its modalities."""
+    """(n, k) by condition; NaN in rows that the condition has not."""
     return posteriors(model, table(dataset, rows, features_of(model, dataset)))
 
 
@@ -124,9 +124,12 @@ def _results(
 
 def resampling_units(dataset: Dataset, rows: np.ndarray, name: Condition) -> np.ndarray:
     """(n,): what the bootstrap draws. Rows with the same content are one unit; of several modalities, the one
-    with the fewest distinct contents decides, for its repeats tie the most rows together."""
-    pointers = [dataset.pointers(m)[rows] for m in name.split("+")]
-    return min(pointers, key=lambda p: len(np.unique(p)))
+    with the fewest distinct contents decides, for its repeats tie the most rows together. A row without that
+    modality is a unit of its own."""
+    own = -2 - np.arange(len(rows))
+    pointers = [dataset.pointers(m)[rows] for m in name.modalities]
+    units = [np.where(each == MISSING, own, each) for each in pointers]
+    return min(units, key=lambda unit: len(np.unique(unit)))
 
 
 # ------------------------------------------------------------------------------------------------- which rows

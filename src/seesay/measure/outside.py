@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seesay.config import Condition
+from seesay.condition import Condition
 from seesay.data.dataset import Dataset
 from seesay.data.sheets import read_columns
 from seesay.errors import InputError
@@ -21,7 +21,7 @@ def read_side(path: Path, dataset: Dataset, rows: np.ndarray, condition: Conditi
     """Probabilities that another program has made: `.npy` (n, k), or CSV with a column per class.
 
     n is the number of `rows`, or of all rows of the data set; a CSV may have a column `row_id`, a row of the
-    data set. They count where a row has all modalities of the condition. Another shape, other classes, NaN,
+    data set. They count in the rows that the condition has. Another shape, other classes, NaN,
     numbers that are no probabilities, rows that do not sum to 1: InputError.
     """
     table = read_array(path) if path.suffix == ".npy" else _from_csv(path, dataset, rows)
@@ -38,7 +38,7 @@ def read_side(path: Path, dataset: Dataset, rows: np.ndarray, condition: Conditi
         )
     table = np.array(table if len(table) == len(rows) else table[rows], np.float64)
     _check_probabilities(path, table)
-    there = np.all([dataset.pointers(m)[rows] >= 0 for m in condition.split("+")], axis=0)
+    there = condition.has({m: dataset.pointers(m)[rows] >= 0 for m in condition.modalities})
     table[~there] = np.nan
     return Side(name, {condition: table})
 

@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from seesay.condition import Condition
+
 Values = Mapping[str, Any]
 
 REPORT: Mapping[tuple[str, str], float] = {
@@ -201,7 +203,7 @@ def _reconstruction(modality: str, each: Values) -> str:
 
 
 def _pictures(name: str) -> str:
-    file = name.replace("+", "_")
+    file = Condition(name).slug
     return (
         f"![{name} encodings by label](embedding/{file}.png)\n"
         f"![{name} encodings by k-means cluster](embedding/{file}_kmeans.png)"
@@ -239,7 +241,7 @@ def _plus_minus(each: Values) -> str:
 def _run_figures() -> Iterable[str]:
     for by, split in SPLIT_NAMES.items():
         for name, model in MODELS.items():
-            file = name.replace("+", "_")
+            file = Condition(name).slug
             folder = f"runs/{by}/{file}-0/figures"
             yield (
                 f"{model}, {split}:\n\n![{model}, {split}: learning curves]({folder}/learning_curves.png)\n"

@@ -13,7 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from seesay.config import MODALITIES, Condition, Config, Modality, OptimConfig, PretrainConfig
+from seesay.condition import Condition
+from seesay.config import MODALITIES, Config, Modality, OptimConfig, PretrainConfig
 from seesay.data.batches import table
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.splits import By, row_split, split
@@ -26,7 +27,7 @@ from seesay.learn.space import parse_space
 from seesay.measure import plots
 from seesay.measure.card import keep
 from seesay.measure.diary import Clock, Diary
-from seesay.measure.embed import distinct, draw, embed, keep_embedding, numbers_of, views, with_all
+from seesay.measure.embed import distinct, draw, embed, keep_embedding, numbers_of, rows_with, views
 from seesay.measure.evaluate import Evaluation, evaluate, resampling_units, says_apart
 from seesay.measure.leak import Outcome, leak, score
 from seesay.measure.report_page import page, series
@@ -36,9 +37,13 @@ from seesay.model.classifier import features_of
 from seesay.recipes import recipe
 from seesay.signal.feature_axes import feature_axes
 
-FUSED: Condition = "image+audio"
+FUSED = Condition("image+audio")
 
-RECIPES: Mapping[Condition, str] = {FUSED: "report", "image": "report-image", "audio": "report-audio"}
+RECIPES: Mapping[Condition, str] = {
+    FUSED: "report",
+    Condition("image"): "report-image",
+    Condition("audio"): "report-audio",
+}
 """What the report trains: the fusion classifier on two autoencoders, and a CNN with labels per modality."""
 
 SPLITTINGS: tuple[By, ...] = ("row", "group")
@@ -129,7 +134,7 @@ def reproduce(plan: Plan, overwrite: bool = False) -> Iterator[str]:
     """
     _check(plan)
     diary = Diary.open(plan.folder, plan.asked(), overwrite)
-    outcomes: dict[By, dict[Condition, Outcome]] = {}
+    outcomes: dict[By, dict[str, Outcome]] = {}
     for by in SPLITTINGS:
         data = divided(plan.data, by)
         for name in plan.configs:
@@ -152,7 +157,7 @@ def _check(plan: Plan) -> None:
                 f"{data.name} has no {modality}, and the report is about pictures and recordings",
                 "Pair them with seesay data build.",
             )
-    if not len(with_all(data, np.flatnonzero(data.label >= 0), FUSED)):
+    if not len(rows_with(data, np.flatnonzero(data.label >= 0), FUSED)):
         raise InputError(f"{data.name} has no labelled row with picture and recording", "Give other --data.")
     if plan.seeds < 1:
         raise ConfigError(f"expected at least 1 seed, got {plan.seeds}")
@@ -209,7 +214,8 @@ def _keep_predictions(folder: Path, data: Dataset, evaluation: Evaluation) -> No
 def _outcomes(plan: Plan, by: By) -> dict[str, Outcome]:
     """What each model says, and, as `image head` and `audio head`, what the fusion classifier says of one
     modality."""
-    wanted = {name: (name, name) for name in plan.configs} | {f"{m} head": (FUSED, m) for m in MODALITIES}
+    wanted: dict[str, tuple[Condition, Condition]] = {name: (name, name) for name in plan.configs}
+    wanted |= {f"{m} head": (FUSED, Condition(m)) for m in MODALITIES}
     return {what: _outcome(plan, by, model, name) for what, (model, name) in wanted.items()}
 
 
@@ -241,7 +247,8 @@ def _reconstructions(plan: Plan, diary: Diary) -> Iterator[str]:
     run, data, test, _ = _leak_free(plan)
     features = features_of(run.model(), data)
     for modality, autoencoder in run.autoencoders().items():
-        rows = draw(distinct(data, with_all(data, test, modality), modality), RECONSTRUCTED, seed=0)
+        alone = Condition(modality)
+        rows = draw(distinct(data, rows_with(data, test, alone), alone), RECONSTRUCTED, seed=0)
         rows = np.random.default_rng(0).permutation(rows)
         [batch] = table(data, rows, {modality: features[modality]}).in_order(RECONSTRUCTED)
         before, after = reconstruct(autoencoder, batch.inputs[modality])
@@ -278,7 +285,7 @@ def _search(plan: Plan, diary: Diary, modality: Modality) -> Iterator[str]:
     """The report's grid of a CNN of one modality, by cross-validation that no group crosses."""
     if modality in diary.values.get("search", {}):
         return
-    clock, config = Clock(diary), _config(plan, "group", modality, 0)
+    clock, config = Clock(diary), _config(plan, "group", Condition(modality), 0)
     data = divided(plan.data, "group")
     parts = split(data, config.split.seed, config.split.by, config.split.valid)
     pool = np.concatenate([parts.train, parts.valid])

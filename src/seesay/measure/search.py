@@ -11,7 +11,8 @@ from typing import Any
 
 from rich.console import Console
 
-from seesay.config import Condition, Config
+from seesay.condition import Condition
+from seesay.config import Config
 from seesay.files import new_file
 from seesay.learn.space import flags, shown
 from seesay.learn.study import FEWEST

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from seesay.config import Condition
+from seesay.condition import Condition
 from seesay.learn.space import shown
 from seesay.learn.study import FEWEST
 from seesay.learn.trial import Trial

@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, Integer
 from scipy.optimize import brentq, minimize, minimize_scalar
 from scipy.special import log_softmax, logsumexp
 
-from seesay.config import Condition, condition
+from seesay.condition import Condition
 from seesay.data.batches import Table
 
 if TYPE_CHECKING:
@@ -196,20 +196,20 @@ def nll(logits: Float[np.ndarray, "n k"], label: Rows) -> float:
 
 
 def probabilities(model: "Classifier", held: Evidence) -> dict[Condition, Float[np.ndarray, "n k"]]:
-    """By condition what the calibrated model says of these rows; NaN in rows that lack one of its
-    modalities."""
+    """By condition what the calibrated model says of these rows; NaN in rows that the condition has not."""
     prior, temperature = (t.double().cpu().numpy() for t in (model.log_prior, model.temperature))
     alone = held.opinions / temperature[:-1, None]
     said: dict[Condition, tuple[np.ndarray, np.ndarray]] = {
-        m: (prior + alone[:, i], held.present[:, i]) for i, m in enumerate(model.modalities)
+        Condition(m): (prior + alone[:, i], held.present[:, i]) for i, m in enumerate(model.modalities)
     }
     if len(model.modalities) > 1:
         fused = prior + held.fused / temperature[-1]
         if (weight := model.fusion_weight) is not None:
             fused = prior + np.einsum("m,nmk->nk", weight.double().cpu().numpy(), alone)
         if model.stand_in.any():
-            fused = prior + alone[:, int(model.stand_in.int().argmax())]
-        said[condition(model.modalities)] = fused, np.asarray(held.present.all(1))
+            place = int(model.stand_in.int().argmax())
+            fused = np.where(held.present[:, [place]], prior + alone[:, place], fused)
+        said[Condition.of(model.modalities)] = fused, np.asarray(held.present.sum(1) > 1)
     return {
         name: np.where(there[:, None], np.exp(log_softmax(logits, axis=1)), np.nan)
         for name, (logits, there) in said.items()
@@ -232,13 +232,13 @@ def remarks(
     found = []
     prior = model.log_prior.double().cpu().numpy()
     usual = classes[int(prior.argmax())]
-    for modality in (m for m in model.modalities if m in said):
+    for modality in (Condition(m) for m in model.modalities if m in said):
         there = np.flatnonzero(~np.isnan(said[modality][:, 0]))
         gain = np.log(said[modality][there, label[there]]) - prior[label[there]]
         if gain.mean() <= 2 * gain.std() / len(gain) ** 0.5:
             found.append(f"{modality} is no better than always answering {usual!r}.")
     if (place := deciding(model)) is not None:
-        alone, together = model.modalities[place], condition(model.modalities)
+        alone, together = model.modalities[place], Condition.of(model.modalities)
         found.append(f"{together}: the answer is that of {alone} alone, the fusion is no better.")
     return found
 

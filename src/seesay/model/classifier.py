@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seesay.config import MODALITIES, Condition, Modality, ModelConfig, Spec, condition
+from seesay.condition import Condition, conditions
+from seesay.config import MODALITIES, Modality, ModelConfig, Spec
 from seesay.data.batches import Inputs, Present, Table
 from seesay.data.dataset import Dataset
 from seesay.model.encoders import encoder
@@ -64,7 +65,7 @@ class Classifier(nn.Module):
     def conditions(self) -> tuple[Condition, ...]:
         """Every modality alone and, if there are several, all together: the keys of what `forward`
         returns."""
-        return tuple(dict.fromkeys([*self.modalities, condition(self.modalities)]))
+        return conditions(self.modalities)
 
     @property
     def fusion_weight(self) -> Tensor | None:
@@ -101,10 +102,12 @@ class Classifier(nn.Module):
     def decide(self, encodings: Inputs, present: Present | None = None) -> dict[Condition, Logits]:
         """`forward` from encodings on."""
         present = self._present(encodings, present)
-        opinions = {m: self._opinion(m, encodings[m], present[m]) for m in encodings}
-        if len(opinions) < 2:
-            return opinions
-        return opinions | {condition(tuple(opinions)): self._together(encodings, opinions, present)}
+        known = [m for m in self.modalities if m in encodings]
+        opinions = {m: self._opinion(m, encodings[m], present[m]) for m in known}
+        said = {Condition(m): logits for m, logits in opinions.items()}
+        if len(said) > 1:
+            said[Condition.of(known)] = self._together(encodings, opinions, present)
+        return said
 
     def evidence(
         self, encodings: Inputs, present: Present
@@ -241,15 +244,15 @@ def completed(tensors: Mapping[str, Tensor], fusion: str) -> dict[str, Tensor]:
 def posteriors(model: Classifier, rows: Table, size: int = 128) -> dict[Condition, np.ndarray]:
     """Class probabilities, (n, k) by condition, of rows that hold features (`features_of`), in order.
 
-    NaN in the rows that lack one of the condition's modalities: nothing was said there. No rows, or a
+    NaN in the rows that the condition has not: nothing was said there. No rows, or a
     modality that the table has not: no such conditions.
     """
     model.eval()
     parts: dict[Condition, list[np.ndarray]] = defaultdict(list)
     for batch in rows.in_order(size):
         for name, logits in model.classify(batch.inputs, batch.present).items():
-            has_all = torch.stack([batch.present[m] for m in name.split("+")]).all(0)
-            parts[name].append(torch.where(has_all[:, None], logits.softmax(1), torch.nan).cpu().numpy())
+            there = name.has(batch.present)
+            parts[name].append(torch.where(there[:, None], logits.softmax(1), torch.nan).cpu().numpy())
     return {name: np.concatenate(part) for name, part in parts.items()}
 
 

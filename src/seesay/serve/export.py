@@ -24,7 +24,8 @@ import torch
 from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
-from seesay.config import Condition, Modality, Spec, from_dict
+from seesay.condition import Condition
+from seesay.config import Modality, Spec, from_dict
 from seesay.data.dataset import INTEGERS, content_shape
 from seesay.errors import InputError, OutputError
 from seesay.files import check_file, new_file
@@ -128,7 +129,7 @@ class Graph:
         except Exception as error:  # ONNX Runtime has an exception of its own for everything
             raise InputError(f"{name} is not what seesay export wrote ({error})", "Export again.") from None
         self.conditions: list[Condition] = [
-            output.name.removeprefix(SAYS) for output in self.session.get_outputs()
+            Condition(output.name.removeprefix(SAYS)) for output in self.session.get_outputs()
         ]
 
     def __call__(

@@ -19,7 +19,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from seesay.config import AudioSpec, Modality, Spec, condition
+from seesay.condition import Condition
+from seesay.config import AudioSpec, Modality, Spec
 from seesay.data.contents import Reading
 from seesay.data.dataset import Dataset
 from seesay.errors import InputError, OutputError
@@ -93,7 +94,7 @@ class Predictor:
         ranked = {name: self._ranked(said[0].softmax(0).numpy()) for name, said in logits.items()}
         opinions = {name: ranked[name] for name in self.spec.modalities if name in ranked}
         agree = len({scores[0]["label"] for scores in opinions.values()}) == 1
-        return Prediction(ranked[condition(tuple(opinions))], list(opinions), opinions, agree)
+        return Prediction(ranked[Condition.of(opinions)], list(opinions), opinions, agree)
 
     def read(self, modality: Modality, source: Any) -> np.ndarray:
         """One content of this modality, as the model's data set would hold it."""
@@ -213,12 +214,15 @@ def predict_rows(
 
 
 def _lines(
-    rows: np.ndarray, logits: Mapping[str, Tensor], present: Mapping[Modality, Tensor], names: np.ndarray
+    rows: np.ndarray,
+    logits: Mapping[Condition, Tensor],
+    present: Mapping[Modality, Tensor],
+    names: np.ndarray,
 ) -> list[list[Any]]:
     """A line of the CSV for each of these rows, made column by column."""
-    score, label = logits[condition(tuple(present))].softmax(1).max(1)
+    score, label = logits[Condition.of(present)].softmax(1).max(1)
     there = np.stack([mask.numpy() for mask in present.values()])
-    said = np.stack([logits[m].argmax(1).numpy() for m in present])
+    said = np.stack([logits[Condition(m)].argmax(1).numpy() for m in present])
     last, first = np.where(there, said, -1).max(0), np.where(there, said, len(names)).min(0)
     columns = [
         rows.tolist(),
@@ -234,7 +238,7 @@ def _lines(
 def _used(modalities: list[Modality], there: np.ndarray) -> list[str]:
     """By row, the names of the modalities that are there, `(modalities, rows)`."""
     masks = list(itertools.product([False, True], repeat=len(modalities)))
-    words = [condition(tuple(itertools.compress(modalities, mask))) for mask in masks]
+    words = [Condition.of(itertools.compress(modalities, mask)) for mask in masks]
     places = 2 ** np.arange(len(modalities))[::-1] @ there
     return np.array(words)[places].tolist()
 
