@@ -7,13 +7,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from seesay.condition import Condition
 from seesay.data.dataset import Dataset
 from seesay.learn.run import Run
 from seesay.measure.card import card, keep, mistakes, row_features
 from seesay.measure.evaluate import Evaluation, evaluate, held_out
 from tiny import CLASSES, IMAGE, tiny_config, tiny_data, tiny_run
 
-CONDITIONS = ["image", "audio", "image+audio"]
+CONDITIONS = [Condition("image"), Condition("audio"), Condition("image+audio")]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,7 @@ def test_class_names_may_hold_anything(half: Run):
 
 
 @pytest.mark.parametrize("condition", CONDITIONS)
-def test_mistakes_are_the_wrong_rows_and_the_surest_come_first(half: Run, condition: str):
+def test_mistakes_are_the_wrong_rows_and_the_surest_come_first(half: Run, condition: Condition):
     data, model = tiny_data(missing=True), half.model()
     evaluation = evaluate(model, data, data.rows_of("test"))
     probabilities = evaluation.probabilities[condition]

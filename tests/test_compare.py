@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seesay.cli import main
+from seesay.condition import Condition
 from seesay.data.dataset import Dataset
 from seesay.errors import ConfigError, InputError
 from seesay.measure.compare import Side, compare, groups_of, sentences, table_of
@@ -39,7 +40,7 @@ def saying(label: np.ndarray, wrong: list[int], name: str, condition: str = "ima
     """A model that is right but for these rows, where it says the next class."""
     said = label.copy()
     said[wrong] = (said[wrong] + 1) % 3
-    return Side(name, {condition: np.eye(3)[said]})
+    return Side(name, {Condition(condition): np.eye(3)[said]})
 
 
 def test_numbers_worked_out_by_hand():
@@ -69,7 +70,13 @@ def test_the_correction_is_holms():
 def test_every_pair_and_condition_is_corrected_together():
     data = data_of()
     sides = [
-        Side(name, {c: saying(data.label, wrong, name).probabilities["image"] for c in ("image", "audio")})
+        Side(
+            name,
+            {
+                Condition(c): saying(data.label, wrong, name).probabilities["image"]
+                for c in ("image", "audio")
+            },
+        )
         for name, wrong in (("a", []), ("b", list(range(15))), ("c", list(range(16))))
     ]
     pairs, _ = compare(sides, data, np.arange(ROWS))

@@ -20,7 +20,7 @@ from seesay.errors import OutputError
 from seesay.learn.space import parse_space
 from seesay.measure.leak import Outcome, leak, resampled, score
 from seesay.measure.report_page import REPORT, filled, page, scores_table, series
-from seesay.measure.reproduce import RECIPES, Plan, configs_for, divided, reproduce
+from seesay.measure.reproduce import FUSED, RECIPES, Plan, configs_for, divided, reproduce
 from seesay.measure.statistics import bootstrap_accuracy, bootstrap_macro_f1
 from seesay.recipes import recipe
 from tiny import CLASSES, STILL, tiny_config, tiny_data, tiny_model
@@ -34,8 +34,8 @@ def tiny_configs() -> dict[Condition, Config]:
     encoder = EncoderConfig(kind="report", width=4, layers=2, dropout=0.1)
     model = tiny_model(image=encoder, audio=encoder, fusion="concat")
     config = tiny_config(2, model, augment=STILL)
-    alone = {m: dataclasses.replace(config, modalities=(m,)) for m in ("image", "audio")}
-    return {"image+audio": dataclasses.replace(config, pretrain=PretrainConfig(epochs=1, batch=8)), **alone}
+    alone = {Condition(m): dataclasses.replace(config, modalities=(m,)) for m in ("image", "audio")}
+    return {FUSED: dataclasses.replace(config, pretrain=PretrainConfig(epochs=1, batch=8)), **alone}
 
 
 def tiny_plan(folder: Path, **changes) -> Plan:
@@ -278,7 +278,7 @@ def test_what_is_finished_is_not_done_again(tmp_path: Path):
     [
         ({"seeds": 2}, "was begun with other seeds"),
         ({"data": tiny_data(seed=5)}, "was begun with other data"),
-        ({"configs": {**tiny_configs(), "image": tiny_config(3)}}, "was begun with other configs"),
+        ({"configs": {**tiny_configs(), Condition("image"): tiny_config(3)}}, "was begun with other configs"),
     ],
 )
 def test_another_plan_does_not_go_on_in_its_folder(whole: Path, changes: dict, words: str):

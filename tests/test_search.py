@@ -17,6 +17,7 @@ from matplotlib.patches import Rectangle
 from rich.console import Console
 
 from seesay.cli import main
+from seesay.condition import Condition
 from seesay.config import Config, from_dict
 from seesay.learn.space import parse_space
 from seesay.learn.study import Study
@@ -32,7 +33,7 @@ VALUES = parse_space(CELLS).cells()
 
 def trial(number: int, *scores: float, state: Any = "done", error: str = "") -> Trial:
     """A trial with these macro-F1 in its folds; accuracies are lower by 0.1."""
-    folds = tuple(Fold({"image": {"macro_f1": s, "accuracy": s - 0.1}}, 2.0) for s in scores)
+    folds = tuple(Fold({Condition("image"): {"macro_f1": s, "accuracy": s - 0.1}}, 2.0) for s in scores)
     return Trial(number, VALUES[number], folds, state, error)
 
 
@@ -89,10 +90,10 @@ def test_the_best_comes_first_and_the_failed_last(tmp_path):
 def test_mean_and_deviation_are_over_the_folds():
     assert TRIALS[0].mean() == pytest.approx(0.85)
     assert TRIALS[0].std() == pytest.approx(0.05 * math.sqrt(2))
-    assert TRIALS[0].mean("accuracy", "image") == pytest.approx(0.75)
+    assert TRIALS[0].mean("accuracy", Condition("image")) == pytest.approx(0.75)
     assert math.isnan(TRIALS[2].std()), "one fold"
     assert math.isnan(TRIALS[3].mean()), "no fold"
-    assert math.isnan(TRIALS[0].mean(condition="audio")), "not scored"
+    assert math.isnan(TRIALS[0].mean(condition=Condition("audio"))), "not scored"
 
 
 def test_names_are_cut_to_what_tells_them_apart():

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from seesay.condition import Condition
 from seesay.config import Config
 from seesay.data.dataset import Dataset
 from seesay.data.groups import components, ties
@@ -79,10 +80,10 @@ def test_a_score_is_what_the_models_predict_of_the_fold(tmp_path, monkeypatch):
 
 def test_the_score_can_be_that_of_one_condition(tmp_path):
     data = tiny_data()
-    (trial,) = search(begin(data, plan("model.dim=8", condition="audio"), tmp_path / "s"))
+    (trial,) = search(begin(data, plan("model.dim=8", condition=Condition("audio")), tmp_path / "s"))
     scores = {c: s["macro_f1"] for c, s in trial.folds[0].scores.items()}
     assert set(scores) == {"image", "audio", "image+audio"}
-    assert trial.mean(condition="audio") == scores["audio"]
+    assert trial.mean(condition=Condition("audio")) == scores["audio"]
     assert trial.mean() == pytest.approx(np.mean(list(scores.values())))
 
 
@@ -121,7 +122,8 @@ def test_what_is_worse_than_the_median_is_pruned_and_the_rest_goes_on(tmp_path, 
         bad = number is None and len(found.study.trials()) - 1 in (5, 7)
         for epoch in fit(model, data, splits, config, watch=watch):
             began[-1] += 1
-            yield dataclasses.replace(epoch, scores={"image": 0.1 if bad else 0.5 + 0.01 * epoch.number})
+            score = 0.1 if bad else 0.5 + 0.01 * epoch.number
+            yield dataclasses.replace(epoch, scores={Condition("image"): score})
 
     fit = tune.fit
     monkeypatch.setattr(tune, "fit", made_up)
@@ -284,7 +286,7 @@ def test_one_left_behind_between_its_last_fold_and_its_end_is_ended(tmp_path):
     assert claimed is not None
     with claimed:
         for _ in range(2):
-            claimed.keep(tune.Fold({"image": {"macro_f1": 0.5, "accuracy": 0.5}}, 1.0))
+            claimed.keep(tune.Fold({Condition("image"): {"macro_f1": 0.5, "accuracy": 0.5}}, 1.0))
     (trial,) = search(found)
     assert (trial.state, trial.mean()) == ("done", 0.5)
 
@@ -359,7 +361,8 @@ def test_what_a_killed_process_left_is_gone_on_with_at_its_next_fold(tmp_path):
 
 def test_the_field_that_matters_is_the_important_one(tmp_path, monkeypatch):
     def made_up(model, data, rows):
-        return {"image": {"macro_f1": 1 - abs(math.log10(rates[-1]) + 2) / 4, "accuracy": 1.0}}
+        f1 = 1 - abs(math.log10(rates[-1]) + 2) / 4
+        return {Condition("image"): {"macro_f1": f1, "accuracy": 1.0}}
 
     rates = []
     fit = tune.fit
@@ -414,7 +417,7 @@ def test_the_test_rows_are_those_of_all_modalities(tmp_path):
         ({"trials": 0}, ConfigError, "at least 1 trial, got 0"),
         ({"rows": 0}, ConfigError, "rows must be 1 to 54"),
         ({"rows": 55}, ConfigError, "rows must be 1 to 54"),
-        ({"condition": "touch"}, ConfigError, "no condition 'touch'"),
+        ({"condition": Condition("touch")}, ConfigError, "no condition 'touch'"),
         ({"space": parse_space("optim.lr=1e-3..1e-2")}, ConfigError, "optim.lr is a range"),
     ],
 )
@@ -447,7 +450,7 @@ def test_no_rows_that_validate_is_refused(tmp_path):
         ({"config": tiny_config(2)}, "config.optim.epochs was 1, now 2"),
         ({"folds": 3}, "folds was 2, now 3"),
         ({"rows": 30}, "rows was all, now 30"),
-        ({"condition": "image"}, "condition was mean, now image"),
+        ({"condition": Condition("image")}, "condition was mean, now image"),
         ({"trials": 3}, "search was grid, now TPE"),
     ],
 )

@@ -21,6 +21,7 @@ import optuna
 from optuna.trial import FrozenTrial, TrialState
 from sqlalchemy.exc import SQLAlchemyError
 
+from seesay.condition import Condition
 from seesay.errors import InputError, OutputError
 from seesay.files import writing
 from seesay.learn.space import Choices, Range, Space, Value, changes
@@ -157,7 +158,7 @@ class Study:
 
     def _read(self, trial: FrozenTrial) -> Trial:
         notes = trial.user_attrs
-        folds = tuple(Fold(**fold) for fold in notes.get("folds", ()))
+        folds = tuple(_fold(**fold) for fold in notes.get("folds", ()))
         return Trial(trial.number, trial.params, folds, STATES[trial.state], notes.get("error", ""))
 
 
@@ -205,6 +206,11 @@ class Claimed:
         """The trial is over: these values cannot be trained."""
         self._trial.set_user_attr("error", error)
         self._study._study.tell(self._trial, state=TrialState.FAIL)
+
+
+def _fold(scores: Mapping[str, Mapping[str, float]], seconds: float) -> Fold:
+    """From what `Claimed.keep` has written."""
+    return Fold({Condition(name): score for name, score in scores.items()}, seconds)
 
 
 def suggest(trial: optuna.Trial, name: str, field: Range | Choices) -> None:
