@@ -15,16 +15,17 @@ import numpy as np
 import torch
 
 from benchmarks.door import one_line_of_errors, positive
-from seesay.config import Config, Modality
+from seesay.config import Config
 from seesay.data.batches import table
 from seesay.data.dataset import Dataset
 from seesay.data.layouts import open_data
 from seesay.data.splits import split
 from seesay.errors import InputError
 from seesay.learn.space import Value, apply
-from seesay.learn.train import fit, validate
-from seesay.model.classifier import build, features_of
+from seesay.learn.train import fit, fresh, validate
+from seesay.model.features import RawFeatures, features_of
 from seesay.recipes import recipe
+from seesay.spec import Modality
 
 Change = Mapping[str, Value]
 """Values by dotted name, as options of `seesay train` are called."""
@@ -62,10 +63,11 @@ WITHOUT: Mapping[Modality, Mapping[str, Change]] = {
 
 def score(data: Dataset, config: Config) -> float:
     """Macro-F1 on the test rows, of the epoch that the recipe keeps."""
-    parts = split(data, by=config.split.by, valid=config.split.valid, seed=config.split.seed)
-    model = build(config.model, data.spec, seed=config.seed)
-    kept = [epoch.model for epoch in fit(model, data, parts, config) if epoch.model is not None][-1]
-    (found,) = validate(kept, table(data, parts.test, features_of(kept, data))).values()
+    parts, raw = split(data, config.split.seed, config.split.by, config.split.valid), RawFeatures(data)
+    model = fresh(config, data, parts.train, raw=raw)
+    epochs = fit(model, data, parts, config, raw=raw)
+    kept = [epoch.model for epoch in epochs if epoch.model is not None][-1]
+    (found,) = validate(kept, table(data, parts.test, features_of(kept, data, raw))).values()
     return found
 
 
@@ -74,6 +76,7 @@ def gains(
 ) -> Iterator[tuple[str, np.ndarray, float]]:
     """A choice, macro-F1 by seed without it, and CPU seconds of a training; first of all, the recipe."""
     alone = data.only(modality)
+    config = config.naming(alone.spec.kinds)
     for name, change in {"nothing": {}, **choices}.items():
         began = time.process_time()
         found = [score(alone, apply(config, {**change, "seed": seed})) for seed in range(seeds)]

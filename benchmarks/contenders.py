@@ -33,8 +33,9 @@ from seesay.data.batches import table
 from seesay.data.dataset import Dataset
 from seesay.data.layouts import open_data
 from seesay.data.splits import split
-from seesay.learn.train import validate
-from seesay.model.classifier import build, features_of
+from seesay.learn.train import fresh, validate
+from seesay.model.classifier import build
+from seesay.model.features import features_of
 from seesay.recipes import recipe
 from seesay.serve.export import Graph, to_onnx
 
@@ -69,7 +70,7 @@ class Standing:
 def loop(name: str, data: Dataset, target: float, seeds: int) -> Standing:
     """A way to train the network of `small`: one of `training.LOOPS`."""
     test = split(data).test
-    seconds, rows, scores = [], [], []
+    seconds, rows, scores, model = [], [], [], None
     for seed in range(seeds):
         found = training.time_to_score(data, training.quick(seed), name, target)
         seconds.append(found.seconds)
@@ -77,6 +78,7 @@ def loop(name: str, data: Dataset, target: float, seeds: int) -> Standing:
         model = found.model
         scores.append(list(validate(model, table(data, test, features_of(model, data))).values())[-1])
     pairs = _pairs(data, test)
+    assert model is not None
     if name == "seesay":
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "model.onnx"
@@ -90,9 +92,9 @@ def loop(name: str, data: Dataset, target: float, seeds: int) -> Standing:
 def support_vector_machine(data: Dataset, rows: int, tested: int, seeds: int) -> Standing:
     """Trained on `rows` rows drawn at random, as all of them would take hours."""
     splits = split(data)
-    seconds, trained, scores = [], [], []
+    seconds, trained, scores, machine = [], [], [], make_pipeline()
     model = build(recipe("small").model, data.spec)
-    tables = {m: t.float().flatten(1).numpy() for m, t in features_of(model, data).items()}
+    tables = {m: t.finish(t.values).flatten(1).numpy() for m, t in features_of(model, data).items()}
 
     def arrays(part: np.ndarray) -> np.ndarray:
         return np.concatenate([tables[m][data.pointers(m)[part]] for m in tables], 1)
@@ -119,7 +121,7 @@ def support_vector_machine(data: Dataset, rows: int, tested: int, seeds: int) ->
 def _pairs(data: Dataset, rows: np.ndarray) -> Pairs:
     """The features of some rows."""
     contents = {m: data.contents[m][data.pointers(m)[rows[:PREDICTED]]] for m in data.modalities}
-    return prediction.features_of(build(recipe("small").model, data.spec), contents)
+    return prediction.features_of(fresh(recipe("small"), data, split(data).train), contents)
 
 
 def _standing(

@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -26,11 +26,14 @@ from PIL import Image, ImageDraw
 
 from benchmarks.door import one_line_of_errors
 from seesay.data.dataset import Dataset
+from seesay.data.ragged import ContentTable, flat
 from seesay.errors import InputError
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
+from seesay.model.features import fitted, fitting, front_of
 from seesay.serve.export import Graph, Kind, export
 from seesay.serve.predict import Predictor, side_by_side
+from seesay.spec import Modality, WaveformSpec
 
 Pairs = dict[str, np.ndarray]
 """Arrays by modality, as many rows each."""
@@ -40,6 +43,9 @@ PAIRS = 16_384
 
 AT_ONCE = 512
 """Pairs that the networks are given at a time."""
+
+NOISED = 10_000_000
+"""Values that get their noise at a time."""
 
 COMMAND = """
 import re, resource, sys
@@ -72,7 +78,7 @@ def measure(run: Path, data: Path, rows: int = 1_000_000, scratch: Path | None =
     check(opened, dataset, rows)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
         kinds: tuple[Kind, ...] = ("contents", "features")
-        graphs = {kind: Path(folder) / f"{kind}.onnx" for kind in kinds}
+        graphs: dict[Kind, Path] = {kind: Path(folder) / f"{kind}.onnx" for kind in kinds}
         for kind, path in graphs.items():
             export(opened, path, kind)
         return [
@@ -84,7 +90,8 @@ def measure(run: Path, data: Path, rows: int = 1_000_000, scratch: Path | None =
 
 def check(run: Run, data: Dataset, rows: int) -> None:
     """InputError where these cannot be measured together."""
-    if data.modalities != ("image", "audio") or run.spec.modalities != data.modalities:
+    expected = {"image": "picture", "audio": "waveform"}
+    if data.spec.kinds != expected or run.spec.kinds != expected:
         raise InputError("expected a run and a data set of pictures and recordings")
     if rows < 10:
         raise InputError(f"expected 10 rows or more, a tenth of which are predicted as well, got {rows}")
@@ -97,15 +104,16 @@ def one_pair(run: Run, data: Dataset, graphs: dict[Kind, Path]) -> Iterator[Figu
     """Latencies."""
     predictor, plain = Predictor.open(run), run.model()
     contents, features = Graph(graphs["contents"]), Graph(graphs["features"])
-    pair = {m: np.array(data.contents[m][:1]) for m in data.modalities}
-    given = features_of(plain, pair)
-    sound = wav(pair["audio"][0], data.spec["audio"].rate)
+    one = {m: data.contents[m][:1] for m in data.modalities}
+    pair, given, heard = of_one_size(plain, one), features_of(plain, one), data.spec["audio"]
+    assert isinstance(heard, WaveformSpec)
+    sound = wav(one["audio"][0], heard.rate)
 
     def from_bytes(picture: bytes) -> object:
         files = {"image": picture, "audio": sound}
-        return contents({m: predictor.read(m, file)[None] for m, file in files.items()})
+        return contents(of_one_size(plain, {m: predictor.read(m, file)[None] for m, file in files.items()}))
 
-    scan, drawn = png(pair["image"][0, 0]), png(drawing())
+    scan, drawn = png(one["image"][0][0]), png(drawing())
     yield latency("one pair from features, ONNX Runtime", lambda: features(given))
     yield latency("one pair from features, torch", lambda: classify(predictor.model, given))
     yield latency("one pair from features, torch, not folded", lambda: classify(plain, given))
@@ -188,10 +196,17 @@ def throughput(
 
 
 @torch.inference_mode()
-def features_of(model: Classifier, contents: Pairs) -> Pairs:
+def of_one_size(model: Classifier, contents: Mapping[Modality, ContentTable]) -> Pairs:
+    """Contents as a graph takes them: clips, and pictures that were made to fit."""
+    return {m: fitted(fitting(model.front_ends[m])[0], x).numpy() for m, x in contents.items()}
+
+
+def features_of(model: Classifier, contents: Mapping[Modality, ContentTable]) -> Pairs:
     """By modality, float32, sixteen at a time."""
-    parts = {m: torch.from_numpy(x).split(16) for m, x in contents.items()}
-    return {m: torch.cat([model.front_ends[m](p) for p in part]).numpy() for m, part in parts.items()}
+    parts = {m: [x[i : i + 16] for i in range(0, len(x), 16)] for m, x in contents.items()}
+    return {
+        m: torch.cat([front_of(model.front_ends[m], p) for p in part]).numpy() for m, part in parts.items()
+    }
 
 
 @torch.inference_mode()
@@ -231,8 +246,9 @@ def many_rows(data: Dataset, rows: int, own: Collection[str]) -> Dataset:
     contents, pointers = dict(many.contents), np.array(many.rows)
     for modality in own:
         table = contents[modality][np.maximum(many.pointers(modality), 0)]
-        for start in range(0, rows, 10_000):
-            part = table[start : start + 10_000]
+        values = flat(table).reshape(-1)
+        for start in range(0, len(values), NOISED):
+            part = values[start : start + NOISED]
             part ^= random.integers(0, 16, part.shape, part.dtype)
         contents[modality], pointers[:, data.modalities.index(modality)] = table, np.arange(rows)
     return many.replace(contents=contents, rows=pointers, groups={})
@@ -262,7 +278,7 @@ def peak_memory() -> float:
 
 def main() -> None:
     """Prints the table."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("run", type=Path)
     parser.add_argument("data", type=Path)
     parser.add_argument("--rows", type=int, default=1_000_000)

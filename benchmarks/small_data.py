@@ -27,16 +27,17 @@ from sklearn.preprocessing import StandardScaler
 from sklearn.svm import SVC
 
 from benchmarks.door import one_line_of_errors, positive
-from seesay.config import Config
+from seesay.config import Config, FeaturesConfig
 from seesay.data.batches import table
-from seesay.data.dataset import SPLITS, Dataset
+from seesay.data.dataset import SPLITS, Dataset, only_rows
 from seesay.data.pairing import build
 from seesay.learn.run import begin, train
-from seesay.learn.tune import only_rows
+from seesay.learn.train import Epoch
 from seesay.measure.metrics import confusion, macro_f1
-from seesay.model.classifier import features_of, posteriors
+from seesay.model.classifier import posteriors
+from seesay.model.features import features_of, front_of
 from seesay.recipes import recipe
-from seesay.signal.features import audio_features
+from seesay.signal.features import front_end
 
 TRAIN, TEST = SPLITS.index("train"), SPLITS.index("test")
 
@@ -105,9 +106,10 @@ def trained(data: Dataset, config: Config) -> tuple[dict[str, np.ndarray], np.nd
     with tempfile.TemporaryDirectory() as folder:
         run, data, splits = begin(data, "data", config, "small", Path(folder) / "run")
         *_, last = train(run, data, splits)
+    assert isinstance(last, Epoch)
     assert last.model is not None
     said = posteriors(last.model, table(data, splits.test, features_of(last.model, data)))
-    return said, np.asarray(data.label[splits.test])
+    return {str(name): each for name, each in said.items()}, np.asarray(data.label[splits.test])
 
 
 def seesay(data: Dataset, seed: int) -> Scores:
@@ -152,11 +154,8 @@ def _classical(data: Dataset, model: Any, calibrated: int = 0) -> Scores:
 
 def _flat(data: Dataset, modality: str) -> np.ndarray:
     contents = data.contents[modality]
-    if modality == "image":
-        return contents.reshape(len(contents), -1) / 255
-    assert data.spec.audio is not None
-    features = audio_features(contents, replace(data.spec.audio, mean=(), scale=()))
-    return features.reshape(len(contents), -1)
+    features = front_of(front_end(FeaturesConfig(), data.spec[modality]), contents)
+    return features.flatten(1).numpy()
 
 
 def _scores(said: Mapping[str, np.ndarray], label: np.ndarray) -> Scores:
@@ -199,7 +198,7 @@ def pairs_of(folder: Path) -> Dataset:
     with tempfile.TemporaryDirectory() as made:
         recordings = [folder / "fsdd", folder / "speech_commands"]
         data = build(folder / "mnist", recordings, Path(made) / "pairs", speakers)
-        return data.replace(contents={m: np.array(t) for m, t in data.contents.items()})
+        return data.replace(contents={m: t[np.arange(len(t))] for m, t in data.contents.items()})
 
 
 def main() -> None:

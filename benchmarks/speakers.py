@@ -20,6 +20,7 @@ import numpy as np
 import torch
 
 from benchmarks.door import one_line_of_errors, positive
+from seesay.condition import Condition
 from seesay.config import Config
 from seesay.data.contents import USUAL
 from seesay.data.dataset import SPLITS, Dataset
@@ -76,7 +77,7 @@ def outcome(data: Dataset, pair: tuple[str, str], config: Config, folder: Path) 
     own = np.isin(speaker.ids[data.pointers("audio")[splits.test]], [speaker.names.index(n) for n in pair])
     scores, clips, model = {}, {}, run.model()
     for corpus, rows in (("FSDD", splits.test[own]), ("Speech Commands", splits.test[~own])):
-        result = evaluate(model, seen, rows).results["audio"]
+        result = evaluate(model, seen, rows).results[Condition("audio")]
         scores |= {(corpus, name): result[name] for name in MEASURES}
         clips[corpus] = len(rows)
     return Outcome(pair, scores, clips, time.process_time() - began)

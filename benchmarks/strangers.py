@@ -21,13 +21,13 @@ import torch
 
 from benchmarks.door import one_line_of_errors, positive
 from benchmarks.small_data import pairs_of, trained
-from seesay.config import AudioSpec, Config, ImageSpec, Spec
-from seesay.data.dataset import SPLITS, Dataset
+from seesay.config import Config
+from seesay.data.dataset import SPLITS, Dataset, only_rows
 from seesay.data.layouts import open_data
-from seesay.learn.tune import only_rows
 from seesay.measure.metrics import measure
 from seesay.model.fusion import FUSIONS
 from seesay.recipes import recipe
+from seesay.spec import PictureSpec, Spec, WaveformSpec
 
 TEST = SPLITS.index("test")
 
@@ -146,7 +146,9 @@ def made_pairs(seed: int, rows: int = 400, share: float = 0.05, tested: int = 20
     few = round(rows * share)
     label = np.repeat([0, 1, 0, 1], [rows - few, few, tested, tested])
     split = np.repeat([-1, TEST], [rows, 2 * tested]).astype(np.int8)
-    spec = Spec(("common", "rare"), ImageSpec("photo"), AudioSpec(rate=8_000, high=4_000.0))
+    spec = Spec(
+        ("common", "rare"), {"image": PictureSpec("photo"), "audio": WaveformSpec(8_000, high=4_000.0)}
+    )
     return Dataset(
         spec=spec,
         contents={

@@ -9,7 +9,7 @@ batches of 64, float32, Adam at 1e-3.
 import copy
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,13 +19,18 @@ from torch.utils.data import Dataset as Items
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import matrix_peak
-from seesay.config import Config, EncoderConfig, ModelConfig
-from seesay.data.batches import Batch, Table, table
+from seesay.config import Config, EncoderConfig, ModelConfig, usual_encoders
+from seesay.data.batches import Batch, Features, Table, table
 from seesay.data.dataset import Dataset
+from seesay.data.ragged import ContentTable
 from seesay.data.splits import split
-from seesay.learn.train import Training, epoch_batches, loss_of, validate
-from seesay.model.classifier import Classifier, build, features_of
+from seesay.errors import InputError
+from seesay.learn.defaults import facts_of, settled
+from seesay.learn.train import Training, epoch_batches, fresh, loss_of, validate
+from seesay.model.classifier import Classifier
+from seesay.model.features import RawFeatures, features_of
 from seesay.recipes import AS_IT_IS, recipe
+from seesay.spec import Modality
 
 EVERY = 640
 """Rows between two looks at the score."""
@@ -58,7 +63,7 @@ def quick(seed: int) -> Config:
     return dataclasses.replace(
         usual,
         seed=seed,
-        model=ModelConfig(image=EncoderConfig()),
+        model=ModelConfig(kinds=usual_encoders() | {"picture": EncoderConfig()}),
         augment=dataclasses.replace(AS_IT_IS, repair=True),
         optim=dataclasses.replace(usual.optim, epochs=1, batch=64, copies=1, lr=0.016, average=0.15),
     )
@@ -72,10 +77,12 @@ def time_to_score(data: Dataset, config: Config, loop: str, target: float, limit
     splits = split(data, by="content", seed=config.split.seed)
     used, held, began = 0.0, [], time.process_time()
     valid: Table | None = None
+    last: Reached | None = None
     for model, rows in LOOPS[loop](data, splits.train, config):
         used += time.process_time() - began
         valid = valid or table(data, splits.valid, features_of(model, data))
         score = list(validate(model, valid).values())[-1]
+        last = Reached(float("inf"), rows, score, model)
         held = [*held, Reached(used, rows, score, copy.deepcopy(model))] if score >= target else []
         if len(held) == HELD:
             break
@@ -83,34 +90,41 @@ def time_to_score(data: Dataset, config: Config, loop: str, target: float, limit
             held = []
             break
         began = time.process_time()
-    return held[0] if held else Reached(float("inf"), rows, score, model)
+    if last is None:
+        raise InputError("there are too few rows to train on", "Give a larger data set.")
+    return held[0] if held else last
 
 
 def seesay_loop(data: Dataset, rows: np.ndarray, config: Config) -> Iterator[tuple[Classifier, int]]:
     """The steps of `seesay.fit` on HURRY rows, drawn at random: features once, whole tensors, averaged
     weights."""
-    model = build(config.model, data.spec, seed=config.seed)
+    rows, raw = np.random.default_rng(config.seed).permutation(rows)[:HURRY], RawFeatures(data)
+    config = settled(config, facts_of(data, rows, rows[:0]))
+    size, epochs = config.optim.batch or 1, config.optim.epochs or 1
+    model = fresh(config, data, rows, raw=raw)
     torch.manual_seed(config.seed)  # dropout draws from torch's own generator
-    rows = np.random.default_rng(config.seed).permutation(rows)[:HURRY]
-    training_rows = table(data, rows, features_of(model, data))
-    steps = len(rows) // config.optim.batch * config.optim.epochs
-    training = Training(model, config, steps)
-    every = max(1, EVERY // config.optim.batch)
-    for epoch in range(1, config.optim.epochs + 1):
+    training_rows = table(data, rows, features_of(model, data, raw))
+    training = Training(model, config, len(rows) // size * epochs)
+    every = max(1, EVERY // size)
+    for epoch in range(1, epochs + 1):
         for batch in epoch_batches(training_rows, data, config, epoch, model):
             training.step(batch)
             if training.done % every == 0:
-                yield training.average, training.done * config.optim.batch
+                yield training.average, training.done * size
 
 
 class Rows(Items):
     """Pairs as most people hand them to a DataLoader, one at a time: ready-made features, or the picture's
     bytes and the waveform, from which `transform` makes the features at every access."""
 
-    def __init__(self, data: Dataset, rows: np.ndarray, model: Classifier, made: bool) -> None:
+    def __init__(
+        self, data: Dataset, rows: np.ndarray, model: Classifier, features: Mapping[Modality, Features] | None
+    ) -> None:
+        """`features`: ready-made; None: they are made item by item."""
         self.pointers = {m: data.pointers(m)[rows] for m in data.modalities}
-        self.tables = features_of(model, data) if made else dict(data.contents)
-        self.label, self.model, self.made = data.label[rows], model, made
+        made = {m: f.finish(f.values).numpy() for m, f in features.items()} if features else None
+        self.tables: Mapping[Modality, ContentTable] = made or data.contents
+        self.label, self.model, self.made = data.label[rows], model, made is not None
 
     def __len__(self) -> int:
         return len(self.label)
@@ -122,17 +136,18 @@ class Rows(Items):
         }
         if not self.made:
             row = {m: self.model.front_ends[m](x[None])[0] for m, x in row.items()}
-        features = {m: x.float() / 255 if x.dtype == torch.uint8 else x for m, x in row.items()}
-        return features, int(self.label[i])
+        return row, int(self.label[i])
 
 
 def plain_loop(
     data: Dataset, rows: np.ndarray, config: Config, made: bool = True
 ) -> Iterator[tuple[Classifier, int]]:
     """What most people would write; `made`: features are made before, once."""
-    model = build(config.model, data.spec, seed=config.seed)
+    raw = RawFeatures(data)
+    model = fresh(config, data, rows, raw=raw)
     torch.manual_seed(config.seed)
-    loader = DataLoader(Rows(data, rows, model, made), batch_size=64, shuffle=True, drop_last=True)
+    items = Rows(data, rows, model, features_of(model, data, raw) if made else None)
+    loader = DataLoader(items, batch_size=64, shuffle=True, drop_last=True)
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3)
     done = 0
     while True:
@@ -165,8 +180,10 @@ LOOPS = {
 def throughput(data: Dataset, config: Config, steps: int = 40) -> tuple[float, float, float]:
     """Training of this config, batches ready-made: rows a CPU second; operations a row, forward and backward;
     and the share of the matrix peak in the number format that it trains in."""
-    model = build(config.model, data.spec, seed=config.seed)
-    rows = table(data, split(data).train, features_of(model, data))
+    train, raw = split(data).train, RawFeatures(data)
+    config = settled(config, facts_of(data, train, train[:0]))
+    model = fresh(config, data, train, raw=raw)
+    rows = table(data, train, features_of(model, data, raw))
     training = Training(model, config, steps=10 * steps)
     batches = list(_first(epoch_batches(rows, data, config, 1, model), steps))
     with FlopCounterMode(display=False) as counter:

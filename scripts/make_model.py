@@ -32,7 +32,8 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the drawings, which ar
 
 from benchmarks import canvas
 
-from seesay.config import AudioSpec, Config, Spec, WaveformConfig
+from seesay.condition import Condition
+from seesay.config import Config, FeaturesConfig, WaveformConfig
 from seesay.data.contents import Reading
 from seesay.data.dataset import SPLITS, Dataset
 from seesay.data.folders import read_pictures, recordings
@@ -42,6 +43,7 @@ from seesay.learn.run import PACKAGED, Run, begin, environment, train
 from seesay.measure.evaluate import evaluate
 from seesay.recipes import recipe
 from seesay.serve.predict import Predictor
+from seesay.spec import Spec
 
 DIGITS = tuple("0123456789")
 CORPORA = ("fsdd", "speech_commands", "voices")
@@ -49,23 +51,26 @@ SHARES = {"fsdd": 0.2, "speech_commands": 0.2, "voices": 0.6}
 """Of the training rows: a corpus of few clips is repeated, so that its speakers count. What a missing
 corpus had goes to the real one that is left."""
 
-SPEECH = AudioSpec(features="log-mel", rate=8_000, window=0.032, shift=0.0125, filters=40, low=60.0)
+SPEECH = FeaturesConfig(
+    kind="log-mel", seconds=1.0, window=0.032, shift=0.0125, filters=40, low=60.0, high=4_000.0
+)
 """Finer in time and frequency than the report's cepstra, and no higher than the 4 kHz that all corpora
 reach."""
 
-READING = Reading(rate=8_000, seconds=1.0, features="log-mel", reader="ink")
+READING = Reading(rate=8_000, reader="ink")
 
 
 def config(seed: int) -> Config:
     """Recipe `best` with what strangers' voices and rooms ask for: more of every change to recordings, and
     none to their features but time and masks."""
     usual = recipe("best")
-    image = dataclasses.replace(usual.model.image, weight_decay=None)
-    audio = dataclasses.replace(usual.model.audio, kind="deep", width=96, dropout=0.2)
+    kinds = usual.model.kinds
+    image = dataclasses.replace(kinds["picture"], weight_decay=None)
+    audio = dataclasses.replace(kinds["waveform"], kind="deep", width=96, dropout=0.2, features=SPEECH)
     return dataclasses.replace(
         usual,
         seed=seed,
-        model=dataclasses.replace(usual.model, image=image, audio=audio),
+        model=dataclasses.replace(usual.model, named={"image": image, "audio": audio}),
         augment=dataclasses.replace(
             usual.augment,
             delay=0.2,
@@ -98,7 +103,6 @@ def config(seed: int) -> Config:
 def speech(folders: Mapping[str, Path]) -> tuple[Dataset, np.ndarray]:
     """All recordings, a row each, and (rows,) which of CORPORA each is from."""
     heard = read_speech(list(folders.values()), DIGITS, READING)
-    heard = heard.replace(spec=dataclasses.replace(heard.spec, audio=SPEECH))
     origin = np.concatenate(
         [np.full(len(recordings([folder])), CORPORA.index(name)) for name, folder in folders.items()]
     )
@@ -128,7 +132,7 @@ def paired(folders: Mapping[str, Path], pictures: Path, seed: int = 0) -> Datase
     heard, origin = speech(folders)
     rows = np.stack([seen.pointers("image"), partners(heard, origin, seen.label, "", seed)], 1)
     return Dataset(
-        spec=Spec(DIGITS, seen.spec.image, SPEECH),
+        spec=Spec(DIGITS, {"image": seen.spec["image"], "audio": heard.spec["audio"]}),
         contents={"image": np.asarray(seen.contents["image"]), "audio": heard.contents["audio"]},
         rows=rows.astype(np.int32),
         label=seen.label,
@@ -177,14 +181,15 @@ def score_without(folders: Mapping[str, Path], without: str, rows: int, seed: in
     chosen = dataclasses.replace(config(seed), modalities=("audio",))
     run, data = trained(data, chosen, out / f"without-{without}-{seed}")
     found = evaluate(run.model(), data, data.rows_of("test"))
-    right = found.probabilities["audio"].argmax(1) == found.label
+    said = found.probabilities[Condition("audio")].argmax(1)
+    right = said == found.label
     group = data.groups["audio"]["speaker"]
     speaker = group.ids[data.pointers("audio")[found.rows]]
     by_speaker = {group.names[i]: float(right[speaker == i].mean()) for i in np.unique(speaker)}
     return {
         "without": without,
         "seed": seed,
-        "macro_f1": f1_score(found.label, found.probabilities["audio"].argmax(1), average="macro"),
+        "macro_f1": f1_score(found.label, said, average="macro"),
         "by_speaker": by_speaker if len(by_speaker) < 10 else {},
         "cpu_seconds": time.process_time() - began,
     }

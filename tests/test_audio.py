@@ -11,24 +11,27 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seesay.config import AudioSpec
 from seesay.errors import InputError
 from seesay.signal.audio import (
     Facts,
     Source,
     as_content,
-    clip_around_word,
     facts_of,
     read_audio,
     read_waveform,
 )
+from seesay.signal.features import Clip
+from seesay.signal.ready_made import read_ready_made
+from seesay.spec import MatrixSpec, VectorSpec, WaveformSpec
 
-SPEC = AudioSpec()
+SPEC = WaveformSpec()
 RATE = SPEC.rate
-READY_MADE = AudioSpec(features="unknown", frames=39, columns=13)
+READY_MADE = MatrixSpec(39, 13)
+VECTOR = VectorSpec(6)
 
 
 def tone(seconds: float = 1.0, rate: int = RATE, hertz: float = 440.0, peak: float = 0.5) -> np.ndarray:
@@ -57,6 +60,11 @@ def wav(
     riff = struct.pack("<I", 36 + len(data) if riff_length is None else riff_length)
     length = struct.pack("<I", len(data) if data_length is None else data_length)
     return b"RIFF" + riff + b"WAVEfmt " + header + b"data" + length + data
+
+
+def clip_around_word(waveform: np.ndarray, samples: int) -> np.ndarray:
+    """What a model hears of it."""
+    return Clip(samples)(torch.from_numpy(waveform)[None])[0].numpy()
 
 
 PCM = (tone() * 32_767).astype("<i2").tobytes()
@@ -160,8 +168,8 @@ def test_the_constant_offset_of_a_sound_card_is_gone() -> None:
 @pytest.mark.parametrize(("peak", "heard"), [(0.001, 0.01), (0.02, 0.02)])
 def test_a_very_quiet_clip_is_turned_up_and_no_other(peak: float, heard: float) -> None:
     """A word at -60 dB has to be the same word as at -40 dB."""
-    clip = read_audio((tone(peak=peak), RATE), AudioSpec(rate=RATE))
-    assert abs(np.abs(clip).max() - heard) < 0.03 * heard
+    recording = read_audio((tone(peak=peak), RATE), WaveformSpec(rate=RATE))
+    assert abs(np.abs(recording).max() - heard) < 0.03 * heard
 
 
 def noise(seconds: float, slope: float, level: float, seed: int) -> np.ndarray:
@@ -269,11 +277,26 @@ def test_a_word_longer_than_the_clip_fills_it() -> None:
     assert np.abs(clip_around_word(waveform, RATE)[:100]).max() > 0.4
 
 
-def test_the_clip_has_the_specs_length_whatever_comes() -> None:
-    for seconds in (0.05, 0.5, 1.0, 3.0):
-        clip = read_audio(encoded(tone(seconds, 44_100), 44_100), SPEC)
-        assert clip.shape == (SPEC.samples,)
-        assert clip.dtype == np.float32
+@pytest.mark.parametrize("seconds", [0.05, 0.5, 1.0, 3.0])
+def test_a_recording_is_kept_whole_and_its_clip_has_the_specs_length(seconds: float) -> None:
+    recording = read_audio(encoded(tone(seconds, 44_100), 44_100), SPEC)
+    assert abs(len(recording) - seconds * RATE) <= 1
+    clip = clip_around_word(recording, SPEC.samples)
+    assert clip.shape == (SPEC.samples,)
+    assert recording.dtype == clip.dtype == np.float32
+
+
+def test_a_clip_is_where_the_recording_is_loudest_whatever_its_type_and_its_neighbours_in_a_batch() -> None:
+    random = np.random.default_rng(0)
+    batch = np.rint(random.normal(0, 200, (6, 9_000))).astype(np.int16)
+    for i, row in enumerate(batch):
+        row[1_300 * i : 1_300 * i + 700] += np.rint(10_000 * tone(700 / RATE)).astype(np.int16)
+    clips = Clip(1_000)(torch.from_numpy(batch))
+    assert clips.dtype == torch.int16
+    for row, clip in zip(batch, clips.numpy(), strict=True):
+        assert np.array_equal(clip, clip_around_word(row, 1_000))
+        as_floats = clip_around_word((row / 32_768).astype(np.float32), 1_000)
+        assert np.array_equal(as_content(as_floats), clip)
 
 
 def test_real_words_are_inside_their_clips(shared_data: Path) -> None:
@@ -574,19 +597,23 @@ def test_any_damage_is_read_through_or_refused_and_prints_nothing(
 # ---------------------------------------------------------------------------------------- ready-made features
 
 
-def test_a_recording_cannot_be_turned_into_features_of_unknown_making(tmp_path: Path) -> None:
+@pytest.mark.parametrize("spec", [READY_MADE, VECTOR])
+def test_a_recording_cannot_be_turned_into_features_of_unknown_making(
+    tmp_path: Path, spec: MatrixSpec | VectorSpec
+) -> None:
     path = tmp_path / "four.wav"
     path.write_bytes(encoded(tone()))
     for source in (path, path.read_bytes(), (tone(), RATE)):
         with pytest.raises(InputError, match="not known"):
-            read_audio(source, READY_MADE)
+            read_ready_made(source, spec)
     with pytest.raises(InputError, match=r"four\.wav"):
-        read_audio(path, READY_MADE)
+        read_ready_made(path, spec)
 
 
-def test_ready_made_features_pass_through_where_they_are_expected() -> None:
-    features = np.random.default_rng(0).normal(size=(39, 13))
-    passed = read_audio(features, READY_MADE)
+@pytest.mark.parametrize("spec", [READY_MADE, VECTOR])
+def test_ready_made_features_pass_through_where_they_are_expected(spec: MatrixSpec | VectorSpec) -> None:
+    features = np.random.default_rng(0).normal(size=spec.shape)
+    passed = read_ready_made(features, spec)
     assert passed.dtype == np.float32
     assert np.allclose(passed, features)
 
@@ -599,7 +626,9 @@ def test_ready_made_features_of_another_shape_or_not_finite_are_refused() -> Non
         (np.full((39, 13), "a"), "numbers"),
     ):
         with pytest.raises(InputError, match=complaint):
-            read_audio(features, READY_MADE)
+            read_ready_made(features, READY_MADE)
+    with pytest.raises(InputError, match="shape"):
+        read_ready_made(np.zeros(7), VECTOR)
 
 
 def test_an_array_without_its_rate_is_refused() -> None:

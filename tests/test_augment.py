@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from seesay.config import AugmentConfig
-from seesay.signal.augment import augment, augment_pictures, augment_recordings
+from seesay.signal.augment import augment, augment_pictures, augment_recordings, augment_vectors
 from tiny import STILL
 
 STRONG = AugmentConfig(
@@ -35,39 +35,44 @@ def recordings(b: int = 4, t: int = 20, f: int = 6) -> Tensor:
     return torch.randn((b, t, f), generator=seeded(7))
 
 
-BOTH = [("image", pictures()), ("audio", recordings())]
+KINDS = {
+    "picture": pictures(),
+    "waveform": recordings(),
+    "matrix": recordings(),
+    "vector": torch.randn((4, 6), generator=seeded(7)),
+}
 
 
-@pytest.mark.parametrize(("modality", "features"), BOTH, ids=["image", "audio"])
-def test_the_same_generator_makes_the_same_batch(modality: str, features: Tensor):
-    one, same, other = (augment(features, modality, AugmentConfig(), seeded(seed)) for seed in (1, 1, 2))
+@pytest.mark.parametrize(("kind", "features"), list(KINDS.items()), ids=list(KINDS))
+def test_the_same_generator_makes_the_same_batch(kind: str, features: Tensor):
+    one, same, other = (augment(features, kind, AugmentConfig(), seeded(seed)) for seed in (1, 1, 2))
     assert torch.equal(one, same)
     assert not torch.equal(one, other)
 
 
-@pytest.mark.parametrize(("modality", "features"), BOTH, ids=["image", "audio"])
-def test_nothing_is_drawn_from_torchs_own_generator(modality: str, features: Tensor):
+@pytest.mark.parametrize(("kind", "features"), list(KINDS.items()), ids=list(KINDS))
+def test_nothing_is_drawn_from_torchs_own_generator(kind: str, features: Tensor):
     before = torch.get_rng_state()
-    augment(features, modality, AugmentConfig(), seeded())
+    augment(features, kind, AugmentConfig(), seeded())
     assert torch.equal(torch.get_rng_state(), before)
 
 
-@pytest.mark.parametrize(("modality", "features"), BOTH, ids=["image", "audio"])
-def test_with_everything_at_0_nothing_changes(modality: str, features: Tensor):
-    assert torch.equal(augment(features, modality, STILL, seeded()), features)
+@pytest.mark.parametrize(("kind", "features"), list(KINDS.items()), ids=list(KINDS))
+def test_with_everything_at_0_nothing_changes(kind: str, features: Tensor):
+    assert torch.equal(augment(features, kind, STILL, seeded()), features)
 
 
-@pytest.mark.parametrize(("modality", "features"), BOTH, ids=["image", "audio"])
-def test_the_batch_that_came_in_stays_as_it_is(modality: str, features: Tensor):
+@pytest.mark.parametrize(("kind", "features"), list(KINDS.items()), ids=list(KINDS))
+def test_the_batch_that_came_in_stays_as_it_is(kind: str, features: Tensor):
     before = features.clone()
-    augment(features, modality, STRONG, seeded())
+    augment(features, kind, STRONG, seeded())
     assert torch.equal(features, before)
 
 
-@pytest.mark.parametrize(("modality", "features"), BOTH, ids=["image", "audio"])
-def test_equal_rows_are_changed_differently(modality: str, features: Tensor):
+@pytest.mark.parametrize(("kind", "features"), list(KINDS.items()), ids=list(KINDS))
+def test_equal_rows_are_changed_differently(kind: str, features: Tensor):
     twins = features[:1].repeat(2, *[1] * (features.dim() - 1))
-    one, other = augment(twins, modality, AugmentConfig(), seeded())
+    one, other = augment(twins, kind, AugmentConfig(), seeded())
     assert not torch.equal(one, other)
 
 
@@ -191,6 +196,14 @@ def test_noise_is_as_loud_as_it_is_set():
     noise = augment_recordings(torch.zeros(50, 40, 10), only(noise=0.3), seeded())
     assert noise.std().item() == pytest.approx(0.3, rel=0.02)
     assert noise.mean().item() == pytest.approx(0, abs=0.01)
+
+
+def test_vectors_get_the_same_noise_and_nothing_else():
+    vectors = torch.ones(200, 50)
+    noise = augment_vectors(vectors, only(noise=0.3), seeded()) - vectors
+    assert noise.std().item() == pytest.approx(0.3, rel=0.02)
+    assert noise.mean().item() == pytest.approx(0, abs=0.01)
+    assert torch.equal(augment_vectors(vectors, dataclasses.replace(STRONG, noise=0.0), seeded()), vectors)
 
 
 def test_half_of_the_pictures_are_mirrored_and_nothing_else():

@@ -9,17 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Generator, Tensor
 
-from seesay.config import ImageSpec, Spec
-from seesay.data.batches import Table, table
+from seesay.data.batches import Features, Table, table
 from seesay.data.dataset import Dataset
+from seesay.signal.features import UnitRange
+from seesay.spec import PictureSpec, Spec
 from tiny import tiny_data
 
 MISSING = st.integers(-1, 5)
 
 
-def numbered(count: int) -> Mapping[str, Tensor]:
+def numbered(count: int) -> Mapping[str, Features]:
     """Features that say which content they are."""
-    return {m: torch.arange(float(count)).view(-1, 1) for m in ("image", "audio")}
+    return {m: Features(torch.arange(float(count)).view(-1, 1)) for m in ("image", "audio")}
 
 
 def pointing(image: list[int], audio: list[int], label: list[int]) -> Table:
@@ -42,17 +43,39 @@ def test_rows_come_with_the_contents_that_they_point_at():
 
 
 def test_bytes_become_fractions_exactly():
-    every = torch.arange(256, dtype=torch.uint8)[:, None]
-    rows = Table({"image": every}, {"image": torch.arange(256)}, torch.zeros(256), torch.arange(256))
+    every = torch.arange(256, dtype=torch.uint8)[:, None, None, None]
+    image = Features(every, UnitRange())
+    rows = Table({"image": image}, {"image": torch.arange(256)}, torch.zeros(256), torch.arange(256))
     given_out = rows.take(torch.arange(256)).inputs["image"]
     assert torch.equal(given_out, every.float() / 255)
     assert given_out.dtype == torch.float32
 
 
+def test_features_are_finished_when_a_batch_is_wanted_and_not_before():
+    given_in = []
+
+    def doubled(values: Tensor) -> Tensor:
+        given_in.append(len(values))
+        return 2.0 * values
+
+    halves = Features(torch.arange(9)[:, None], doubled)
+    rows = Table({"audio": halves}, {"audio": torch.tensor([4, 0, -1, 8])}, torch.zeros(4), torch.arange(4))
+    assert given_in == []
+    assert rows.take(torch.tensor([3, 0])).inputs["audio"].tolist() == [[16], [8]]
+    assert given_in == [2]
+
+
+def test_what_needs_no_finish_is_given_out_as_float32():
+    table = Features(torch.tensor([[1.5], [2.5]], dtype=torch.float16))
+    rows = Table({"audio": table}, {"audio": torch.tensor([1])}, torch.zeros(1), torch.arange(1))
+    assert rows.take(torch.tensor([0])).inputs["audio"].dtype == torch.float32
+
+
 def test_a_table_points_where_the_data_set_does():
     data = tiny_data(missing=True)
     rows = data.rows_of("valid")
-    features = {m: torch.arange(len(data.contents[m]))[:, None].float() for m in data.modalities}
+    numbers = {m: torch.arange(len(data.contents[m]))[:, None].float() for m in data.modalities}
+    features = {m: Features(values) for m, values in numbers.items()}
     batch = table(data, rows, features).take(torch.arange(len(rows)))
     assert batch.rows.tolist() == rows.tolist()
     assert batch.label.tolist() == data.label[rows].tolist()
@@ -118,11 +141,11 @@ def test_new_partners_are_new():
 
 def test_a_single_modality_has_no_partners():
     pictures = Dataset(
-        Spec(("a", "b"), image=ImageSpec(height=1, width=1)),
+        Spec(("a", "b"), {"image": PictureSpec(height=1, width=1)}),
         {"image": np.zeros((3, 1, 1, 1), np.uint8)},
         np.array([[2], [0], [1]], np.int32),
         np.array([0, 0, 1]),
         np.zeros(3, np.int8),
     )
-    rows = table(pictures, np.arange(3), {"image": torch.zeros(3, 1)})
+    rows = table(pictures, np.arange(3), {"image": Features(torch.zeros(3, 1))})
     assert rows.paired_anew(seeded()).pointers["image"].tolist() == [2, 0, 1]

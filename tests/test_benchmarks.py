@@ -13,10 +13,11 @@ from benchmarks import __main__ as everything
 from benchmarks import ablation, contenders, prediction, speakers, training
 from benchmarks.door import one_line_of_errors
 
-from seesay.config import SplitConfig
+from seesay.config import Config, SplitConfig
 from seesay.learn.space import apply
 from seesay.model.classifier import Classifier
-from seesay.recipes import recipe
+from seesay.plain import to_dict
+from seesay.recipes import USUAL_KINDS, recipe
 from tiny import tiny_config, tiny_data
 
 
@@ -25,7 +26,7 @@ def reached(scores: list[float], monkeypatch: pytest.MonkeyPatch) -> training.Re
     data, seen = tiny_data(), iter(scores)
 
     def loop(data, rows, config) -> Iterator[tuple[Classifier, int]]:
-        model = training.build(config.model, data.spec)
+        model = training.fresh(config, data, rows)
         for look in range(len(scores)):
             yield model, 640 * (look + 1)
 
@@ -88,16 +89,17 @@ def test_peak_memory_is_that_of_the_process():
 )
 def test_every_choice_is_one_of_the_recipe(modality: str, choice: str):
     """Without it the config is another one, and nothing else is changed."""
-    small, change = recipe("small"), ablation.WITHOUT[modality][choice]
+    small, change = recipe("small").naming(USUAL_KINDS), ablation.WITHOUT[modality][choice]
     without = apply(small, change)
     assert without != small
     assert apply(without, {name: value_of(small, name) for name in change}) == small
 
 
-def value_of(config: Any, name: str) -> Any:
+def value_of(config: Config, name: str) -> Any:
+    value = to_dict(config)
     for field in name.split("."):
-        config = getattr(config, field)
-    return config
+        value = value[field]
+    return value
 
 
 def test_what_a_choice_gains_is_measured_by_the_same_seeds():

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from benchmarks.canvas import ALLOGRAPHS, GROUNDS, drawings, photos, printed, strokes_of
 
-from seesay.config import ImageSpec
 from seesay.signal.image import read_image
+from seesay.spec import PictureSpec
 
 
 def pixels(count: int, seed: int) -> list[np.ndarray]:
@@ -37,7 +37,7 @@ def test_frames_rules_and_squares_come_in_turn_and_are_read_as_a_digit_alone() -
     lined = list(printed(60, 1))
     assert [drawing.ground for drawing in lined[::10]] == ["frame", "rules", "squares"] * 2
     for drawing in lined:
-        read = read_image(drawing.picture, ImageSpec())
+        read = read_image(drawing.picture, PictureSpec())
         assert 0.03 < read.mean() < 0.4, (drawing.digit, drawing.ground)
 
 
@@ -50,5 +50,5 @@ def test_an_allograph_is_one_high(allograph: str) -> None:
 
 def test_a_photo_is_read_as_a_digit_and_not_as_its_lines() -> None:
     for photo in list(photos(30, 0))[3::7]:  # blank, ruled, squared
-        read = read_image(photo.picture, ImageSpec())
+        read = read_image(photo.picture, PictureSpec())
         assert 0.03 < read.mean() < 0.4, (photo.digit, photo.ground)

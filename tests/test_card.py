@@ -14,7 +14,7 @@ from seesay.measure.card import card, keep, mistakes, row_features
 from seesay.measure.evaluate import Evaluation, evaluate, held_out
 from tiny import CLASSES, IMAGE, tiny_config, tiny_data, tiny_run
 
-CONDITIONS = [Condition("image"), Condition("audio"), Condition("image+audio")]
+CONDITIONS = ["image", "audio", "image+audio"]
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +116,7 @@ def test_class_names_may_hold_anything(half: Run):
 # --------------------------------------------------------------------------------------------------- mistakes
 
 
-@pytest.mark.parametrize("condition", CONDITIONS)
+@pytest.mark.parametrize("condition", [Condition(name) for name in CONDITIONS])
 def test_mistakes_are_the_wrong_rows_and_the_surest_come_first(half: Run, condition: Condition):
     data, model = tiny_data(missing=True), half.model()
     evaluation = evaluate(model, data, data.rows_of("test"))

@@ -24,15 +24,17 @@ from PIL import Image
 
 import seesay.files
 from seesay.cli import COMMANDS, main
-from seesay.config import ImageSpec, SplitConfig
+from seesay.config import SplitConfig
 from seesay.learn.run import Run
 from seesay.measure.evaluate import rows_for
 from seesay.recipes import RECIPES
+from seesay.spec import PictureSpec
 from test_layers import HEAVY
 from tiny import AUDIO, CLASSES, STILL, tiny_config, tiny_data, tiny_run
 
-SMALL = ["--model.dim", "8", "--model.image.width", "4", "--model.audio.width", "4", "--optim.batch", "8"]
-SMALL += ["--threads", "1", "--optim.precision", "float32"]
+HEARD = ["--model.dim", "8", "--model.audio.width", "4", "--optim.batch", "8"]
+HEARD += ["--threads", "1", "--optim.precision", "float32"]
+SMALL = ["--model.image.width", "4", *HEARD]
 CONDITIONS = ["image", "audio", "image+audio"]
 
 Captured = pytest.CaptureFixture[str]
@@ -401,8 +403,8 @@ def test_a_rows_file_needs_a_data_set(capsys: Captured, folder: Path, tmp_path: 
 
 def test_a_blank_page_is_no_prediction(capsys: Captured, tmp_path: Path):
     data = tiny_data()
-    ink = dataclasses.replace(data.spec.image or ImageSpec(), reader="ink")
-    data = data.replace(spec=dataclasses.replace(data.spec, image=ink))
+    ink = PictureSpec("ink", height=8, width=8)
+    data = data.replace(spec=dataclasses.replace(data.spec, contents={**data.spec.contents, "image": ink}))
     tiny_run(tmp_path / "run", data, tiny_config(epochs=1))
     Image.new("L", (40, 30), 255).save(tmp_path / "blank.png")
     said = refused(capsys, "predict", tmp_path / "run", "--image", tmp_path / "blank.png")
@@ -537,9 +539,9 @@ def test_data_are_imported_and_can_be_trained_on(capsys: Captured, tmp_path: Pat
     np.savez(tmp_path / "source.npz", audio=features, label=label)
     said = done(capsys, "data", "import", tmp_path / "source.npz", "--out", tmp_path / "data")
     assert "40 rows" in said
-    done(
-        capsys, "train", "--data", tmp_path / "data", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"
-    )
+    words = ["train", "--data", tmp_path / "data", "--out", tmp_path / "run", "--optim.epochs", "1"]
+    assert "has no option --model.image.width" in refused(capsys, *words, *SMALL)
+    done(capsys, *words, *HEARD)
     Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "picture.png")
     assert "trained on audio only" in refused(
         capsys, "predict", tmp_path / "run", "--image", tmp_path / "picture.png"

@@ -2,11 +2,11 @@
 
 import unicodedata
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from seesay.config import ImageSpec
 from seesay.data.columns import Table, dataset_from
 from seesay.data.dataset import MISSING, Dataset
 from seesay.data.groups import components, joined
@@ -14,6 +14,7 @@ from seesay.data.labels import alike, classes_of, label_names
 from seesay.data.layouts import import_data, open_data
 from seesay.data.splits import leaks, split
 from seesay.errors import InputError
+from seesay.spec import PictureSpec
 from test_manifest import manifest, picture, recording
 
 NFD = unicodedata.normalize("NFD", "café")
@@ -21,10 +22,10 @@ NFD = unicodedata.normalize("NFD", "café")
 
 def pictures(rows: int) -> Table:
     contents = np.arange(rows * 4, dtype=np.uint8).reshape(rows, 1, 2, 2)
-    return Table(ImageSpec("photo", 1, 2, 2), contents, np.arange(rows, dtype=np.int32), "pictures")
+    return Table(PictureSpec("photo", 1, 2, 2), contents, np.arange(rows, dtype=np.int32), "pictures")
 
 
-def labelled(*labels: str, **columns: list[str]) -> Dataset:
+def labelled(*labels: str, **columns: Any) -> Dataset:
     return dataset_from("a", {"image": pictures(len(labels))}, labels, **columns)
 
 

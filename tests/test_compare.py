@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +18,7 @@ from seesay.measure.statistics import holm
 from tiny import tiny_config, tiny_data, tiny_run
 
 ROWS = 60
+PICTURE = Condition("image")
 
 
 def data_of(rows: int = ROWS) -> Dataset:
@@ -36,11 +38,16 @@ def data_of(rows: int = ROWS) -> Dataset:
     )
 
 
+def side_of(name: str, probabilities: Mapping[str, np.ndarray]) -> Side:
+    """A model that says these, by condition."""
+    return Side(name, {Condition(condition): said for condition, said in probabilities.items()})
+
+
 def saying(label: np.ndarray, wrong: list[int], name: str, condition: str = "image") -> Side:
     """A model that is right but for these rows, where it says the next class."""
     said = label.copy()
     said[wrong] = (said[wrong] + 1) % 3
-    return Side(name, {Condition(condition): np.eye(3)[said]})
+    return side_of(name, {condition: np.eye(3)[said]})
 
 
 def test_numbers_worked_out_by_hand():
@@ -70,13 +77,7 @@ def test_the_correction_is_holms():
 def test_every_pair_and_condition_is_corrected_together():
     data = data_of()
     sides = [
-        Side(
-            name,
-            {
-                Condition(c): saying(data.label, wrong, name).probabilities["image"]
-                for c in ("image", "audio")
-            },
-        )
+        side_of(name, {c: saying(data.label, wrong, name).probabilities[PICTURE] for c in ("image", "audio")})
         for name, wrong in (("a", []), ("b", list(range(15))), ("c", list(range(16))))
     ]
     pairs, _ = compare(sides, data, np.arange(ROWS))
@@ -149,8 +150,8 @@ def test_sides_without_a_common_condition_are_refused():
 def test_rows_that_lack_a_modality_are_left_out_on_both_sides():
     data = data_of()
     a, b = saying(data.label, [0], "a"), saying(data.label, [1], "b")
-    a.probabilities["image"][:10] = np.nan
-    b.probabilities["image"][10:15] = np.nan
+    a.probabilities[PICTURE][:10] = np.nan
+    b.probabilities[PICTURE][10:15] = np.nan
     [pair], _ = compare([a, b], data, np.arange(ROWS))
     assert (pair.rows, pair.only_a, pair.only_b) == (45, 0, 0)
 
@@ -178,7 +179,7 @@ def test_a_file_has_the_scored_rows_or_all_rows(tmp_path: Path):
     np.save(tmp_path / "scored.npy", whole[SCORED])
     for name in ("all", "scored"):
         side = read_side(tmp_path / f"{name}.npy", data, SCORED, Condition("image"), name)
-        assert side.probabilities["image"] == pytest.approx(whole[SCORED], abs=1e-6)
+        assert side.probabilities[PICTURE] == pytest.approx(whole[SCORED], abs=1e-6)
 
 
 def test_a_csv_has_a_column_per_class_in_any_order_and_may_name_its_rows(tmp_path: Path):
@@ -186,7 +187,7 @@ def test_a_csv_has_a_column_per_class_in_any_order_and_may_name_its_rows(tmp_pat
     lines = ["high,row_id,low,middle", *(f"0.1,{row},0.2,0.7" for row in (40, 3, 10, 50))]
     (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
     side = read_side(tmp_path / "a.csv", data, SCORED, Condition("image"), "a")
-    assert side.probabilities["image"] == pytest.approx(np.tile([0.2, 0.7, 0.1], (3, 1)))
+    assert side.probabilities[PICTURE] == pytest.approx(np.tile([0.2, 0.7, 0.1], (3, 1)))
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,14 @@
 """torch.compile follows the whole classifier in one graph and changes nothing. Runs without the shape
 checker."""
 
+import dataclasses
+
 import pytest
 import torch
 
 from seesay.model.classifier import build
 from seesay.recipes import recipe
-from tiny import tiny_data
+from tiny import FEATURES, tiny_data
 
 pytestmark = pytest.mark.compile
 
@@ -15,7 +17,10 @@ pytestmark = pytest.mark.compile
 @pytest.mark.parametrize("modalities", [("image", "audio"), ("audio",)])
 def test_one_graph_says_what_the_module_says(name, modalities):
     data = tiny_data()
-    model = build(recipe(name).model, data.spec).eval()
+    config = recipe(name).model
+    sound = dataclasses.replace(config.kinds["waveform"], features=FEATURES)
+    config = dataclasses.replace(config, kinds={**config.kinds, "waveform": sound})
+    model = build(config, data.spec).eval()
     inputs = {m: torch.from_numpy(data.contents[m][:3]) for m in modalities}
     compiled = torch.compile(model, backend="aot_eager", fullgraph=True)
     with torch.no_grad():

@@ -1,5 +1,6 @@
 """A data set: its parts fit each other, its folder is whole or not there, its pointers say what is shared."""
 
+import dataclasses
 import errno
 import hashlib
 import json
@@ -13,18 +14,22 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seesay.config import AudioSpec, ImageSpec, Spec
-from seesay.data.dataset import Dataset, Group, distinct
+from seesay.data.dataset import Dataset, Group, only_rows
+from seesay.data.ragged import Ragged, as_table, distinct
 from seesay.errors import ConfigError, InputError, OutputError, SeesayError
+from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, Spec, VectorSpec, WaveformSpec
 
-AUDIO = AudioSpec(rate=1_000, seconds=0.2, low=20, high=500, filters=13, frames=1)
+IMAGE = PictureSpec(height=4, width=5)
+AUDIO = WaveformSpec(rate=1_000, seconds=0.2)
+PHOTO = PictureSpec(reader="photo", channels=3)
+BOTH = {"image": IMAGE, "audio": AUDIO}
 
 
 def tiny(**changes: Any) -> Dataset:
     """Four rows of three pictures and two recordings; the third row has no recording, the last no picture."""
     random = np.random.default_rng(0)
     parts: dict[str, Any] = {
-        "spec": Spec(("no", "yes"), ImageSpec(height=4, width=5), AUDIO),
+        "spec": Spec(("no", "yes"), BOTH),
         "contents": {
             "image": random.integers(0, 256, (3, 1, 4, 5), np.uint8),
             "audio": random.integers(-9, 9, (2, 200), np.int16),
@@ -104,8 +109,11 @@ def test_a_data_set_may_have_no_rows():
         ({"split": np.zeros(5, np.int8)}, "4 rows need 4 entries in split"),
         ({"split": np.full(4, 3, np.int8)}, "a split must be -1 to 2"),
         ({"pairing": "drawn"}, "pairing is 'drawn'"),
-        ({"spec": Spec(("no", "no"), ImageSpec(height=4, width=5), AUDIO)}, "named once"),
-        ({"spec": Spec(("no", "yes"), ImageSpec(height=5, width=4), AUDIO)}, "a content of image must be"),
+        ({"spec": Spec(("no", "no"), BOTH)}, "named once"),
+        (
+            {"spec": Spec(("no", "yes"), {**BOTH, "image": PictureSpec(height=5, width=4)})},
+            "a content of image must be",
+        ),
         ({"contents": dict(tiny().contents) | {"image": np.zeros((3, 1, 4, 5), int)}}, "must be uint8 or"),
         ({"contents": dict(tiny().contents) | {"audio": np.zeros((2, 200), np.uint8)}}, "must be int16 or"),
         (
@@ -121,16 +129,53 @@ def test_parts_that_do_not_fit_are_refused(changes: dict[str, Any], message: str
 
 
 def test_a_data_set_has_a_modality():
-    with pytest.raises(ConfigError, match="has neither"):
+    with pytest.raises(ConfigError, match=r"needs a modality, .* and has none"):
         tiny(spec=Spec(("no", "yes")), contents={}, rows=np.zeros((4, 0), np.int32), groups={})
 
 
 def test_ready_made_features_are_matrices():
-    spec = Spec(("no", "yes"), audio=AudioSpec(features="unknown", frames=3, columns=2))
-    contents = {"audio": np.zeros((2, 3, 2), np.float32)}
-    rows = np.array([[0], [1]], np.int32)
-    data = Dataset(spec, contents, rows, np.array([0, 1]), np.zeros(2, np.int8))
+    data = of_one(MatrixSpec(3, 2), np.zeros((2, 3, 2), np.float32))
     assert data.modalities == ("audio",)
+
+
+def of_one(spec: ContentSpec, table: Any) -> Dataset:
+    """Two rows of one modality, `audio`."""
+    rows = np.array([[0], [1]], np.int32)
+    whole = Spec(("no", "yes"), {"audio": spec})
+    return Dataset(whole, {"audio": table}, rows, np.array([0, 1]), np.zeros(2, np.int8))
+
+
+@pytest.mark.parametrize(
+    ("spec", "table", "message"),
+    [
+        (AUDIO, np.zeros((2, 3, 200), np.int16), r"must be \(samples,\), got \(3, 200\)"),
+        (AUDIO, Ragged.of([np.zeros((1, 9)), np.zeros((1, 7))]), r"must be \(samples,\), got \(None, None\)"),
+        (PHOTO, np.zeros((2, 1, 9, 9), np.uint8), r"must be \(3, height, width\), got \(1, 9, 9\)"),
+        (PHOTO, Ragged.of([np.zeros((3, 9, 9)), np.zeros((1, 9, 9))]), r"must be \(3, height, width\)"),
+        (IMAGE, Ragged.of([np.zeros((1, 4, 5)), np.zeros((1, 4, 6))]), r"must be \(1, 4, 5\)"),
+        (MatrixSpec(3, 2), np.zeros((2, 2, 3), np.float32), r"must be \(3, 2\), got \(2, 3\)"),
+        (MatrixSpec(3, 2), np.zeros((2, 3, 2), np.int16), "audio must be floats, got int16"),
+        (VectorSpec(4), np.zeros((2, 3), np.float32), r"must be \(4,\), got \(3,\)"),
+    ],
+)
+def test_contents_of_another_kind_are_refused(spec: ContentSpec, table: Any, message: str):
+    with pytest.raises(InputError, match=message):
+        of_one(spec, table)
+
+
+def test_recordings_and_photos_may_have_any_size():
+    assert len(of_one(AUDIO, np.zeros((2, 999), np.int16))) == 2
+    assert len(of_one(AUDIO, Ragged.of([np.zeros(3, np.int16), np.zeros(5, np.int16)]))) == 2
+    assert len(of_one(PHOTO, np.zeros((2, 3, 9, 7), np.uint8))) == 2
+    assert len(of_one(PHOTO, Ragged.of([np.zeros((3, 2, 9), np.uint8), np.zeros((3, 8, 1), np.uint8)]))) == 2
+
+
+def test_these_rows_and_what_they_point_at_and_nothing_else():
+    few = only_rows(tiny(), np.array([2, 1]))
+    assert few.rows.tolist() == [[1, -1], [0, 0]]
+    np.testing.assert_array_equal(few.contents["image"], tiny().contents["image"][[1, 2]])
+    np.testing.assert_array_equal(few.contents["audio"], tiny().contents["audio"][[1]])
+    assert few.groups["audio"]["speaker"].ids.tolist() == [-1]
 
 
 # ------------------------------------------------------------------------------------------ distinct contents
@@ -144,6 +189,92 @@ def test_distinct_contents_rebuild_the_table_and_repeat_nothing(values: list[int
     assert kept[:, 0].tolist() == list(dict.fromkeys(values))
     assert pointers.dtype == np.int32
     assert kept.dtype == table.dtype
+
+
+@given(st.lists(st.lists(st.integers(0, 1), min_size=1, max_size=3), min_size=1, max_size=20))
+def test_contents_of_different_lengths_are_different(values: list[list[int]]):
+    contents = [np.array(each, np.int16) for each in values]
+    for table in (contents, as_table(contents), Ragged.of(contents)):
+        kept, pointers = distinct(table)
+        assert [kept[int(i)].tolist() for i in pointers] == values
+        assert [each.tolist() for each in kept] == [list(each) for each in dict.fromkeys(map(tuple, values))]
+
+
+# --------------------------------------------------------------------------------------- contents of any size
+
+
+def ragged(**changes: Any) -> Dataset:
+    """The same rows, of photos and recordings each of which has its own size."""
+    random = np.random.default_rng(0)
+    pictures = [random.integers(0, 256, (1, *sides), np.uint8) for sides in ((4, 5), (2, 10), (7, 1))]
+    recordings = [random.integers(-9, 9, n, np.int16) for n in (200, 3)]
+    photo = PictureSpec(reader="photo", height=4, width=5)
+    parts = {
+        "spec": Spec(("no", "yes"), {**BOTH, "image": photo}),
+        "contents": {"image": Ragged.of(pictures), "audio": Ragged.of(recordings)},
+    }
+    return tiny(**parts | changes)
+
+
+def test_a_ragged_table_is_read_as_an_array_is():
+    recordings = [np.arange(n, dtype=np.int16) for n in (5, 1, 3)]
+    table = Ragged.of(recordings)
+    assert (len(table), table.dtype, table.dimensions) == (3, np.int16, 1)
+    assert [each.tolist() for each in table] == [each.tolist() for each in recordings]
+    assert table[-1].tolist() == table[np.int32(2)].tolist() == [0, 1, 2]
+    for index in ([2, 0], np.array([2, 0]), slice(1, None), np.array([True, False, True])):
+        expected = [recordings[i].tolist() for i in np.arange(3)[index]]
+        assert [each.tolist() for each in table[index]] == expected
+    assert len(table[np.array([], int)]) == len(table[3:]) == 0
+    with pytest.raises(IndexError):
+        table[3]
+
+
+def test_pictures_keep_their_shape_and_one_shape_needs_no_ragged_table():
+    pictures = [np.arange(6).reshape(1, 2, 3), np.arange(6).reshape(1, 3, 2)]
+    table = as_table(pictures)
+    assert isinstance(table, Ragged)
+    for one, other in zip(table, pictures, strict=True):
+        np.testing.assert_array_equal(one, other)
+    assert isinstance(as_table(pictures[:1]), np.ndarray)
+
+
+def test_contents_of_any_size_are_saved_and_opened(tmp_path: Path):
+    ragged().save(tmp_path / "ragged")
+    opened = Dataset.open(tmp_path / "ragged")
+    for modality, table in ragged().contents.items():
+        found = opened.contents[modality]
+        assert isinstance(found, Ragged)
+        assert isinstance(found.values, np.memmap)
+        for one, other in zip(found, table, strict=True):
+            np.testing.assert_array_equal(one, other, strict=True)
+    card = json.loads((tmp_path / "ragged" / "dataset.json").read_text())
+    assert card["modalities"]["image"]["shape"] == [None, None, None]
+    assert card["modalities"]["audio"]["shape"] == [None]
+    assert opened.card() == card
+
+
+def test_rows_can_be_picked_out_of_contents_of_any_size():
+    few = only_rows(ragged(), np.array([2, 3]))
+    assert [each.shape for each in few.contents["image"]] == [(1, 7, 1)]
+    assert [each.shape for each in few.contents["audio"]] == [(200,)]
+
+
+@pytest.mark.parametrize("modality", ["image", "audio"])
+@pytest.mark.parametrize("damage", [[0, 1], [0, 200, 202], [1, 200, 203], [0, 0, 203], [0, 203, 200]])
+def test_offsets_that_do_not_fit_are_refused(tmp_path: Path, modality: str, damage: list[int]):
+    ragged().save(tmp_path / "ragged")
+    np.save(tmp_path / "ragged" / f"{modality}.offsets.npy", np.array(damage))
+    with pytest.raises(InputError, match="offsets do not fit each other"):
+        Dataset.open(tmp_path / "ragged")
+
+
+@pytest.mark.parametrize("shapes", [[[1, 4, 5]], [[1, 4, 5], [1, 2, 10], [7, 1, 2]], [4, 5, 1], [[20], [20]]])
+def test_shapes_that_do_not_fit_are_refused(tmp_path: Path, shapes: list[Any]):
+    ragged().save(tmp_path / "ragged")
+    np.save(tmp_path / "ragged" / "image.shapes.npy", np.array(shapes, np.int32))
+    with pytest.raises(InputError, match="offsets do not fit each other"):
+        Dataset.open(tmp_path / "ragged")
 
 
 # ---------------------------------------------------------------------------------------------------- on disk
@@ -160,7 +291,7 @@ def test_what_is_saved_is_opened(tmp_path: Path):
 def test_one_modality_alone_is_saved_and_opened(tmp_path: Path, modality: str):
     both = tiny()
     alone = both.replace(
-        spec=Spec(both.spec.classes, **{modality: both.spec[modality]}),
+        spec=Spec(both.spec.classes, {modality: both.spec[modality]}),
         contents={modality: both.contents[modality]},
         rows=both.pointers(modality)[:, None],
         groups={m: g for m, g in both.groups.items() if m == modality},
@@ -189,8 +320,23 @@ def test_the_card_says_what_there_is(tmp_path: Path):
     assert card["sources"] == ["made up"]
     part = card["modalities"]["image"]
     assert (part["contents"], part["shape"], part["dtype"]) == (3, [1, 4, 5], "uint8")
-    assert part["sha256"] == hashlib.sha256(tiny().contents["image"].tobytes()).hexdigest()
+    assert part["sha256"] == hashlib.sha256(np.asarray(tiny().contents["image"]).tobytes()).hexdigest()
     assert card["modalities"]["audio"]["groups"] == {"speaker": ["ann", "bob"]}
+
+
+def test_a_folder_of_the_first_format_is_read(tmp_path: Path):
+    """There specs had no kind, and that of recordings held the settings of the front end."""
+    tiny().save(tmp_path / "tiny")
+    path = tmp_path / "tiny" / "dataset.json"
+    card = json.loads(path.read_text())
+    assert card["format"] == 2
+    old_audio = {"features": "mfcc", "rate": 1_000, "seconds": 0.2, "high": 500.0, "mean": [], "scale": []}
+    old_image = {"reader": "ink", "channels": 1, "height": 4, "width": 5}
+    for modality, spec in (("image", old_image), ("audio", old_audio)):
+        card["modalities"][modality]["spec"] = spec
+    path.write_text(json.dumps(card | {"format": 1}))
+    audio = dataclasses.replace(AUDIO, high=500.0)
+    assert_same(Dataset.open(tmp_path / "tiny"), tiny(spec=Spec(("no", "yes"), {**BOTH, "audio": audio})))
 
 
 def test_the_hash_is_of_the_values_in_their_order(tmp_path: Path):
@@ -207,7 +353,7 @@ def test_the_same_data_set_is_the_same_bytes(tmp_path: Path):
 
 
 def test_names_in_any_script_survive(tmp_path: Path):
-    data = tiny(spec=Spec(("нет", "да"), ImageSpec(height=4, width=5), AUDIO))
+    data = tiny(spec=Spec(("нет", "да"), BOTH))
     data.save(tmp_path / "données")
     assert Dataset.open(tmp_path / "données").spec.classes == ("нет", "да")
 
@@ -225,6 +371,17 @@ def change(field: str, value: Any) -> Callable[[Path], object]:
         for key in outer:
             inner = inner[key]
         inner[last] = value
+        (folder / "dataset.json").write_text(json.dumps(card))
+
+    return damage
+
+
+def rename(modality: str, name: str) -> Callable[[Path], object]:
+    """Calls a modality otherwise in the card."""
+
+    def damage(folder: Path) -> None:
+        card = json.loads((folder / "dataset.json").read_text())
+        card["modalities"] = {name if m == modality else m: part for m, part in card["modalities"].items()}
         (folder / "dataset.json").write_text(json.dumps(card))
 
     return damage
@@ -258,10 +415,13 @@ def write(text: str) -> Callable[[Path], object]:
         (write(""), "is not JSON"),
         (write("[1]"), "expected an object with fields"),
         (write("{}"), "lacks format"),
-        (change("format", 99), "has format 99, this seesay reads 1"),
+        (change("format", 99), "has format 99, this seesay reads 1 and 2"),
         (change("format", "1"), "format must be of type int"),
         (change("modalities", []), "modalities must be of type dict"),
-        (change("modalities.smell", {}), "does not know: smell"),
+        (change("modalities.smell", {}), "lacks contents"),
+        (rename("image", "a b"), "cannot be called 'a b'"),
+        (rename("image", "smell"), r"smell\.npy is not there"),
+        (change("modalities.image.spec.kind", "smell"), "'smell' is no kind of content"),
         (change("modalities.image", 3), "expected an object with fields, got 3"),
         (change("modalities.image.spec", {"reader": "inc"}), r"dataset\.json.*'inc'"),
         (change("modalities.audio.spec.rate", "16k"), "rate must be int"),

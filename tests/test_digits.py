@@ -27,6 +27,7 @@ from seesay.data.digits import (
     picture_sheets,
 )
 from seesay.errors import InputError
+from test_layouts import array_of
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "make_digits.py"
 RATE = 16_000  # samples a second
@@ -160,7 +161,7 @@ def test_no_sheet_stands_in_two_splits():
 
 def test_pictures_look_like_their_labels(dataset: Dataset):
     """Those of unseen writers are mostly nearest to the mean picture of their class."""
-    images, labels = dataset.contents["image"], load_digits().target
+    images, labels = array_of(dataset.contents["image"]), load_digits().target
     assert (images.shape, images.dtype) == ((1797, 1, 28, 28), np.uint8)
     flat = images.reshape(1797, -1) / 255.0
     assert flat.max(axis=1).min() > 0.5
@@ -212,7 +213,9 @@ def test_the_seed_draws_the_partners():
 
 def test_the_data_set_holds_them_all(dataset: Dataset, clips: Clips):
     assert dataset.name == "digits"
-    assert dataset.contents["audio"].shape == (1920, RATE)
+    heard = dataset.contents["audio"]
+    assert len(heard) == len(clips.samples) == 1920
+    assert all(np.array_equal(one, other) for one, other in zip(heard, clips.samples, strict=True))
     speaker, sheet = dataset.groups["audio"]["speaker"], dataset.groups["image"]["sheet"]
     assert [speaker.names[i] for i in speaker.ids] == clips.voices
     assert np.array_equal(sheet.ids, picture_sheets())

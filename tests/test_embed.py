@@ -10,11 +10,13 @@ from PIL import Image
 
 from seesay.cli import main
 from seesay.condition import Condition
-from seesay.config import Spec
 from seesay.data.dataset import Dataset
 from seesay.errors import ConfigError, InputError, OutputError
 from seesay.learn.run import Run
 from seesay.measure.embed import Embedded, Joined, distinct, embed, encode, keep_embedding, rows_with, views
+from seesay.measure.projection import Method
+from seesay.spec import Spec
+from test_layouts import array_of
 from tiny import CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_run
 
 CONDITIONS = ["image", "audio", "image+audio"]
@@ -25,17 +27,17 @@ LOW = 1.5  # a perplexity that the six recordings of the tiny test split allow
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     folder = tmp_path_factory.mktemp("embed")
     tiny_data().save(folder / "data")
-    wide = tiny_data(modalities=["image"])
-    pixels = np.pad(wide.contents["image"], [(0, 0), (0, 0), (0, 0), (0, 1)])
-    spec = Spec(CLASSES, dataclasses.replace(IMAGE, width=9))
-    wide.replace(contents={"image": pixels}, spec=spec).save(folder / "wide")
+    grey = tiny_data(modalities=["image"])
+    pixels = np.repeat(array_of(grey.contents["image"]), 3, axis=1)
+    spec = Spec(CLASSES, {"image": dataclasses.replace(IMAGE, channels=3)})
+    grey.replace(contents={"image": pixels}, spec=spec).save(folder / "coloured")
     return tiny_run(folder / "run", config=tiny_config(8, augment=STILL), source=str(folder / "data"))
 
 
-def embedded(run: Run, data: Dataset | None = None, method: str = "pca", **options) -> dict[str, Embedded]:
+def embedded(run: Run, data: Dataset | None = None, method: Method = "pca", **options) -> dict[str, Embedded]:
     data = data or tiny_data()
     shown = views(run.model(), data, data.rows_of("test"), data.rows_of("train"), **options)
-    return {each.view.condition: each for each in embed(shown, len(CLASSES), method, LOW)}  # ty: ignore
+    return {each.view.condition: each for each in embed(shown, len(CLASSES), method, LOW)}
 
 
 @pytest.fixture(scope="module")
@@ -70,9 +72,15 @@ def test_a_pair_is_repeated_only_where_both_are():
 
 def test_rows_that_lack_a_modality_are_in_no_view_of_it(run: Run):
     data = tiny_data(missing=True)
-    for name, each in embedded(run, data).items():
-        assert (data.rows[each.view.rows] >= 0)[:, [m in name.split("+") for m in ("image", "audio")]].all()
-        assert each.view.among == len(rows_with(data, data.rows_of("test"), name)) < len(data.rows_of("test"))
+    for each in embedded(run, data).values():
+        assert (data.rows[each.view.rows] >= 0)[
+            :, [m in each.view.condition.modalities for m in ("image", "audio")]
+        ].all()
+        assert (
+            each.view.among
+            == len(rows_with(data, data.rows_of("test"), each.view.condition))
+            < len(data.rows_of("test"))
+        )
 
 
 def test_encodings_are_those_of_the_row_alone(run: Run):
@@ -183,11 +191,11 @@ def test_the_table_names_every_view(run: Run, tmp_path: Path, capsys):
 @pytest.mark.parametrize(
     ("flags", "words"),
     [
-        ([], "of the distinct recordings: t-SNE with perplexity 30 needs at least 91 rows, got 6"),
+        ([], "of the distinct contents of audio: t-SNE with perplexity 30 needs at least 91 rows, got 6"),
         (["--rows", "2", "--method", "pca"], "3 clusters need more than 3 rows, got 2"),
         (["--rows", "0"], "at least 1 row"),
         (["--data", "nowhere"], "No such file or data set: "),
-        (["--data", "wide"], "differ in image: width 8 and 9"),
+        (["--data", "coloured"], "differ in image: channels 1 and 3"),
     ],
 )
 def test_what_cannot_be_drawn_is_one_line_and_leaves_nothing(

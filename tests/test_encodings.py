@@ -11,6 +11,7 @@ from seesay.data.dataset import Dataset
 from seesay.model.classifier import Classifier, build
 from seesay.serve import encodings
 from seesay.serve.encodings import Encodings, release
+from test_layouts import array_of
 from tiny import tiny_data, tiny_model, tiny_spec
 
 DATA = tiny_data(seed=6)
@@ -87,7 +88,7 @@ def test_a_content_is_encoded_once_in_each_part_where_not(monkeypatch: pytest.Mo
 
 def test_what_a_mapping_has_read_is_given_back_and_can_be_read_again(tmp_path: Path):
     DATA.save(tmp_path / "data")
-    table = Dataset.open(tmp_path / "data").contents["audio"]
+    table = array_of(Dataset.open(tmp_path / "data").contents["audio"])
     read = np.array(table)
     release(table)
     release(table[2:5, ::2])

@@ -19,7 +19,7 @@ from seesay.learn.run import Run
 from seesay.measure.evaluate import Evaluation, evaluate, held_out, resampling_units, rows_for
 from tiny import tiny_config, tiny_data, tiny_run
 
-CONDITIONS = ["image", "audio", "image+audio"]
+CONDITIONS = [Condition("image"), Condition("audio"), Condition("image+audio")]
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +68,7 @@ def test_a_row_that_lacks_a_modality_is_left_out_of_its_conditions_only(run: Run
     data = tiny_data(missing=True)
     whole = evaluated(run, data).results
     for name in CONDITIONS:
-        has_all = np.all([data.pointers(m) >= 0 for m in name.split("+")], axis=0)
+        has_all = np.all([data.pointers(m) >= 0 for m in name.modalities], axis=0)
         alone = evaluated(run, data.select(has_all)).results
         assert_close(alone[name], whole[name])
 
@@ -84,7 +84,8 @@ def test_a_condition_that_no_row_has_is_not_scored(run: Run):
 def test_data_with_one_modality_is_scored_as_the_other_data_were(run: Run, modality: str):
     alone = evaluated(run, tiny_data(modalities=[modality]))
     assert list(alone.results) == [modality]
-    assert_close(alone.results[modality], evaluated(run, tiny_data()).results[modality])
+    condition = Condition(modality)
+    assert_close(alone.results[condition], evaluated(run, tiny_data()).results[condition])
 
 
 @pytest.mark.parametrize("modality", ["image", "audio"])
@@ -127,7 +128,7 @@ def test_repeated_recordings_widen_the_interval(run: Run):
     )
     widths = {}
     for name, each in (("repeated", data), ("apart", apart)):
-        result = evaluated(run, each).results["audio"]
+        result = evaluated(run, each).results[Condition("audio")]
         low, high = result["macro_f1_ci"]
         widths[name] = high - low
     assert widths["repeated"] > 1.3 * widths["apart"]

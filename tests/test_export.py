@@ -16,16 +16,21 @@ import torch
 from PIL import Image
 
 from seesay.cli import main
-from seesay.config import AudioSpec, Spec, from_dict
+from seesay.condition import Condition
+from seesay.config import ModelConfig
 from seesay.errors import InputError, OutputError
 from seesay.learn.run import Run
 from seesay.model.classifier import build
+from seesay.plain import from_dict
 from seesay.serve import export as exporting
 from seesay.serve.export import Graph, check_same, export, to_onnx
 from seesay.serve.predict import Predictor
-from tiny import AUDIO, CLASSES, tiny_config, tiny_data, tiny_model, tiny_run
+from seesay.signal.features import Normaliser
+from seesay.spec import MatrixSpec, Spec
+from tiny import AUDIO, CLASSES, tiny_config, tiny_data, tiny_run
 
 DATA = tiny_data(missing=True)
+BOTH = Condition("image+audio")
 PRESENT = {m: DATA.pointers(m) >= 0 for m in DATA.modalities}
 CONTENTS = {m: DATA.contents[m][np.maximum(DATA.pointers(m), 0)] for m in DATA.modalities}
 
@@ -49,7 +54,7 @@ def graph(file: Path) -> Graph:
     return Graph(file)
 
 
-def said(run: Run, contents: dict, present: dict | None = None) -> dict[str, np.ndarray]:
+def said(run: Run, contents: dict, present: dict | None = None) -> dict[Condition, np.ndarray]:
     """What the model says in torch, not folded."""
     tensors = {m: torch.from_numpy(x) for m, x in contents.items()}
     masks = present and {m: torch.from_numpy(x) for m, x in present.items()}
@@ -75,7 +80,7 @@ def test_any_subset_and_any_number_of_rows(run: Run, graph: Graph, given: list[s
     found, expected = graph(contents), said(run, contents)
     for name, probabilities in expected.items():
         np.testing.assert_allclose(found[name], probabilities, rtol=0, atol=1e-5)
-    np.testing.assert_allclose(found["image+audio"], expected["+".join(given)], rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found[BOTH], expected[Condition.of(given)], rtol=0, atol=1e-5)
 
 
 def test_what_stands_in_an_absent_place_does_not_matter(graph: Graph):
@@ -101,7 +106,7 @@ def test_bytes_in_probabilities_out(run: Run, graph: Graph):
     for count in (1, 2):
         for given in combinations(files, count):
             prediction = predictor.predict(**{m: files[m] for m in given})
-            found = graph({m: predictor.read(m, files[m])[None] for m in given})["image+audio"][0]
+            found = graph({m: predictor.read(m, files[m])[None] for m in given})[BOTH][0]
             for score in prediction.scores:
                 assert found[CLASSES.index(score["label"])] == pytest.approx(score["score"], abs=1e-5)
 
@@ -120,8 +125,12 @@ def test_a_model_of_features_takes_features(run: Run):
 def test_recordings_that_came_as_features_are_taken_as_such():
     """And a model of one modality has one condition."""
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
-    spec = Spec(CLASSES, audio=AudioSpec("unknown", frames=9, columns=5, mean=(1.0,) * 5, scale=(2.0,) * 5))
-    model = build(tiny_model(), spec, seed=1).eval()
+    spec = Spec(CLASSES, {"audio": MatrixSpec(frames=9, columns=5)})
+    model = build(ModelConfig(), spec, seed=1).eval()
+    normaliser = model.front_ends["audio"].get_submodule("normaliser")
+    assert isinstance(normaliser, Normaliser)
+    normaliser.mean.fill_(1)
+    normaliser.scale.fill_(2)
     graph = Graph(to_onnx(model, spec))
     check_same(model, graph, "model.onnx")
     features = np.random.default_rng(0).normal(1, 2, (4, 9, 5)).astype(np.float32)
@@ -129,7 +138,7 @@ def test_recordings_that_came_as_features_are_taken_as_such():
         expected = model({"audio": torch.from_numpy(features)})["audio"].softmax(1).numpy()
     found = graph({"audio": features})
     assert list(found) == ["audio"]
-    np.testing.assert_allclose(found["audio"], expected, rtol=0, atol=1e-5)
+    np.testing.assert_allclose(found[Condition("audio")], expected, rtol=0, atol=1e-5)
 
 
 # ---------------------------------------------------------------------------------- what the graph is made of

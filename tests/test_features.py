@@ -1,8 +1,8 @@
 """Features are what a plain float64 computation says they are, in torch and exported, for any batch."""
 
-import dataclasses
 import warnings
 from pathlib import Path
+from typing import Any
 
 import librosa
 import numpy as np
@@ -13,36 +13,53 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from seesay.config import AudioSpec
+from seesay.config import FeaturesConfig
+from seesay.data.ragged import as_table
 from seesay.errors import ConfigError
 from seesay.signal.audio import as_content, read_audio
+from seesay.signal.feature_settings import Analysis, analysis_of, settled_features
 from seesay.signal.features import (
     FLOOR,
+    Clip,
+    Fit,
+    FrontEnd,
     LogMel,
     Mfcc,
     Normaliser,
-    audio_features,
+    ReadyMade,
+    UnitRange,
     cosine_basis,
     front_end,
+    front_of,
     mel_filters,
 )
+from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, VectorSpec, WaveformSpec
 
-MFCC = AudioSpec()
-LOG_MEL = AudioSpec(features="log-mel")
-SPECS = [
-    MFCC,
-    LOG_MEL,
-    AudioSpec(rate=8_000),
-    AudioSpec(rate=11_025, features="log-mel", seconds=0.7),  # an odd window: 551 samples
-    AudioSpec(features="log-mel", filters=80, window=0.064, shift=0.010, high=8_000.0, low=0.0),
+CLIPS = WaveformSpec(high=4_000.0)
+MFCC = FeaturesConfig(kind="mfcc")
+LOG_MEL = FeaturesConfig(kind="log-mel")
+CEPSTRA, SPECTRA = analysis_of(MFCC, CLIPS), analysis_of(LOG_MEL, CLIPS)
+FRONT_ENDS = [
+    (MFCC, CLIPS),
+    (LOG_MEL, CLIPS),
+    (MFCC, WaveformSpec(rate=8_000)),
+    (LOG_MEL, WaveformSpec(rate=11_025, seconds=0.7, high=4_000.0)),  # an odd window: 551 samples
+    (FeaturesConfig("log-mel", filters=80, window=0.064, shift=0.010, low=0.0), WaveformSpec()),
 ]
 
 
-def noise(spec: AudioSpec, rows: int = 3, seed: int = 0, loud: float = 0.1) -> Tensor:
+def noise(rows: int = 3, seed: int = 0, loud: float = 0.1, spec: WaveformSpec = CLIPS) -> Tensor:
     return loud * torch.randn(rows, spec.samples, generator=torch.Generator().manual_seed(seed))
 
 
-def reference(waveform: np.ndarray, spec: AudioSpec) -> np.ndarray:
+def normaliser(module: FrontEnd) -> Normaliser:
+    """The last step."""
+    step = module.get_submodule("normaliser")
+    assert isinstance(step, Normaliser)
+    return step
+
+
+def reference(waveform: np.ndarray, spec: Analysis) -> np.ndarray:
     """The same recipe written plainly, in float64, with numpy's FFT and librosa's filters."""
     window, shift = round(spec.rate * spec.window), round(spec.rate * spec.shift)
     length = 1 << (window - 1).bit_length()
@@ -65,31 +82,33 @@ def reference(waveform: np.ndarray, spec: AudioSpec) -> np.ndarray:
         log_mel = np.log(1 + mel / 1e-8)
         cepstra = scipy.fft.dct(log_mel, type=2, norm="ortho")[1 : spec.coefficients + 1]
         energy = np.log(1 + mel.sum() / 1e-8)
-        rows.append(log_mel if spec.features == "log-mel" else [*cepstra, energy])
+        rows.append(log_mel if spec.kind == "log-mel" else [*cepstra, energy])
     return np.array(rows)
 
 
 # ------------------------------------------------------------------------------------------ the right numbers
 
 
-@pytest.mark.parametrize("spec", SPECS, ids=str)
-def test_features_are_those_of_a_plain_float64_computation(spec: AudioSpec) -> None:
-    waveforms = noise(spec)
-    features = front_end(spec)(waveforms)
-    assert features.shape == (3, *spec.shape)
+@pytest.mark.parametrize(("settings", "spec"), FRONT_ENDS)
+def test_features_are_those_of_a_plain_float64_computation(
+    settings: FeaturesConfig, spec: WaveformSpec
+) -> None:
+    waveforms, analysis = noise(spec=spec), analysis_of(settings, spec)
+    features = front_end(settings, spec)(waveforms)
+    assert features.shape == (3, analysis.frames, analysis.columns)
     assert features.dtype == torch.float32
     for row, waveform in zip(features, waveforms, strict=True):
-        assert np.abs(row.numpy() - reference(waveform.numpy(), spec)).max() < 1e-4
+        assert np.abs(row.numpy() - reference(waveform.numpy(), analysis)).max() < 1e-4
 
 
 def test_one_second_gives_39_frames_of_12_cepstra_and_the_energy() -> None:
-    assert Mfcc(MFCC)(noise(MFCC, 1)).shape == (1, 39, 13)
+    assert Mfcc(CEPSTRA)(noise(1)).shape == (1, 39, 13)
 
 
 @pytest.mark.parametrize("filters", [20, 40, 80])
 @pytest.mark.parametrize("rate", [8_000, 16_000])
 def test_the_filter_bank_is_librosas(rate: int, filters: int) -> None:
-    spec = AudioSpec(rate=rate, filters=filters)
+    spec = analysis_of(FeaturesConfig(filters=filters), WaveformSpec(rate, high=4_000.0))
     length = 512 * rate // 8_000
     theirs = librosa.filters.mel(
         sr=rate, n_fft=length, n_mels=filters, fmin=spec.low, fmax=spec.high, htk=True, norm=None
@@ -110,14 +129,14 @@ def test_a_filter_between_two_lines_of_the_spectrum_is_refused(
     filters: int, window: float, named: str
 ) -> None:
     with pytest.raises(ConfigError, match=rf"mel filter .*{named}.* of {filters} .*Use fewer filters"):
-        LogMel(AudioSpec(features="log-mel", filters=filters, window=window))
+        LogMel(analysis_of(FeaturesConfig("log-mel", filters=filters, window=window), CLIPS))
 
 
 def test_a_tone_is_found_in_the_filter_around_it() -> None:
-    time = torch.arange(MFCC.samples) / MFCC.rate
+    time = torch.arange(CLIPS.samples) / CLIPS.rate
     centres = librosa.mel_frequencies(42, fmin=20, fmax=4_000, htk=True)[1:-1]
     for number in (5, 20, 35):
-        features = LogMel(LOG_MEL)(torch.sin(2 * torch.pi * float(centres[number]) * time)[None])
+        features = LogMel(SPECTRA)(torch.sin(2 * torch.pi * float(centres[number]) * time)[None])
         assert (features.argmax(-1) == number).all()
         assert abs(features.max() + np.log(FLOOR)) < 1  # full scale is 80 dB above silence
 
@@ -125,10 +144,10 @@ def test_a_tone_is_found_in_the_filter_around_it() -> None:
 # ------------------------------------------------------------------------------------------------- properties
 
 
-@pytest.mark.parametrize("spec", [MFCC, LOG_MEL], ids=["mfcc", "log-mel"])
-def test_digital_silence_is_zero_and_not_far_from_a_quiet_room(spec: AudioSpec) -> None:
-    silence = front_end(spec)(torch.zeros(1, spec.samples, dtype=torch.int16))
-    room = front_end(spec)(noise(spec, 1, loud=10 ** (-65 / 20)))
+@pytest.mark.parametrize("settings", [MFCC, LOG_MEL], ids=["mfcc", "log-mel"])
+def test_digital_silence_is_zero_and_not_far_from_a_quiet_room(settings: FeaturesConfig) -> None:
+    silence = front_end(settings, CLIPS)(torch.zeros(1, CLIPS.samples, dtype=torch.int16))
+    room = front_end(settings, CLIPS)(noise(1, loud=10 ** (-65 / 20)))
     assert torch.equal(silence, torch.zeros_like(silence))
     assert room.abs().mean() < 3  # of some 15 between silence and speech
 
@@ -137,11 +156,11 @@ def test_digital_silence_is_zero_and_not_far_from_a_quiet_room(spec: AudioSpec) 
 @settings(max_examples=10)
 def test_louder_shifts_the_logarithms_by_a_constant_and_leaves_the_cepstra(seed: int, gain: float) -> None:
     """Twice as loud is ln 4, 6 dB."""
-    waveforms = noise(MFCC, 1, seed, loud=0.2)
+    waveforms = noise(1, seed, loud=0.2)
     shift = 2 * np.log(gain)
-    difference = LogMel(LOG_MEL)(gain * waveforms) - LogMel(LOG_MEL)(waveforms)
+    difference = LogMel(SPECTRA)(gain * waveforms) - LogMel(SPECTRA)(waveforms)
     assert torch.allclose(difference, torch.full_like(difference, shift), atol=2e-2)
-    difference = Mfcc(MFCC)(gain * waveforms) - Mfcc(MFCC)(waveforms)
+    difference = Mfcc(CEPSTRA)(gain * waveforms) - Mfcc(CEPSTRA)(waveforms)
     assert difference[..., :-1].abs().max() < 2e-2
     assert (difference[..., -1] - shift).abs().max() < 1e-3
 
@@ -149,31 +168,56 @@ def test_louder_shifts_the_logarithms_by_a_constant_and_leaves_the_cepstra(seed:
 @given(seed=st.integers(0, 2**32), frames=st.integers(1, 10))
 @settings(max_examples=10)
 def test_a_recording_moved_by_whole_shifts_moves_its_frames(seed: int, frames: int) -> None:
-    waveforms = noise(MFCC, 1, seed)
+    waveforms = noise(1, seed)
     moved = torch.roll(waveforms, frames * 400, dims=1)
-    features, later = Mfcc(MFCC)(waveforms), Mfcc(MFCC)(moved)
+    features, later = Mfcc(CEPSTRA)(waveforms), Mfcc(CEPSTRA)(moved)
     assert torch.allclose(later[:, frames:], features[:, :-frames], atol=1e-4)
 
 
 @given(seed=st.integers(0, 2**32), rows=st.integers(2, 9))
 @settings(max_examples=10)
 def test_a_row_does_not_see_its_neighbours(seed: int, rows: int) -> None:
-    waveforms = noise(MFCC, rows, seed)
-    alone = Mfcc(MFCC)(waveforms[:1])
+    waveforms = noise(rows, seed)
+    alone = Mfcc(CEPSTRA)(waveforms[:1])
     waveforms[1:] = torch.nan
-    assert torch.allclose(Mfcc(MFCC)(waveforms)[:1], alone, atol=1e-5)
+    assert torch.allclose(Mfcc(CEPSTRA)(waveforms)[:1], alone, atol=1e-5)
+
+
+@given(seed=st.integers(0, 2**32), length=st.integers(1, 40_000))
+@settings(max_examples=10)
+def test_recordings_of_any_length_are_cut_or_padded_first(seed: int, length: int) -> None:
+    recordings = torch.randint(-9_999, 9_999, (2, length), generator=torch.Generator().manual_seed(seed))
+    clips = Clip(CLIPS.samples)(recordings.to(torch.int16))
+    assert (clips.shape, clips.dtype) == ((2, CLIPS.samples), torch.int16)
+    module = front_end(MFCC, CLIPS)
+    assert torch.equal(module(recordings.to(torch.int16)), module(clips))
+
+
+def test_a_clip_can_be_longer_than_most_recordings_are() -> None:
+    module = front_end(FeaturesConfig(kind="mfcc", seconds=2.0), CLIPS)
+    assert module(noise()).shape == (3, 79, 13)
+
+
+@pytest.mark.parametrize("how", ["crop", "pad", "stretch"])
+@pytest.mark.parametrize("size", [(16, 16), (5, 40), (64, 40)])
+def test_pictures_of_any_size_become_one(size: tuple[int, int], how: Any) -> None:
+    module = front_end(FeaturesConfig(height=16, width=12, fit=how), PictureSpec(reader="photo"))
+    white = module(torch.full((2, 1, *size), 255, dtype=torch.uint8))
+    assert white.shape == (2, 1, 16, 12)
+    assert 0 <= white.min() <= white.max() == 1
+    assert (how == "pad") == bool((white == 0).any()), "there is black beside it only if it is padded"
 
 
 def test_sound_above_the_highest_filter_is_no_energy() -> None:
     """Sources of 8 kHz have none of it, so it would tell the source."""
-    hiss = 0.1 * torch.sin(2 * torch.pi * 6_000 * torch.arange(MFCC.samples) / MFCC.rate)
-    quiet = noise(MFCC, 1, loud=0.01)
-    assert (Mfcc(MFCC)(quiet + hiss) - Mfcc(MFCC)(quiet)).abs().max() < 0.1
+    hiss = 0.1 * torch.sin(2 * torch.pi * 6_000 * torch.arange(CLIPS.samples) / CLIPS.rate)
+    quiet = noise(1, loud=0.01)
+    assert (Mfcc(CEPSTRA)(quiet + hiss) - Mfcc(CEPSTRA)(quiet)).abs().max() < 0.1
 
 
 def test_contents_and_their_waveforms_have_the_same_features() -> None:
-    content = (noise(MFCC) * 32_768).to(torch.int16)
-    module = front_end(MFCC)
+    content = (noise() * 32_768).to(torch.int16)
+    module = front_end(MFCC, CLIPS)
     assert torch.equal(module(content), module(content / 32_768))
     assert torch.allclose(module(content), module((content / 32_768).half()), atol=0.2)
 
@@ -184,67 +228,105 @@ def test_contents_and_their_waveforms_have_the_same_features() -> None:
 def test_the_normaliser_makes_columns_of_mean_zero_and_deviation_one() -> None:
     random = np.random.default_rng(0)
     features = random.normal([1.0, -2.0, 300.0], [0.1, 5.0, 20.0], (40, 39, 3)).astype(np.float32)
-    normalised = Normaliser(*Normaliser.fit(features))(torch.from_numpy(features))
+    normaliser = Normaliser(3)
+    normaliser.fit(features)
+    normalised = normaliser(torch.from_numpy(features))
     assert normalised.mean((0, 1)).abs().max() < 1e-3
     assert (normalised.std((0, 1)) - 1).abs().max() < 1e-3
+
+
+def test_vectors_are_normalised_by_their_numbers() -> None:
+    vectors = np.array([[0.0, 5.0], [4.0, 5.0]], np.float32)
+    normaliser = Normaliser(2)
+    normaliser.fit(vectors)
+    assert (normaliser.mean.tolist(), normaliser.scale.tolist()) == ([2, 5], [2, 1])
+    assert normaliser(torch.from_numpy(vectors)).tolist() == [[-1, 0], [1, 0]]
+
+
+def test_what_was_fitted_before_is_forgotten() -> None:
+    random = np.random.default_rng(0)
+    other, features = (random.normal(size=(4, 5, 3)).astype(np.float32) for _ in range(2))
+    once, twice = Normaliser(3), Normaliser(3)
+    once.fit(features)
+    twice.fit(other)
+    assert not torch.equal(twice.mean, once.mean)
+    twice.fit(features)
+    assert torch.equal(twice.mean, once.mean)
+    assert torch.equal(twice.scale, once.scale)
 
 
 @pytest.mark.parametrize("value", [0.0, 0.1, -18.42, 1e6])
 def test_a_column_that_never_changes_becomes_zero_and_not_infinite(value: float) -> None:
     features = np.full((50, 39, 1), value, np.float32)
-    mean, scale = Normaliser.fit(features)
-    assert scale == (1.0,)
-    assert Normaliser(mean, scale)(torch.from_numpy(features)).abs().max() < 1e-6 * max(1, abs(value))
+    normaliser = Normaliser(1)
+    normaliser.fit(features)
+    assert normaliser.scale.tolist() == [1.0]
+    assert normaliser(torch.from_numpy(features)).abs().max() < 1e-6 * max(1, abs(value))
 
 
-def test_a_spec_with_mean_and_scale_is_normalised_by_its_front_end() -> None:
-    waveforms = noise(MFCC)
-    plain = front_end(MFCC)(waveforms)
-    mean, scale = Normaliser.fit(plain.numpy())
-    assert torch.allclose(
-        front_end(AudioSpec(mean=mean, scale=scale))(waveforms),
-        (plain - torch.tensor(mean)) / torch.tensor(scale),
-    )
+def test_a_front_end_ends_with_its_normaliser() -> None:
+    waveforms = noise()
+    module = front_end(MFCC, CLIPS)
+    plain = module(waveforms)
+    assert torch.equal(plain, Mfcc(CEPSTRA)(waveforms)), "until it is fitted nothing happens"
+    normaliser(module).fit(plain.numpy())
+    mean, scale = normaliser(module).mean, normaliser(module).scale
+    assert torch.allclose(module(waveforms), (plain - mean) / scale)
 
 
 @pytest.mark.parametrize(("means", "scales"), [(2, 0), (0, 2), (1, 1), (3, 2)])
-def test_a_normaliser_that_does_not_fit_is_refused(means: int, scales: int) -> None:
-    spec = AudioSpec(features="unknown", frames=20, columns=2, mean=(0.0,) * means, scale=(1.0,) * scales)
-    with pytest.raises(ConfigError, match="2 columns"):
-        front_end(spec)
+def test_numbers_of_other_columns_are_refused(means: int, scales: int) -> None:
+    module = front_end(FeaturesConfig(), MatrixSpec(20, 2))
+    state = {"normaliser.mean": torch.zeros(means), "normaliser.scale": torch.ones(scales)}
+    with pytest.raises(RuntimeError, match="size mismatch for normaliser"):
+        module.load_state_dict(state)
 
 
-def test_a_normaliser_that_would_divide_by_zero_is_refused() -> None:
-    with pytest.raises(ConfigError, match="positive scale"):
-        front_end(AudioSpec(mean=(0.0,) * 13, scale=(1.0,) * 12 + (0.0,)))
-
-
-def test_ready_made_features_pass_and_are_normalised_if_the_spec_says_so() -> None:
+def test_ready_made_features_pass_and_are_normalised() -> None:
     features = torch.randn(4, 20, 2, generator=torch.Generator().manual_seed(0))
-    plain = AudioSpec(features="unknown", frames=20, columns=2)
-    assert torch.equal(front_end(plain)(features), features)
-    assert front_end(plain)(features.half()).dtype == torch.float32
-    scaled = AudioSpec(features="unknown", frames=20, columns=2, mean=(1.0, 2.0), scale=(2.0, 4.0))
-    assert torch.allclose(
-        front_end(scaled)(features), (features - torch.tensor([1, 2])) / torch.tensor([2, 4])
-    )
+    module = front_end(FeaturesConfig(), MatrixSpec(20, 2))
+    assert torch.equal(module(features), features)
+    assert module(features.half()).dtype == torch.float32
+    normaliser(module).mean.copy_(torch.tensor([1.0, 2.0]))
+    normaliser(module).scale.copy_(torch.tensor([2.0, 4.0]))
+    assert torch.allclose(module(features), (features - torch.tensor([1, 2])) / torch.tensor([2, 4]))
 
 
-def test_front_ends_add_nothing_to_saved_weights() -> None:
-    """Everything in them follows from the spec, which is saved too: two copies could differ."""
-    assert not front_end(AudioSpec(mean=(0.0,) * 13, scale=(1.0,) * 13)).state_dict()
+def test_front_ends_add_nothing_but_the_normaliser_to_saved_weights() -> None:
+    """Everything else in them follows from the config, which is saved too: two copies could differ."""
+    assert set(front_end(MFCC, CLIPS).state_dict()) == {"normaliser.mean", "normaliser.scale"}
+    assert not front_end(FeaturesConfig(), PictureSpec()).state_dict()
 
 
-def test_a_table_of_contents_is_done_in_batches_and_may_be_memory_mapped(tmp_path: Path) -> None:
-    contents = (noise(MFCC, 7) * 32_768).to(torch.int16)
-    np.save(tmp_path / "audio.npy", contents.numpy())
-    features = audio_features(np.load(tmp_path / "audio.npy", mmap_mode="r"), MFCC, batch=3)
-    assert features.dtype == np.float32
-    assert np.allclose(features, front_end(MFCC)(contents).numpy(), atol=1e-5)
+# ------------------------------------------------------------------------------------------------- front ends
 
 
-def test_an_empty_table_has_no_features() -> None:
-    assert audio_features(np.zeros((0, MFCC.samples), np.int16), MFCC).shape == (0, 39, 13)
+@pytest.mark.parametrize(
+    ("settings", "spec", "steps"),
+    [
+        (FeaturesConfig(), CLIPS, {"clip": Clip, "features": Mfcc, "normaliser": Normaliser}),
+        (LOG_MEL, CLIPS, {"clip": Clip, "features": LogMel, "normaliser": Normaliser}),
+        (FeaturesConfig(), MatrixSpec(3, 2), {"features": ReadyMade, "normaliser": Normaliser}),
+        (FeaturesConfig(), VectorSpec(3), {"features": ReadyMade, "normaliser": Normaliser}),
+        (FeaturesConfig(), PictureSpec(), {"fit": Fit, "features": UnitRange}),
+    ],
+    ids=["mfcc", "log-mel", "matrix", "vector", "picture"],
+)
+def test_a_front_end_is_named_steps_and_the_settings_that_they_follow_from(
+    settings: FeaturesConfig, spec: ContentSpec, steps: dict[str, Any]
+) -> None:
+    module = front_end(settings, spec)
+    assert {name: type(step) for name, step in module.named_children()} == steps
+    assert module.settings == settled_features(settings, spec)
+
+
+def test_bytes_become_fractions_exactly_and_floats_keep_their_values() -> None:
+    """Nothing is resampled where the size is right."""
+    module = front_end(FeaturesConfig(), PictureSpec(height=16, width=16))
+    every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
+    assert torch.equal(module(every), every.float() / 255)
+    assert module(every).dtype == torch.float32
+    assert torch.equal(module(every.double() - 7), every.float() - 7)
 
 
 # ----------------------------------------------------------------------------------------------------- export
@@ -252,19 +334,20 @@ def test_an_empty_table_has_no_features() -> None:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("spec", "kind"), [(MFCC, torch.int16), (LOG_MEL, torch.float32)], ids=["mfcc", "log-mel"]
+    ("settings", "kind"), [(MFCC, torch.int16), (LOG_MEL, torch.float32)], ids=["mfcc", "log-mel"]
 )
 def test_the_exported_front_end_gives_the_same_features_for_any_batch(
-    spec: AudioSpec, kind: torch.dtype, tmp_path: Path
+    settings: FeaturesConfig, kind: torch.dtype, tmp_path: Path
 ) -> None:
     runtime = pytest.importorskip("onnxruntime", reason="onnxruntime is not installed")
     pytest.importorskip("onnxscript", reason="onnxscript is not installed")
-    spec = dataclasses.replace(spec, mean=(-3.0,) * spec.columns, scale=(2.0,) * spec.columns)
-    module = front_end(spec)
+    module = front_end(settings, CLIPS)
+    normaliser(module).mean.fill_(-3.0)
+    normaliser(module).scale.fill_(2.0)
 
     def some(rows: int) -> Tensor:
-        waveforms = noise(spec, rows, seed=rows)
-        waveforms[0, spec.samples // 2 :] = 0  # digital silence too
+        waveforms = noise(rows, seed=rows)
+        waveforms[0, CLIPS.samples // 2 :] = 0  # digital silence too
         return waveforms if kind.is_floating_point else (waveforms * 32_768).to(kind)
 
     exported = torch.export.export(module, (some(2),), dynamic_shapes=({0: torch.export.Dim("b")},))
@@ -290,8 +373,8 @@ def test_real_words_look_like_words(shared_data: Path) -> None:
         *sorted((shared_data / "fsdd").glob("*.wav"))[::251],
         *(shared_data / "speech_commands").glob("s*/*"),
     ]
-    contents = np.stack([as_content(read_audio(path, LOG_MEL)) for path in paths])
-    features = audio_features(contents, LOG_MEL)
+    contents = as_table([as_content(read_audio(path, CLIPS)) for path in paths])
+    features = front_of(front_end(LOG_MEL, CLIPS), contents).numpy()
     assert np.isfinite(features).all()
     assert 0 <= features.min() < features.max() < -np.log(FLOOR) + 1
     loudness = features.mean(axis=2)

@@ -18,22 +18,22 @@ import pytest
 import torch
 
 from seesay.config import (
-    AudioSpec,
     AugmentConfig,
     Config,
     EncoderConfig,
+    ModelConfig,
     OptimConfig,
     PretrainConfig,
-    Spec,
     SplitConfig,
     WaveformConfig,
 )
+from seesay.data.dataset import only_rows
 from seesay.data.digits import digits_dataset
 from seesay.learn.run import environment
-from seesay.learn.tune import only_rows
 from seesay.measure.evaluate import predictions_of
 from seesay.serve.predict import Predictor
-from tiny import tiny_config, tiny_data, tiny_model, tiny_run
+from seesay.spec import MatrixSpec, Spec
+from tiny import FEATURES, tiny_config, tiny_data, tiny_model, tiny_run
 
 HELD = Path(__file__).parent / "held_numbers.json"
 
@@ -74,12 +74,10 @@ def mfcc() -> Numbers:
 
 def log_mel() -> Numbers:
     """Log-mel, residual networks, a learned fusion that is shown a part of each encoding."""
-    data = tiny_data(40, missing=True)
-    audio = replace(data.spec.audio, features="log-mel")
-    data = data.replace(spec=replace(data.spec, audio=audio))
     parts = EncoderConfig(kind="deep", width=4, layers=2, fusion_dropout=0.3, weight_decay=0.5)
-    model = tiny_model(image=parts, audio=parts, fusion="gated")
-    return trained(data, tiny_config(3, model, augment=AugmentConfig()))
+    audio = replace(parts, features=replace(FEATURES, kind="log-mel", coefficients=None))
+    model = tiny_model(image=parts, audio=audio, fusion="gated")
+    return trained(tiny_data(40, missing=True), tiny_config(3, model, augment=AugmentConfig()))
 
 
 def cross_fitted() -> Numbers:
@@ -99,12 +97,13 @@ def ready_made() -> Numbers:
     """Matrices that came ready-made, kept as float16."""
     data = tiny_data(20)
     features = np.random.default_rng(0).normal(3, 2, (len(data.contents["audio"]), 9, 5))
-    audio = AudioSpec(features="unknown", frames=9, columns=5)
     data = data.replace(
-        spec=Spec(data.spec.classes, data.spec.image, audio),
+        spec=Spec(data.spec.classes, {"image": data.spec["image"], "audio": MatrixSpec(9, 5)}),
         contents={"image": data.contents["image"], "audio": features.astype(np.float16)},
     )
-    return trained(data, tiny_config(3, tiny_model(fusion="low-rank"), augment=AugmentConfig()))
+    small = EncoderConfig(width=4, layers=2, dropout=0.1)
+    model = ModelConfig(dim=8, hidden=8, fusion="low-rank", named={"image": small, "audio": small})
+    return trained(data, tiny_config(3, model, augment=AugmentConfig()))
 
 
 def transformers() -> Numbers:

@@ -16,15 +16,17 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
-from seesay.config import ImageSpec
 from seesay.errors import InputError
-from seesay.signal.image import Facts, Picture, as_content, facts_of, read_image
+from seesay.signal.features import Fit, UnitRange
+from seesay.signal.image import Facts, as_content, facts_of, read_image
+from seesay.spec import PictureSpec
 
-Reader = Literal["ink", "photo", "unknown"]
+Reader = Literal["ink", "photo"]
+How = Literal["pad", "crop", "stretch"]
 
-INK = ImageSpec()
-PHOTO = ImageSpec(reader="photo", channels=3, height=32, width=48)
-READY_MADE = ImageSpec(reader="unknown")
+INK = PictureSpec()
+PHOTO = PictureSpec(reader="photo", channels=3, height=32, width=48)
+READY_MADE = PictureSpec(reader=None)
 
 
 def seven(side: int = 200, ground: int = 255, ink: int = 0) -> np.ndarray:
@@ -76,7 +78,7 @@ def test_a_path_is_read_as_its_bytes_are(tmp_path: Path) -> None:
 
 def test_sixteen_bits_are_scaled_and_not_clipped() -> None:
     ramp = np.linspace(0, 65_535, 64 * 64).astype(np.uint16).reshape(64, 64)
-    spec = ImageSpec(reader="photo", height=64, width=64)
+    spec = PictureSpec(reader="photo", height=64, width=64)
     for source in (encoded(ramp), ramp, encoded(Image.fromarray(ramp), "TIFF")):
         np.testing.assert_allclose(read_image(source, spec)[0], ramp / 65_535, atol=1e-6)
 
@@ -170,11 +172,11 @@ def test_any_picture_gives_the_shape_of_the_spec_between_0_and_1(
     array = rng.integers(0, 256, (height, width, channels), dtype=np.uint8) // rng.integers(
         1, 256, dtype=np.uint8
     )
-    spec = ImageSpec(
+    spec = PictureSpec(
         reader=reader, channels=channels, height=int(rng.integers(8, 40)), width=int(rng.integers(8, 40))
     )
     picture = read_image(array, spec)
-    assert picture.shape == spec.shape
+    assert picture.shape == (spec.shape if reader == "ink" else (channels, height, width))
     assert picture.dtype == np.float32
     assert picture.min() >= 0
     assert picture.max() <= 1
@@ -199,56 +201,74 @@ def test_mnist_passes_through_bit_for_bit(shared_data: Path) -> None:
 
 
 def test_three_channels_repeat_the_ink() -> None:
-    picture = read_image(seven(), ImageSpec(channels=3))
+    picture = read_image(seven(), PictureSpec(channels=3))
     for channel in picture:
         np.testing.assert_array_equal(channel, BASE[0])
 
 
-def test_a_photo_is_fitted_and_cropped_in_the_middle() -> None:
-    """Red left, green middle, blue right; three times as wide as high."""
-    wide = np.zeros((100, 300, 3), np.uint8)
-    for channel in range(3):
-        wide[:, channel * 100 : channel * 100 + 100, channel] = 255
-    picture = read_image(encoded(wide), ImageSpec(reader="photo", channels=3, height=20, width=20))
-    np.testing.assert_allclose(picture.mean((1, 2)), [0, 1, 0], atol=0.05)
-    tall = read_image(np.rot90(wide), ImageSpec(reader="photo", channels=3, height=20, width=20))
-    np.testing.assert_allclose(tall.mean((1, 2)), [0, 1, 0], atol=0.05)
-
-
-def test_a_photo_is_averaged_when_it_shrinks() -> None:
-    """A chessboard of single pixels becomes grey, without moire."""
-    board = (np.indices((900, 900)).sum(0) % 2 * 255).astype(np.uint8)
-    picture = read_image(encoded(board), ImageSpec(reader="photo", height=32, width=32))
-    np.testing.assert_allclose(picture, 0.5, atol=0.02)
-
-
-def test_a_photo_of_the_right_size_stays_as_it_is() -> None:
-    array = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(as_content(read_image(array, PHOTO)), array.transpose(2, 0, 1))
-
-
-WIDE = ImageSpec("photo", 3, 20, 20)
 THIRDS = np.repeat(np.eye(3, dtype=np.uint8) * 255, 100, axis=0)[None].repeat(100, 0)
 """Red left, green middle, blue right; three times as wide as high."""
 
 
+def fitted(source: bytes | np.ndarray, height: int, width: int, how: How, channels: int = 3) -> np.ndarray:
+    """What a model is given of a photo, 0 to 1."""
+    content = as_content(read_image(source, PictureSpec("photo", channels)))
+    return UnitRange()(Fit(height, width, how)(torch.from_numpy(content)[None]))[0].numpy()
+
+
+def test_a_photo_is_fitted_and_cropped_in_the_middle() -> None:
+    for source in (encoded(THIRDS), np.rot90(THIRDS)):
+        picture = fitted(source, 20, 20, "crop")
+        np.testing.assert_allclose(picture.mean((1, 2)), [0, 1, 0], atol=0.05)
+
+
+def test_a_photo_is_averaged_when_it_shrinks() -> None:
+    """A chessboard of single pixels becomes grey, without moire, at the door and in a model."""
+    board = (np.indices((900, 900)).sum(0) % 2 * 255).astype(np.uint8)
+    at_the_door = read_image(encoded(board), PictureSpec("photo", max_side=32))
+    assert at_the_door.shape == (1, 32, 32)
+    np.testing.assert_allclose(at_the_door, 0.5, atol=0.02)
+    shrunk = Fit(32, 32, "crop")(torch.from_numpy(board)[None, None])
+    np.testing.assert_allclose(UnitRange()(shrunk).numpy(), 0.5, atol=0.02)
+
+
+def test_a_photo_that_is_small_enough_stays_as_it_is() -> None:
+    array = np.random.default_rng(0).integers(0, 256, (32, 48, 3), dtype=np.uint8)
+    for longest in (48, 256):
+        picture = read_image(array, dataclasses.replace(PHOTO, max_side=longest))
+        np.testing.assert_array_equal(as_content(picture), array.transpose(2, 0, 1))
+
+
+@pytest.mark.parametrize(
+    ("size", "kept"),
+    [((100, 300), (21, 64)), ((300, 100), (64, 21)), ((65, 3), (64, 3)), ((999, 2), (64, 1))],
+)
+def test_a_larger_photo_is_made_smaller_in_its_own_shape(
+    size: tuple[int, int], kept: tuple[int, int]
+) -> None:
+    array = np.full((*size, 3), 200, np.uint8)
+    picture = read_image(encoded(array), dataclasses.replace(PHOTO, max_side=64))
+    assert picture.shape == (3, *kept)
+    assert np.abs(picture - 200 / 255).max() < 0.01
+
+
 def test_a_photo_is_padded_with_black() -> None:
-    picture = read_image(encoded(THIRDS), dataclasses.replace(WIDE, fit="pad"))
+    picture = fitted(encoded(THIRDS), 20, 20, "pad")
     assert not picture[:, :6].any()
     assert not picture[:, -6:].any()
     np.testing.assert_allclose(picture[:, 8:12].mean(1)[:, [3, 10, 17]], np.eye(3), atol=0.05)
 
 
 def test_a_photo_is_stretched() -> None:
-    picture = read_image(encoded(THIRDS), dataclasses.replace(WIDE, fit="stretch"))
+    picture = fitted(encoded(THIRDS), 20, 20, "stretch")
     np.testing.assert_allclose(picture.mean(1)[:, [3, 10, 17]], np.eye(3), atol=0.05)
 
 
 @pytest.mark.parametrize("fit", ["pad", "crop", "stretch"])
 @pytest.mark.parametrize("size", [(2, 90), (90, 2), (31, 17), (3000, 40)])
-def test_any_shape_is_made_to_fit(fit: Literal["pad", "crop", "stretch"], size: tuple[int, int]) -> None:
+def test_any_shape_is_made_to_fit(fit: How, size: tuple[int, int]) -> None:
     array = np.full((*size, 3), 200, np.uint8)
-    picture = read_image(encoded(array), ImageSpec("photo", 3, 24, 16, fit=fit))
+    picture = fitted(encoded(array), 24, 16, fit)
     assert picture.shape == (3, 24, 16)
     assert abs(float(picture.max()) - 200 / 255) < 0.01
 
@@ -262,7 +282,8 @@ def test_a_large_jpeg_reads_as_the_small_one_does() -> None:
     large = Image.fromarray(np.repeat(seven(3000)[..., None], 3, 2))
     assert difference(read_image(encoded(large, "JPEG"), INK), BASE) < 0.01
     small = large.resize((200, 200), Image.Resampling.BOX)
-    assert difference(read_image(encoded(large, "JPEG"), PHOTO), read_image(small, PHOTO)) < 0.01
+    spec = dataclasses.replace(PHOTO, max_side=64)
+    assert difference(read_image(encoded(large, "JPEG"), spec), read_image(small, spec)) < 0.01
 
 
 # ------------------------------------------------------------------------------------ what is refused
@@ -288,11 +309,11 @@ def test_a_bad_file_is_refused_by_name(
     path = tmp_path / name
     path.write_bytes(content)
     with pytest.raises(InputError, match=says) as refused:
-        read_image(path, ImageSpec(reader=reader))
+        read_image(path, PictureSpec(reader=reader))
     assert name in str(refused.value)
     assert "\n" not in str(refused.value)
     with pytest.raises(InputError, match=says):
-        read_image(content, ImageSpec(reader=reader))
+        read_image(content, PictureSpec(reader=reader))
 
 
 def test_a_missing_file_and_a_folder_are_refused_by_name(tmp_path: Path) -> None:
@@ -326,7 +347,7 @@ def test_a_decompression_bomb_is_refused_before_it_is_decoded(
     path = tmp_path / "bomb.png"
     path.write_bytes(bomb(*size))
     with pytest.raises(InputError, match=r"bomb\.png .*pixels") as refused:
-        read_image(path, ImageSpec(reader=reader))
+        read_image(path, PictureSpec(reader=reader))
     assert "truncated" not in str(refused.value)
     assert limit == Image.MAX_IMAGE_PIXELS
 
@@ -358,7 +379,7 @@ def test_postscript_is_not_run(tmp_path: Path) -> None:
 def test_a_bad_array_is_refused(array: np.ndarray, says: str) -> None:
     for reader in ("ink", "photo"):
         with pytest.raises(InputError, match=says):
-            read_image(array, ImageSpec(reader=reader))
+            read_image(array, PictureSpec(reader=reader))
 
 
 @given(
@@ -377,7 +398,7 @@ def test_damaged_bytes_give_a_picture_or_an_input_error(damage: bytes, place: in
 # -------------------------------------------------------------------------------- which value is white
 
 SCENE = np.linspace(0, 1, 32 * 48).reshape(32, 48)
-GREY = ImageSpec("photo", 1, 32, 48)
+GREY = PictureSpec("photo", 1, 32, 48)
 TWELVE = dataclasses.replace(GREY, white=4_095.0)
 
 
@@ -393,7 +414,7 @@ def deep(peak: float, kind: str) -> list[np.ndarray | Image.Image | bytes]:
 
 @pytest.mark.parametrize("spec", [GREY, TWELVE])
 @pytest.mark.parametrize(("one", "other"), [(255, 256), (1_023, 1_024), (4_094, 4_095), (1, 2)])
-def test_one_step_more_is_one_step_brighter(spec: ImageSpec, one: int, other: int) -> None:
+def test_one_step_more_is_one_step_brighter(spec: PictureSpec, one: int, other: int) -> None:
     for darker, brighter in zip(deep(one, "whole"), deep(other, "whole"), strict=True):
         difference = read_image(brighter, spec) - read_image(darker, spec)
         assert 0 <= difference.max() < 0.001
@@ -433,7 +454,7 @@ def test_a_file_of_eight_bits_or_one_that_says_what_is_white_is_believed() -> No
     ],
 )
 def test_what_is_brighter_than_white_is_of_another_source(
-    source: np.ndarray | bytes, spec: ImageSpec, says: str
+    source: np.ndarray | bytes, spec: PictureSpec, says: str
 ) -> None:
     with pytest.raises(InputError, match=says):
         read_image(source, spec)
@@ -451,9 +472,12 @@ def test_facts_are_found_without_reading(tmp_path: Path) -> None:
     exif[0x0112] = 6
     lying = encoded(np.zeros((20, 30, 3), np.uint8), "JPEG", exif=exif)
     assert facts_of(lying) == Facts(height=30, width=20)
-    (tmp_path / "a.tif").write_bytes(deep(4_000, "whole")[-2])
+    whole, halves = deep(4_000, "whole")[-2], deep(0.5, "float")[-1]
+    assert isinstance(whole, bytes)
+    assert isinstance(halves, bytes)
+    (tmp_path / "a.tif").write_bytes(whole)
     assert facts_of(tmp_path / "a.tif") == Facts(32, 48, 4_000.0, whole=True)
-    assert facts_of(deep(0.5, "float")[-1]) == Facts(32, 48, 0.5, whole=False)
+    assert facts_of(halves) == Facts(32, 48, 0.5, whole=False)
     assert facts_of(b"P5 48 32 4095\n" + bytes(32 * 48 * 2)) == Facts(32, 48)
     for source in (b"no picture", b"", tmp_path / "absent", bomb(20_000, 20_000), encoded(seven())[:90]):
         assert facts_of(source) in (None, Facts(200, 200))
@@ -497,7 +521,7 @@ def test_other_ready_made_arrays_are_refused(array: np.ndarray) -> None:
 
 def test_what_is_stored_comes_back_through_the_front_end() -> None:
     content = as_content(BASE)
-    features = Picture()(torch.from_numpy(content[None]))
+    features = UnitRange()(torch.from_numpy(content[None]))
     assert features.dtype == torch.float32
     np.testing.assert_allclose(features[0].numpy(), BASE, atol=0.5 / 255 + 1e-6)
     np.testing.assert_array_equal(as_content(features[0].numpy()), content)
@@ -506,18 +530,18 @@ def test_what_is_stored_comes_back_through_the_front_end() -> None:
 def test_the_front_end_gives_a_mnist_content_the_values_the_reader_gave() -> None:
     every = torch.arange(256, dtype=torch.uint8).reshape(1, 1, 16, 16)
     np.testing.assert_array_equal(
-        Picture()(every).numpy(), every.numpy().astype(np.float32) / np.float32(255)
+        UnitRange()(every).numpy(), every.numpy().astype(np.float32) / np.float32(255)
     )
 
 
 def test_floats_keep_their_values() -> None:
     half = torch.rand(2, 3, 4, 5).half()
-    assert torch.equal(Picture()(half), half.float())
+    assert torch.equal(UnitRange()(half), half.float())
 
 
 @pytest.mark.parametrize("dtype", [torch.uint8, torch.float16])
 def test_the_front_end_exports_and_computes_the_same(dtype: torch.dtype) -> None:
     contents = (torch.rand(5, 1, 28, 28) * 255).to(dtype)
     batch = torch.export.Dim("batch")
-    program = torch.export.export(Picture(), (contents[:2],), dynamic_shapes=({0: batch},))
-    assert torch.equal(program.module()(contents), Picture()(contents))
+    program = torch.export.export(UnitRange(), (contents[:2],), dynamic_shapes=({0: batch},))
+    assert torch.equal(program.module()(contents), UnitRange()(contents))

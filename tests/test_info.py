@@ -10,12 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from seesay.config import AudioSpec, ImageSpec, Spec
 from seesay.data.dataset import Dataset, Group
 from seesay.data.groups import sharing
 from seesay.data.info import describe
 from seesay.data.info_table import print_info
+from seesay.data.ragged import ContentTable, Ragged
 from seesay.data.splits import Leak
+from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, Spec, VectorSpec, WaveformSpec
 
 NONE, TRAIN, VALID, TEST = -1, 0, 1, 2
 
@@ -28,12 +29,11 @@ def some_data(**changes) -> Dataset:
     dataset = Dataset(
         spec=Spec(
             classes=("cat", "dog"),
-            image=ImageSpec(height=2, width=2),
-            audio=AudioSpec(features="unknown", frames=2, columns=2),
+            contents={"image": PictureSpec(height=2, width=2), "audio": WaveformSpec(rate=8_000)},
         ),
         contents={
             "image": (shade + pattern).astype(np.uint8),
-            "audio": np.arange(16, dtype=np.float32).reshape(4, 2, 2),
+            "audio": np.arange(16, dtype=np.float32).reshape(4, 4),
         },
         rows=np.array([[0, 0], [1, 0], [2, 0], [3, 1], [-1, 1], [4, 2]], np.int32),
         label=np.array([0, 0, 0, 1, 1, 0]),
@@ -87,7 +87,7 @@ def test_a_leaking_row_split_is_warned_of_in_plain_words():
             rows=rows,
             contents={
                 "image": np.zeros((2_000, 1, 2, 2), np.uint8),
-                "audio": np.random.default_rng(0).random((100, 2, 2), np.float32),
+                "audio": np.random.default_rng(0).random((100, 4), np.float32),
             },
             label=np.arange(2_000) % 2,
             split=np.full(2_000, NONE, np.int8),
@@ -109,7 +109,7 @@ def forty_rows(speakers: list[int] | None) -> Dataset:
         rows=np.stack([np.arange(40), np.arange(40)], 1).astype(np.int32),
         contents={
             "image": random.integers(0, 256, (40, 1, 2, 2), np.uint8),
-            "audio": random.normal(size=(40, 2, 2)).astype(np.float32),
+            "audio": random.normal(size=(40, 4)).astype(np.float32),
         },
         label=np.arange(40) % 2,
         split=np.repeat([TRAIN, TEST], [30, 10]).astype(np.int8),
@@ -159,7 +159,7 @@ def test_the_share_that_leaks_is_exact(ids, held):
     leaks = []
     for chosen in combinations(range(len(ids)), held):
         others = np.delete(ids, chosen)
-        leaks.append(np.mean([ids[i] >= 0 and ids[i] in others for i in chosen]))
+        leaks.append(np.mean([bool(ids[i] >= 0 and ids[i] in others) for i in chosen]))
     counts = np.array([(ids == i).sum() if i >= 0 else 1 for i in ids])
     assert sharing(ids, part) == pytest.approx(((counts > 1).mean(), np.mean(leaks)))
 
@@ -184,8 +184,8 @@ def test_imbalance_absent_classes_and_missing_labels_are_warned_of():
 
 
 def test_blank_contents_and_such_that_are_not_numbers_are_warned_of():
-    audio = np.arange(16, dtype=np.float32).reshape(4, 2, 2)
-    audio[1], audio[2, 0, 0] = 0, np.nan
+    audio = np.arange(16, dtype=np.float32).reshape(4, 4)
+    audio[1], audio[2, 0] = 0, np.nan
     info = describe(some_data(contents={**some_data().contents, "audio": audio}))
     assert "3 of the 6 pictures are blank, of a single value." in info.warnings
     assert "1 of the 4 recordings is silent, of a single value." in info.warnings
@@ -193,26 +193,55 @@ def test_blank_contents_and_such_that_are_not_numbers_are_warned_of():
     assert info.modalities["audio"].maximum == 15
 
 
-def test_standardised_features_are_told_from_others():
-    features = np.random.default_rng(0).normal(size=(500, 2, 2)).astype(np.float32)
-    for table, normalised in ((features, True), (features + 1, False), (features * 3, False)):
-        info = describe(some_data(contents={**some_data().contents, "audio": table}, groups={}))
-        assert info.modalities["audio"].normalised is normalised
+@pytest.mark.parametrize(
+    ("spec", "table", "made"),
+    [
+        (PictureSpec(height=2, width=2), np.ones((4, 1, 2, 2), np.uint8), "ink"),
+        (PictureSpec("photo"), np.ones((4, 1, 3, 5), np.uint8), "photo"),
+        (PictureSpec(None, 1, 2, 2), np.ones((4, 1, 2, 2), np.float32), ""),
+        (WaveformSpec(rate=44_100), np.ones((4, 8_000), np.int16), "44,100 Hz"),
+        (MatrixSpec(2, 3), np.ones((4, 2, 3), np.float32), ""),
+        (VectorSpec(3), np.ones((4, 3), np.float32), ""),
+    ],
+)
+def test_what_contents_are_and_how_they_were_made_is_told(spec: ContentSpec, table: np.ndarray, made: str):
+    info = describe(one_of(spec, table))
+    found = info.modalities["x"]
+    assert (found.kind, found.made, found.shape) == (spec.kind, made, table.shape[1:])
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        print_info(info, console)
+    assert f"{spec.kind}, {made or 'ready-made'}" in captured.get()
 
 
-def test_the_normaliser_of_a_recipe_counts_as_normalised():
-    table = np.ones((4, 8_000), np.int16)
-    for mean in ((), (0.0,) * 13):
-        spec = Spec(
-            ("cat", "dog"), some_data().spec.image, AudioSpec(rate=8_000, mean=mean, scale=(1.0,) * len(mean))
-        )
-        info = describe(some_data(spec=spec, contents={**some_data().contents, "audio": table}))
-        assert info.modalities["audio"].normalised is bool(mean)
+def one_of(spec: ContentSpec, table: ContentTable) -> Dataset:
+    """Two rows for each of these contents, of a modality x."""
+    rows = np.repeat(np.arange(len(table), dtype=np.int32), 2)[:, None]
+    return Dataset(
+        Spec(("cat", "dog"), {"x": spec}),
+        {"x": table},
+        rows,
+        np.arange(len(rows)) % 2,
+        np.zeros(len(rows), np.int8),
+    )
+
+
+def test_contents_of_different_sizes_are_looked_at_one_by_one():
+    table = Ragged.of([np.array(each, np.int16) for each in ([1, 2, 3], [4, 4], [-5, 0, 0, 0, 6])])
+    info = describe(one_of(WaveformSpec(), table))
+    found = info.modalities["x"]
+    assert (found.contents, found.shape, found.constant) == (3, (None,), 1)
+    assert (found.minimum, found.maximum, found.mean) == (-5, 6, 1.5)
+    assert "1 of the 3 recordings is silent, of a single value." in info.warnings
+    console = Console(width=80, color_system=None)
+    with console.capture() as captured:
+        print_info(info, console)
+    assert "int16 any" in captured.get()
 
 
 @pytest.mark.parametrize("modality", ["image", "audio"])
 def test_one_modality_and_no_rows_are_described_too(modality):
-    spec = Spec(("cat", "dog"), **{modality: some_data().spec[modality]})
+    spec = some_data().spec.only((modality,))
     nothing = {
         "rows": np.empty((0, 1), np.int32),
         "label": np.empty(0, np.int64),
@@ -242,7 +271,7 @@ def test_the_tables_fit_the_terminal_and_say_everything(classes, width, name):
     random = np.random.default_rng(0)
     names = tuple(map(name.format, range(classes)))
     dataset = dataset.replace(
-        spec=Spec(names, dataset.spec.image, dataset.spec.audio),
+        spec=Spec(names, dataset.spec.contents),
         rows=rows,
         label=np.where(np.arange(36_000) % 6 < 4, 0, random.integers(1, classes, 36_000)),
         split=(np.arange(36_000) % 2 * 2).astype(np.int8),
@@ -253,6 +282,6 @@ def test_the_tables_fit_the_terminal_and_say_everything(classes, width, name):
     text = captured.get()
     assert max(map(len, text.splitlines())) <= width
     assert "…" not in text
-    for word in ("pets", "train", "test", "18,000", "12,000", "speakers", "missing in train", "float32 2 x"):
+    for word in ("pets", "train", "test", "18,000", "12,000", "speakers", "missing in train", "float32 4"):
         assert word in text
     assert names[1] in text or classes > 12

@@ -120,6 +120,8 @@ def test_a_pen_has_its_colour() -> None:
     assert blue is not None
     assert black is not None
     assert (blue.colour, black.colour) == (True, False)
+    assert blue.pen is not None
+    assert black.pen is not None
     np.testing.assert_allclose(blue.pen, [-1 / 3, -1 / 3, 2 / 3], atol=0.02)
     np.testing.assert_allclose(black.pen, 0, atol=0.02)
 

@@ -14,11 +14,15 @@ import rich.progress
 import soundfile
 from PIL import Image
 
-from seesay.config import AudioSpec, ImageSpec
+from seesay.config import FeaturesConfig
 from seesay.data.contents import Reading
 from seesay.data.dataset import Dataset
 from seesay.data.layouts import import_data, open_data
+from seesay.data.ragged import Ragged
 from seesay.errors import ConfigError, InputError
+from seesay.signal.feature_settings import analysis_of
+from seesay.spec import PictureSpec, WaveformSpec
+from test_layouts import array_of
 
 
 def digit(seed: int) -> np.ndarray:
@@ -43,9 +47,9 @@ def photo(path: Path, seed: int = 0, grey: bool = False) -> str:
     return path.name
 
 
-def recording(path: Path, pitch: float = 300, rate: int = 8_000) -> str:
+def recording(path: Path, pitch: float = 300, rate: int = 8_000, seconds: float = 0.5) -> str:
     path.parent.mkdir(parents=True, exist_ok=True)
-    time = np.arange(rate // 2) / rate
+    time = np.arange(round(rate * seconds)) / rate
     soundfile.write(path, 0.5 * np.sin(2 * np.pi * pitch * time), rate)
     return path.name
 
@@ -105,9 +109,10 @@ def test_contents_are_those_of_the_files(tmp_path: Path):
     assert data.contents["image"].dtype == np.uint8
     assert (data.contents["image"][:, 0] == np.stack([digit(0), digit(1), digit(3)])).all()
     assert data.contents["audio"].dtype == np.int16
-    assert data.contents["audio"].shape == (3, 8_000)
-    spectra = np.abs(np.fft.rfft(data.contents["audio"]))
-    assert spectra.argmax(axis=1).tolist() == [300, 500, 600]
+    heard = array_of(data.contents["audio"])
+    assert heard.shape == (3, 4_000)
+    spectra = np.abs(np.fft.rfft(heard))
+    assert (2 * spectra.argmax(axis=1)).tolist() == [300, 500, 600]
 
 
 def test_parquet_says_the_same_as_csv(tmp_path: Path):
@@ -188,19 +193,19 @@ def test_an_imported_manifest_needs_its_files_no_more(tmp_path: Path):
     (tmp_path / "in").rename(tmp_path / "gone")
     again = Dataset.open(tmp_path / "out")
     assert again.spec == data.spec
-    assert again.contents["audio"].shape == (3, 4_000)
+    assert array_of(again.contents["audio"]).shape == (3, 2_000)
 
 
 # ----------------------------------------------------------------------------------------- how files are read
 
 
-def audio_spec(folder: Path, rates: list[int], reading: Reading) -> AudioSpec:
+def audio_spec(folder: Path, rates: list[int], reading: Reading) -> WaveformSpec:
     rows = [
         {"audio": recording(folder / f"{i}.wav", 300 + i, rate), "label": str(i % 2)}
         for i, rate in enumerate(rates * 4)
     ]
-    spec = open_data(manifest(folder / "a.csv", rows), reading).spec.audio
-    assert spec is not None
+    spec = open_data(manifest(folder / "a.csv", rows), reading).spec["audio"]
+    assert isinstance(spec, WaveformSpec)
     return spec
 
 
@@ -221,48 +226,79 @@ def test_bandwidth_tells_nothing(tmp_path: Path, rates: list[int], reading: Read
 
 
 def test_length_and_features_are_as_asked_for(tmp_path: Path):
-    spec = audio_spec(tmp_path, [8_000], Reading(seconds=0.5, features="log-mel"))
-    assert (spec.samples, spec.features, spec.columns) == (4_000, "log-mel", spec.filters)
-    assert (spec.mean, spec.scale) == ((), ())
+    """Of a model: recordings are kept whole."""
+    spec = audio_spec(tmp_path, [8_000], Reading())
+    found = analysis_of(FeaturesConfig(seconds=0.5, kind="log-mel", filters=20), spec)
+    assert (found.samples, found.kind, found.columns) == (4_000, "log-mel", 20)
+
+
+def test_recordings_are_kept_whole_and_those_of_several_lengths_as_a_ragged_table(tmp_path: Path):
+    rows = [
+        {"audio": recording(tmp_path / f"{i}.wav", 300 + 100 * i, 8_000, 0.5 + i), "label": str(i % 2)}
+        for i in range(4)
+    ]
+    data = open_data(manifest(tmp_path / "a.csv", rows))
+    table = data.contents["audio"]
+    assert isinstance(table, Ragged)
+    assert [len(each) for each in table] == [4_000, 12_000, 20_000, 28_000]
+    assert [np.abs(np.fft.rfft(each)).argmax() * 8_000 / len(each) for each in table] == [300, 400, 500, 600]
 
 
 @pytest.mark.parametrize(
-    ("draw", "reading", "spec"),
+    ("draw", "reading", "spec", "shape"),
     [
-        (picture, Reading(), ImageSpec("ink", 1, 28, 28)),
-        (picture, Reading(reader="photo", size=32), ImageSpec("photo", 1, 32, 32)),
-        (photo, Reading(), ImageSpec("photo", 3, 40, 50)),
-        (photo, Reading(fit="pad", height=20, width=30), ImageSpec("photo", 3, 20, 30, fit="pad")),
-        (photo, Reading(size=64), ImageSpec("photo", 3, 64, 64)),
+        (picture, Reading(), PictureSpec("ink", 1, 28, 28), (1, 28, 28)),
+        (picture, Reading(size=32), PictureSpec("ink", 1, 32, 32), (1, 32, 32)),
+        (picture, Reading(reader="photo"), PictureSpec("photo", 1, 28, 28), (1, 28, 28)),
+        (photo, Reading(), PictureSpec("photo", 3, 40, 50), (3, 40, 50)),
+        (photo, Reading(max_side=50), PictureSpec("photo", 3, 40, 50, max_side=50), (3, 40, 50)),
     ],
 )
 def test_ink_and_photos_are_told_apart(
-    tmp_path: Path, draw: Callable[[Path, int], str], reading: Reading, spec: ImageSpec
+    tmp_path: Path,
+    draw: Callable[[Path, int], str],
+    reading: Reading,
+    spec: PictureSpec,
+    shape: tuple[int, int, int],
 ):
     rows = [{"image": draw(tmp_path / f"{i}.png", i), "label": str(i % 2)} for i in range(6)]
     data = open_data(manifest(tmp_path / "a.csv", rows), reading)
-    assert data.spec.image == spec
-    assert data.contents["image"].shape == (6, *spec.shape)
+    assert data.spec["image"] == spec
+    assert array_of(data.contents["image"]).shape == (6, *shape)
+
+
+def test_photos_are_kept_in_their_own_shapes_and_made_smaller_where_they_are_too_large(tmp_path: Path):
+    sizes = [(40, 50), (50, 40), (20, 10), (100, 90), (30, 30), (8, 80)]
+    rows = []
+    for i, size in enumerate(sizes):
+        pixels = np.random.default_rng(i).integers(0, 256, (*size, 3), np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{i}.png")
+        rows.append({"image": f"{i}.png", "label": str(i % 2)})
+    table = open_data(manifest(tmp_path / "a.csv", rows), Reading(reader="photo", max_side=50)).contents[
+        "image"
+    ]
+    assert isinstance(table, Ragged)
+    assert [each.shape[1:] for each in table] == [*sizes[:3], (50, 45), (30, 30), (5, 50)]
 
 
 def test_grey_photos_have_one_channel(tmp_path: Path):
     rows = [{"image": photo(tmp_path / f"{i}.jpg", i, grey=True), "label": str(i % 2)} for i in range(6)]
     data = open_data(manifest(tmp_path / "a.csv", rows))
-    assert data.spec.image == ImageSpec("photo", 1, 40, 50)
+    assert data.spec["image"] == PictureSpec("photo", 1, 40, 50)
 
 
 def test_how_files_were_read_is_said(tmp_path: Path):
     said = " | ".join(open_data(manifest(tmp_path / "pairs.csv", pairs(tmp_path))).sources)
     assert "the manifest pairs.csv" in said
     assert "image: 3 pictures, read as ink, since 3 of 3 looked at are strokes on an even ground" in said
-    assert "audio: 3 recordings, the lowest rate 8000 Hz, kept at 8000 Hz as clips of 1 s; 3 distinct" in said
+    assert "audio: 3 recordings, the lowest rate 8000 Hz, kept at 8000 Hz; 3 distinct" in said
 
 
 @pytest.mark.parametrize(
     ("field", "value"),
-    [("size", 0), ("size", 100_000), ("rate", 0), ("rate", -5), ("seconds", float("nan")), ("seconds", 1e9)],
+    [("size", 0), ("size", 100_000), ("rate", 0), ("rate", -5), ("max_side", 0), ("max_side", 1_025)],
 )
-def test_how_files_are_read_has_limits(field: str, value: float):
+def test_how_files_are_read_has_limits(field: str, value: Any):
     with pytest.raises(ConfigError, match=f"{field} must be .* to .*, got"):
         Reading(**{field: value})
 

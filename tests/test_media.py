@@ -3,6 +3,7 @@
 import contextlib
 import io
 from pathlib import Path
+from typing import Any
 
 import av
 import numpy as np
@@ -10,12 +11,12 @@ import pillow_heif
 import pytest
 from PIL import Image
 
-from seesay.config import AudioSpec, ImageSpec
 from seesay.errors import InputError
 from seesay.signal import media
 from seesay.signal.audio import facts_of, read_audio, read_waveform
 from seesay.signal.image import facts_of as picture_facts
 from seesay.signal.image import read_image
+from seesay.spec import PictureSpec, WaveformSpec
 
 RATE = 16_000
 TONE = (8_000 * np.sin(2 * np.pi * 440 * np.arange(RATE) / RATE)).astype(np.int16)
@@ -26,7 +27,7 @@ def encoded(container: str, codec: str, rate: int = RATE) -> bytes:
     """A second of 440 Hz as FFmpeg writes it."""
     file = io.BytesIO()
     with av.open(file, "w", format=container) as output:
-        track = output.add_stream(codec, rate=rate, layout="mono")
+        track: Any = output.add_stream(codec, rate=rate, layout="mono")
         frame = av.AudioFrame.from_ndarray(TONE[None], "s16", "mono")
         frame.rate = RATE
         for part in (frame, None):
@@ -67,6 +68,7 @@ def test_sound_of_phones_and_browsers_is_read(
         assert abs(int(spectrum.argmax()) * RATE / len(inner) - 440) < 3
         facts = facts_of(source)
         assert facts is not None
+        assert facts is not None
         assert facts.rate == rate
         assert facts.seconds is None or abs(facts.seconds - 1) < 0.2
     assert capfd.readouterr() == ("", "")
@@ -76,7 +78,7 @@ def test_sound_of_phones_and_browsers_is_read(
 def test_recordings_of_phones_and_browsers_are_what_the_wav_is(name: str) -> None:
     if not CASES.is_dir():
         pytest.skip("no cases here: ../shared/cases is absent")
-    one, other = (read_audio(CASES / file, AudioSpec(rate=8_000)) for file in (name, "ref.wav"))
+    one, other = (read_audio(CASES / file, WaveformSpec(rate=8_000)) for file in (name, "ref.wav"))
     spectra = np.fft.rfft(one, 2**15) * np.conj(np.fft.rfft(other, 2**15))
     assert np.fft.irfft(spectra).max() > 0.95 * np.linalg.norm(one) * np.linalg.norm(other)
 
@@ -129,7 +131,7 @@ def test_more_than_ten_minutes_are_refused(monkeypatch: pytest.MonkeyPatch) -> N
 def test_pictures_of_phones_are_read(tmp_path: Path) -> None:
     ramp = np.repeat(np.linspace(0, 255, 320).astype(np.uint8)[None, :, None], 200, 0).repeat(3, 2)
     (tmp_path / "photo.heic").write_bytes(heic(Image.fromarray(ramp)))
-    spec = ImageSpec("photo", 3, 20, 32)
+    spec = PictureSpec("photo", 3, 20, 32)
     for source in (tmp_path / "photo.heic", heic(Image.fromarray(ramp))):
         picture = read_image(source, spec)
         np.testing.assert_allclose(picture, read_image(ramp, spec), atol=0.03)
@@ -146,7 +148,7 @@ def test_without_the_extra_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
             read_waveform(source, RATE)
         assert facts_of(source) is None
     with pytest.raises(InputError, match=r"HEIC.*pip install 'seesay\[media\]'"):
-        read_image(heic(Image.new("RGB", (64, 64))), ImageSpec("photo", 3))
+        read_image(heic(Image.new("RGB", (64, 64))), PictureSpec("photo", 3))
 
 
 def test_what_libsndfile_reads_does_not_pass_through_ffmpeg(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,5 +156,7 @@ def test_what_libsndfile_reads_does_not_pass_through_ffmpeg(monkeypatch: pytest.
     for container, codec in (("wav", "pcm_s16le"), ("ogg", "libopus"), ("flac", "flac")):
         rate = 48_000 if codec == "libopus" else RATE
         facts = facts_of(encoded(container, codec, rate))
+        assert facts is not None
         assert facts.rate == rate
+        assert facts.seconds is not None
         assert facts.seconds == pytest.approx(1, abs=0.1)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from seesay.data.batches import Table, table
+from seesay.data.batches import Features, Table, table
 from seesay.model.calibration import (
     FEWEST,
     Evidence,
@@ -21,7 +21,8 @@ from seesay.model.calibration import (
     probabilities,
     remarks,
 )
-from seesay.model.classifier import Classifier, build, completed, features_of, posteriors
+from seesay.model.classifier import Classifier, build, completed, posteriors
+from seesay.model.features import features_of
 from seesay.model.fusion import FUSIONS, PosteriorSum
 from tiny import tiny_data, tiny_model, tiny_spec
 
@@ -66,7 +67,7 @@ def identities(
         seen = 1.5 * np.eye(CLASSES)[label] + random.standard_normal(
             (n, CLASSES)
         )  # posterior: softmax(1.5 seen)
-        features[modality] = torch.from_numpy(temperature * 1.5 * seen).float()
+        features[modality] = Features(torch.from_numpy(temperature * 1.5 * seen).float())
     pointers = {m: torch.arange(n) for m in features}
     pointers["audio"][there if there is not None else n :] = -1
     log_prior = torch.full((CLASSES,), 1 / CLASSES).log()
@@ -118,8 +119,9 @@ def test_one_modality_has_one_temperature_that_counts():
     pictures = Table({"image": rows.features["image"]}, rows.pointers, rows.label, rows.rows)
     calibrate(classifier, evidence_of(classifier, pictures))
     np.testing.assert_allclose(classifier.temperature, [4.0, 1.0], rtol=0.06)
-    said = classifier.classify({"image": rows.features["image"]})["image"]
-    same_prior = rows.features["image"] / classifier.temperature[0]
+    seen = rows.features["image"].values
+    said = classifier.classify({"image": seen})["image"]
+    same_prior = seen / classifier.temperature[0]
     torch.testing.assert_close(said.log_softmax(1), same_prior.log_softmax(1))
 
 
@@ -263,7 +265,7 @@ def test_a_model_that_was_saved_before_priors_were_learned_says_the_same():
     model = fresh(prior=np.array([0.4, 0.3, 0.2, 0.1])).eval()
     temperature = torch.tensor([0.5, 2.0, 1.0])
     old = {n: t for n, t in model.state_dict().items() if n not in ("learned", "stand_in", "fusion.weight")}
-    model.load_state_dict(completed({**old, "temperature": temperature}, "posterior-sum"))
+    model.load_state_dict(completed({**old, "temperature": temperature}, "posterior-sum", {}))
     encodings = {m: torch.randn(5, 8) for m in model.modalities}
     said = model.decide(encodings)
     alone = [model.heads[m](x) / t for (m, x), t in zip(encodings.items(), temperature[:2], strict=True)]
@@ -271,3 +273,13 @@ def test_a_model_that_was_saved_before_priors_were_learned_says_the_same():
         torch.testing.assert_close(said[modality].log_softmax(1), logits.log_softmax(1))
     together = sum(logits.log_softmax(1) for logits in alone) - model.log_prior
     torch.testing.assert_close(said["image+audio"].log_softmax(1), together.log_softmax(1))
+
+
+def test_numbers_of_normalisers_that_stood_in_the_spec_are_put_into_the_model():
+    model = build(tiny_model(), tiny_spec())
+    columns = len(model.get_buffer("front_ends.audio.normaliser.mean"))
+    mean, scale = [float(i) for i in range(columns)], [2.0] * columns
+    old = {n: t for n, t in model.state_dict().items() if "normaliser" not in n}
+    model.load_state_dict(completed(old, "posterior-sum", {"audio": (mean, scale)}))
+    found = [model.get_buffer(f"front_ends.audio.normaliser.{name}").tolist() for name in ("mean", "scale")]
+    assert found == [mean, scale]

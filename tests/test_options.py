@@ -1,6 +1,7 @@
 """Words of a command line become a call, or one line that says what is wrong with them and what was meant."""
 
 import dataclasses
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
@@ -8,10 +9,24 @@ from typing import Any, Literal
 import pytest
 
 from seesay.cli import Settings, Words
-from seesay.config import Config, EncoderConfig, ModelConfig, OptimConfig, PretrainConfig, SplitConfig
+from seesay.config import (
+    Config,
+    EncoderConfig,
+    FeaturesConfig,
+    ModelConfig,
+    OptimConfig,
+    PretrainConfig,
+    SplitConfig,
+)
 from seesay.errors import ConfigError
-from seesay.options import COMMON, FIELDS, field_docs, parse
-from seesay.recipes import RECIPES, recipe
+from seesay.learn.space import flat
+from seesay.options import COMMON, field_docs, parse
+from seesay.plain import to_dict
+from seesay.recipes import RECIPES, USUAL_KINDS, recipe
+from tiny import tiny_data
+
+FIELDS = flat(to_dict(recipe("small").naming(USUAL_KINDS)))
+"""Every option that a config has."""
 
 calls: list[dict[str, Any]] = []
 
@@ -39,9 +54,15 @@ def learn(out: Path, config: Settings, recipe: str = "small") -> None:
     calls.append({"out": out, "config": config, "recipe": recipe})
 
 
+def teach(data: str, out: Path, config: Settings, recipe: str = "small") -> None:
+    """Learn from something."""
+    calls.append({"data": data, "out": out, "config": config, "recipe": recipe})
+
+
 COMMANDS: dict[str, Callable[..., None]] = {
     "fetch": fetch,
     "learn": learn,
+    "teach": teach,
     "data build": fetch,
     "data info": fetch,
 }
@@ -87,23 +108,54 @@ def test_a_command_may_have_two_words():
 
 def test_a_config_starts_from_the_recipe():
     asked = called("learn", "--out", "run", "--optim.epochs", "2", "--model.image.width", "8")
-    start = recipe("small")
+    start = recipe("small").naming(USUAL_KINDS)
     assert asked["config"].optim.epochs == 2
-    assert asked["config"].model.image.width == 8
+    assert asked["config"].model.named["image"].width == 8
     assert asked["config"].optim.lr == start.optim.lr
-    assert asked["config"].model.audio == start.model.audio
+    assert asked["config"].model.named["audio"] == start.model.named["audio"]
     assert asked["out"] == Path("run")
 
 
 def test_fields_that_nobody_names_stay_as_the_recipe_says():
-    assert called("learn", "--out", "run")["config"] == recipe("small")
+    assert called("learn", "--out", "run")["config"] == named(recipe("small"))
+
+
+def named(config: Config) -> Config:
+    """The config with the modalities that options are named after; other kinds of contents stay possible."""
+    return config.naming(USUAL_KINDS, others=True)
+
+
+def test_the_front_end_of_a_modality_has_options():
+    words = ("--model.audio.features.kind", "log-mel", "--model.audio.features.filters", "64")
+    model = called("learn", "--out", "run", *words)["config"].model
+    assert model.named["audio"].features == FeaturesConfig(kind="log-mel", filters=64)
+    assert model.named["image"].features == FeaturesConfig()
+
+
+def test_modalities_are_called_as_the_data_call_them(tmp_path: Path):
+    tiny_data(modalities=["image"]).save(tmp_path / "data")
+    card = json.loads((tmp_path / "data" / "dataset.json").read_text())
+    card["modalities"] = {"face": card["modalities"]["image"]}
+    (tmp_path / "data" / "dataset.json").write_text(json.dumps(card))
+    words = ["--data", str(tmp_path / "data"), "--out", "run", "--model.face.width", "9"]
+    model = called("teach", *words)["config"].model
+    assert list(model.named) == ["face"]
+    assert model.named["face"] == dataclasses.replace(recipe("small").model.kinds["picture"], width=9)
+    calls.clear()
+    assert "no option --model.image.width" in refused("teach", *words, "--model.image.width", "9")
+    usual = called("teach", "--data", "elsewhere", "--out", "run")["config"]
+    assert usual == named(recipe("small"))
 
 
 @pytest.mark.parametrize("words", [["--recipe", "slow"], ["--recipe=slow"]])
 def test_another_recipe_is_another_start(words: list[str], monkeypatch: pytest.MonkeyPatch):
     slow = Config(seed=42)
     monkeypatch.setitem(RECIPES, "slow", lambda: slow)
-    assert called("learn", "--out", "run", *words) == {"out": Path("run"), "config": slow, "recipe": "slow"}
+    assert called("learn", "--out", "run", *words) == {
+        "out": Path("run"),
+        "config": named(slow),
+        "recipe": "slow",
+    }
 
 
 @pytest.mark.parametrize(
@@ -111,7 +163,10 @@ def test_another_recipe_is_another_start(words: list[str], monkeypatch: pytest.M
     [
         (["fetsh"], "there is no command 'fetsh'. Did you mean 'fetch'?"),
         (["data", "biuld"], "there is no command 'data biuld'. Did you mean 'data build'?"),
-        (["xyzzy"], "there is no command 'xyzzy'. Choose one of: fetch, learn, data build, data info."),
+        (
+            ["xyzzy"],
+            "there is no command 'xyzzy'. Choose one of: fetch, learn, teach, data build, data info.",
+        ),
         (["data", "xyzzy"], "there is no command 'data xyzzy'. Did you mean 'data "),
         (["fetch", "it", "--sise", "3"], "seesay fetch has no option --sise. Did you mean '--size'?"),
         (
@@ -189,9 +244,7 @@ def test_a_short_help_shows_the_common_fields_and_a_long_one_all_of_them(capsys:
     assert parse(COMMANDS, ["learn", "--help-all"]) is None
     long = capsys.readouterr().out
     flags = [f"--{name.replace('_', '-')} " for name in FIELDS]
-    assert [flag for flag in flags if flag in short] == [
-        f"--{name.replace('_', '-')} " for name in FIELDS if name in COMMON
-    ]
+    assert {flag for flag in flags if flag in short} == {f"--{name.replace('_', '-')} " for name in COMMON}
     assert set(COMMON) <= set(FIELDS)
     assert [flag for flag in flags if flag not in long.replace(".no-", ".")] == []
     assert long.index("--optim.epochs") < long.index("--model.image.kind"), "the common ones come first"

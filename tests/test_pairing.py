@@ -11,13 +11,18 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seesay.config import AudioSpec, ImageSpec, Spec
+from seesay.config import Config, FeaturesConfig
 from seesay.data.contents import Reading
 from seesay.data.dataset import Dataset, Group
 from seesay.data.info import describe
 from seesay.data.pairing import build, class_named, pair
 from seesay.data.splits import Splits, leaks, stored
 from seesay.errors import InputError, OutputError
+from seesay.learn.train import fresh
+from seesay.signal.feature_settings import feature_shape
+from seesay.signal.features import Normaliser
+from seesay.spec import MatrixSpec, PictureSpec, Spec, WaveformSpec
+from test_layouts import array_of
 
 TRAIN_PICTURES, TEST_PICTURES = 40, 12
 SPEAKERS = ("ann", "bob", "cid", "dan", "eve")
@@ -118,10 +123,14 @@ def test_the_folder_holds_what_is_returned_and_says_where_it_came_from(mnist, ta
     assert str(tmp_path) not in (tmp_path / "out" / "dataset.json").read_text()
 
 
-def test_the_recipe_has_its_normaliser(mnist, takes, tested, tmp_path):
+def test_a_model_of_it_has_its_normaliser(mnist, takes, tested, tmp_path):
     dataset = build(mnist, [takes], tmp_path / "out", tested)
-    assert describe(dataset).modalities["audio"].normalised
-    assert len(dataset.spec["audio"].mean) == dataset.spec["audio"].columns
+    assert describe(dataset).modalities["audio"].kind == "waveform"
+    model = fresh(Config(), dataset, dataset.rows_of("train"))
+    normaliser = model.front_ends["audio"].get_submodule("normaliser")
+    assert isinstance(normaliser, Normaliser)
+    assert normaliser.mean.shape == feature_shape(FeaturesConfig(), dataset.spec["audio"])[1:]
+    assert (normaliser.scale != 1).all()
 
 
 def test_the_same_seed_writes_the_same_bytes(mnist, takes, tmp_path):
@@ -157,14 +166,14 @@ def test_all_recordings_are_used_before_any_is_repeated(label, clips, seed):
     files = np.arange(len(of_clip) + 1) % len(of_clip)
     side = np.arange(len(files)) % len(of_clip) >= len(of_clip) // 2
     seen = Dataset(
-        spec=Spec(("a", "b", "c"), image=ImageSpec(height=1, width=1)),
+        spec=Spec(("a", "b", "c"), {"image": PictureSpec(height=1, width=1)}),
         contents={"image": np.arange(len(label), dtype=np.float32).reshape(-1, 1, 1, 1)},
         rows=np.arange(len(label), dtype=np.int32)[:, None],
         label=label,
         split=np.zeros(len(label), np.int8),
     )
     heard = Dataset(
-        spec=Spec(("a", "b", "c"), audio=AudioSpec(features="unknown", frames=1, columns=1)),
+        spec=Spec(("a", "b", "c"), {"audio": MatrixSpec(1, 1)}),
         contents={"audio": np.arange(len(of_clip), dtype=np.float32).reshape(-1, 1, 1)},
         rows=files.astype(np.int32)[:, None],
         label=of_clip[files],
@@ -214,12 +223,10 @@ def test_words_and_digits_mean_the_same_and_other_words_are_left_out(mnist, take
 def test_the_lowest_rate_is_kept_unless_another_is_asked_for(mnist, takes, tested, tmp_path):
     write_wav(takes / "1_ann_9.wav", seed=99, rate=16_000)
     audio = build(mnist, [takes], tmp_path / "low", tested).spec["audio"]
-    assert (audio.rate, audio.high, audio.features) == (8_000, 4_000, "mfcc")
-    reading = Reading(rate=16_000, seconds=0.5, features="log-mel")
-    dataset = build(mnist, [takes], tmp_path / "high", tested, reading=reading)
-    audio = dataset.spec["audio"]
-    assert (audio.rate, audio.high, audio.features, audio.samples) == (16_000, 4_000, "log-mel", 8_000)
-    assert dataset.contents["audio"].shape == (21, 8_000)
+    assert audio == WaveformSpec(8_000, 1.0, high=4_000)
+    dataset = build(mnist, [takes], tmp_path / "high", tested, reading=Reading(rate=16_000))
+    assert dataset.spec["audio"] == WaveformSpec(16_000, 1.0, high=4_000)
+    assert array_of(dataset.contents["audio"]).shape == (21, 4_000)
 
 
 # ---------------------------------------------------------------------------------------------------- refused
@@ -335,4 +342,4 @@ def test_open_wsd_is_as_its_card_says(shared_data, tmp_path):
     assert (len(set(clips[train])), len(set(clips[test]))) == (2_232 - 1, 1_106)
     assert [len(names) for names in heard_by_side(dataset)] == [4 + 97, 2 + 40]
     assert leaks(dataset, stored(dataset)) == ()
-    assert dataset.spec["audio"].rate == 8_000
+    assert dataset.spec["audio"] == WaveformSpec(8_000, 1.0, high=4_000)

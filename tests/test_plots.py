@@ -13,11 +13,12 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Annotation, Text
 from PIL import Image
 
-from seesay.config import AudioSpec
+from seesay.config import FeaturesConfig
 from seesay.errors import OutputError
 from seesay.measure import plots
 from seesay.measure.calibration import reliability
 from seesay.signal.feature_axes import feature_axes
+from seesay.spec import WaveformSpec
 
 NAN = float("nan")
 
@@ -141,7 +142,7 @@ def test_ticks_and_names_say_what_the_scores_are(scores):
     ends = [text for text in axes.texts if isinstance(text, Annotation)]
     assert all(-1e-9 < end.xy[1] < 1 + 1e-9 for end in ends)
     low, high = axes.get_ylim()
-    last = sorted((line.get_ydata()[-1] - low) / (high - low) for line in axes.lines)
+    last = sorted((np.asarray(line.get_ydata())[-1] - low) / (high - low) for line in axes.lines)
     assert np.abs(np.array(sorted(end.xy[1] for end in ends)) - last).max() < 0.15
     told = {text.get_text().split()[0]: text.get_text().split()[1] for text in ends}
     assert all((told[c] == "1.000") == (score == 1) for c, score in named.items())
@@ -218,7 +219,7 @@ def test_a_modality_that_nobody_used_takes_no_room():
 
 
 def test_features_have_axes_in_units():
-    axes = feature_axes(AudioSpec(seconds=1.5))
+    axes = feature_axes(FeaturesConfig(), WaveformSpec(seconds=1.5))
     for figure in (
         plots.mistakes([mistake()], axes=axes),
         plots.reconstructions(np.zeros((2, 39, 13)), np.ones((2, 39, 13)), axes=axes),

@@ -12,9 +12,11 @@ import pytest
 import soundfile
 from PIL import Image
 
-from seesay.config import AudioSpec, ImageSpec, Spec
+from seesay.config import ModelConfig
 from seesay.data.contents import audio_contents, image_contents
 from seesay.data.dataset import Dataset
+from seesay.data.layouts import open_data
+from seesay.data.ragged import Ragged
 from seesay.errors import InputError, OutputError
 from seesay.learn.run import Run
 from seesay.model.classifier import build
@@ -28,6 +30,7 @@ from seesay.serve.predict import (
     write_predictions,
 )
 from seesay.signal.image import as_content, read_image
+from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, Spec, VectorSpec, WaveformSpec
 from tiny import AUDIO, CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_model, tiny_run, tiny_spec
 
 DATA = tiny_data(missing=True)
@@ -120,12 +123,24 @@ def test_a_modality_that_the_model_does_not_know_is_refused(tmp_path: Path, know
 
 
 def test_a_model_of_ready_made_features_says_that_it_cannot_hear(tmp_path: Path):
-    spec = Spec(CLASSES, audio=AudioSpec("unknown", frames=5, columns=3))
-    deaf = Predictor(build(tiny_model(), spec), spec)
-    with pytest.raises(InputError, match=r"not known|unknown") as caught:
-        deaf.predict(audio=files(tmp_path, 0)["audio"])
-    assert "\n" not in str(caught.value)
-    assert deaf.predict(audio=np.zeros((5, 3), np.float32)).used == ["audio"]
+    for ready_made in (MatrixSpec(frames=5, columns=3), VectorSpec(4)):
+        spec = Spec(CLASSES, {"audio": ready_made})
+        deaf = Predictor(build(ModelConfig(), spec), spec)
+        with pytest.raises(InputError, match="not known") as caught:
+            deaf.predict(audio=files(tmp_path, 0)["audio"])
+        assert "\n" not in str(caught.value)
+        assert deaf.predict(audio=np.zeros(ready_made.shape, np.float32)).used == ["audio"]
+
+
+def test_sources_may_stand_in_the_order_of_the_models_modalities(predictor: Predictor):
+    named = predictor.predict(image=picture(0), audio=recording(0))
+    assert predictor.predict(picture(0), recording(0)) == named
+    assert predictor.predict(picture(0), audio=recording(0)) == named
+    assert predictor.predict(None, recording(0)) == predictor.predict(audio=recording(0))
+    with pytest.raises(InputError, match="at most image and audio, got 3 sources"):
+        predictor.predict(picture(0), recording(0), picture(0))
+    with pytest.raises(InputError, match="image is given twice"):
+        predictor.predict(picture(0), image=picture(0))
 
 
 @pytest.mark.parametrize("modality", ["image", "audio"])
@@ -289,6 +304,13 @@ def test_a_prediction_that_fails_leaves_no_file(predictor: Predictor, tmp_path: 
 # -------------------------------------------------------------------------------------------------- what fits
 
 
+def spec_of(
+    image: ContentSpec = IMAGE, audio: ContentSpec = AUDIO, classes: tuple[str, ...] = CLASSES
+) -> Spec:
+    """A model's that may differ from that of the tiny data."""
+    return Spec(classes, {"image": image, "audio": audio})
+
+
 def test_the_data_it_was_trained_on_fit():
     check_fits(tiny_spec(), DATA)
     check_fits(tiny_spec(), tiny_data(modalities=["audio"]))
@@ -297,10 +319,12 @@ def test_the_data_it_was_trained_on_fit():
 @pytest.mark.parametrize(
     ("spec", "says"),
     [
-        (Spec(CLASSES, ImageSpec("photo", height=9, width=8), AUDIO), "differ in image: height 9 and 8"),
-        (Spec(CLASSES, IMAGE, AudioSpec(rate=8_000)), "differ in audio: rate 8000 and 4000"),
-        (Spec(("a", "b", "c"), IMAGE, AUDIO), "has the classes low, middle, high, the model a, b, c"),
-        (Spec(CLASSES[::-1], IMAGE, AUDIO), "the model high, middle, low"),
+        (spec_of(PictureSpec("ink", height=9, width=8)), "differ in image: height 9 and 8\\. "),
+        (spec_of(PictureSpec("photo", channels=3)), "differ in image: channels 3 and 1"),
+        (spec_of(audio=WaveformSpec(rate=8_000)), "differ in audio: rate 8000 and 4000"),
+        (spec_of(audio=MatrixSpec(9, 7)), "differ in audio: kind matrix and waveform"),
+        (spec_of(classes=("a", "b", "c")), "has the classes low, middle, high, the model a, b, c"),
+        (spec_of(classes=CLASSES[::-1]), "the model high, middle, low"),
     ],
 )
 def test_other_contents_or_classes_do_not(spec: Spec, says: str):
@@ -323,13 +347,13 @@ def test_what_the_model_does_not_know_is_left_unused(tmp_path: Path):
     assert found == lines(single, tiny_data(missing=True).only("audio"), tmp_path / "only.csv")
 
 
-def test_how_files_were_read_and_what_was_fitted_does_not_matter():
-    fitted = dataclasses.replace(AUDIO, mean=(1.0,) * 7, scale=(2.0,) * 7)
-    check_fits(Spec(CLASSES, ImageSpec("unknown", height=8, width=8), fitted), DATA)
+def test_how_files_were_read_does_not_matter():
+    check_fits(spec_of(PictureSpec(None, height=8, width=8)), DATA)
 
 
-def test_features_do_not_matter_where_a_model_makes_them_itself():
-    check_fits(Spec(CLASSES, IMAGE, dataclasses.replace(AUDIO, features="log-mel", shift=0.01)), DATA)
+def test_what_a_model_brings_to_its_own_size_itself_does_not_matter():
+    photo, clip = PictureSpec("photo", height=9, width=7), dataclasses.replace(AUDIO, seconds=3.0, high=900)
+    check_fits(spec_of(photo, clip), DATA)
 
 
 @pytest.mark.parametrize(("modality", "source"), [("image", 123), ("audio", 123), ("audio", [1, 2, 3])])
@@ -342,33 +366,66 @@ def test_what_cannot_be_a_picture_or_a_recording_is_said(modality: str, source: 
 
 
 def test_classes_do_not_matter_where_labels_do_not():
-    check_fits(Spec(("a", "b"), IMAGE, AUDIO), DATA, labelled=False)
+    check_fits(spec_of(classes=("a", "b")), DATA, labelled=False)
 
 
 @pytest.mark.parametrize(
     "spec",
     [
-        ImageSpec("photo", 3, 24, 16, fit="pad"),
-        ImageSpec("photo", 1, 16, 24, fit="stretch", white=4_095.0),
-        ImageSpec("ink", 1, 28, 28),
+        PictureSpec("photo", 3, 24, 16, max_side=30),
+        PictureSpec("photo", 1, 16, 24, white=4_095.0),
+        PictureSpec("ink", 1, 28, 28),
     ],
-    ids=["pad", "white", "ink"],
+    ids=["small", "white", "ink"],
 )
-def test_rows_of_files_are_read_as_one_file_is(tmp_path: Path, spec: ImageSpec):
+def test_rows_of_files_are_read_as_one_file_is(tmp_path: Path, spec: PictureSpec):
     """As the model's own were: grey pictures for a model of coloured ones, other shapes, other depths."""
     grey = np.add.outer(np.arange(40), 2 * np.arange(60)).astype(np.uint16)
     Image.fromarray(grey.astype(np.uint8)).save(tmp_path / "0.png")
     Image.fromarray(grey * 20).save(tmp_path / "1.png")
     Image.fromarray(grey.astype(np.uint8)).convert("RGB").save(tmp_path / "2.jpg")
     files = sorted(tmp_path.iterdir())
-    table = image_contents(files, reading_of(Spec(("a", "b"), image=spec)), "here")
+    table = image_contents(files, reading_of(Spec(("a", "b"), {"image": spec})), "here")
     assert table.spec == spec
     for file, pointer in zip(files, table.pointers, strict=True):
         np.testing.assert_array_equal(table.contents[pointer], as_content(read_image(file, spec)))
 
 
 def test_rows_of_files_are_not_guessed_into_ready_made_features(tmp_path: Path):
-    soundfile.write(tmp_path / "a.wav", 0.1 * np.sin(np.arange(8_000)), 8_000)
-    spec = Spec(("a", "b"), audio=AudioSpec(features="unknown"))
-    with pytest.raises(InputError, match="cannot be turned into features"):
-        audio_contents([tmp_path / "a.wav"], reading_of(spec), "here")
+    for name in ("a", "b"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        soundfile.write(tmp_path / "in" / f"{name}.wav", 0.1 * np.sin(np.arange(8_000)), 8_000)
+    spec = Spec(("a", "b"), {"audio": MatrixSpec(39, 13)})
+    data = open_data(tmp_path / "in", reading_of(spec))
+    deaf = Predictor(build(ModelConfig(), spec), spec)
+    with pytest.raises(InputError, match="differ in audio: kind matrix and waveform"):
+        write_predictions(deaf, data, np.arange(2), tmp_path / "predictions.csv")
+    assert not (tmp_path / "predictions.csv").exists()
+
+
+def test_photos_and_recordings_of_any_size_are_predicted_as_one_file_is(tmp_path: Path):
+    """For a model of photos and clips; a folder of them makes ragged tables."""
+    random = np.random.default_rng(0)
+    (tmp_path / "in").mkdir()
+    for i, size in enumerate([(40, 60), (60, 40), (9, 9), (8, 8), (300, 20)]):
+        pixels = random.integers(0, 256, size, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "in" / f"{i}.png")
+        sound = random.normal(0, 0.1, 900 * (i + 1)).astype(np.float32)
+        soundfile.write(tmp_path / "in" / f"{i}.wav", sound, 8_000)
+    predictor = Predictor(build(tiny_model(), tiny_spec(), seed=1), tiny_spec())
+    for modality, ending in (("image", "png"), ("audio", "wav")):
+        paths = sorted((tmp_path / "in").glob(f"*.{ending}"))
+        reader = image_contents if modality == "image" else audio_contents
+        found = reader(paths, reading_of(predictor.spec), "here")
+        assert isinstance(found.contents, Ragged)
+        data = Dataset(
+            predictor.spec.only((modality,)),
+            {modality: found.contents},
+            found.pointers[:, None],
+            np.full(len(paths), -1),
+            np.full(len(paths), -1, np.int8),
+        )
+        for path, line in zip(paths, lines(predictor, data, tmp_path / f"{modality}.csv"), strict=True):
+            expected = predictor.predict(**{modality: path})
+            assert line["label"] == expected.label
+            assert float(line["score"]) == pytest.approx(expected.scores[0]["score"], abs=1e-4)

@@ -14,15 +14,15 @@ from torch import Tensor
 from seesay.config import Config, EncoderConfig, PretrainConfig
 from seesay.data.batches import Batch, table
 from seesay.data.dataset import Dataset
-from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, split
 from seesay.errors import ConfigError, InputError
 from seesay.learn.frozen import encodings_of, with_encoders, without_encoders
 from seesay.learn.pretrain import Reconstruction, pretrain
 from seesay.learn.run import Run, begin, train
-from seesay.learn.train import Epoch, fit, validate
+from seesay.learn.train import Epoch, fit, fresh, validate
 from seesay.model.autoencoder import reconstruct
-from seesay.model.classifier import Classifier, build, features_of
+from seesay.model.classifier import Classifier, build
+from seesay.model.features import features_of
 from tiny import STILL, tiny_config, tiny_data, tiny_model
 
 ENCODER = EncoderConfig(kind="report", width=4, layers=2, dropout=0.2)
@@ -37,8 +37,7 @@ def config(epochs: int = 2, freeze: bool = True, **changes: Any) -> Config:
 def prepared(config: Config, **changes: Any) -> tuple[Classifier, Dataset, Splits]:
     data = tiny_data(**changes)
     splits = split(data, 0)
-    data = normalised(data, splits.train)
-    return build(config.model, data.spec, seed=config.seed), data, splits
+    return fresh(config, data, splits.train), data, splits
 
 
 def line(epoch: Reconstruction) -> tuple[str, int, float]:
@@ -99,7 +98,8 @@ def test_a_loss_is_the_mean_squared_error_of_the_batch():
             yield batch
 
     no_dropout = dataclasses.replace(ENCODER, dropout=0.0)
-    model = build(dataclasses.replace(MODEL, image=no_dropout, audio=no_dropout), data.spec, seed=0)
+    still = tiny_model(dim=16, image=no_dropout, audio=no_dropout, fusion="concat", head_layers=2)
+    model = fresh(dataclasses.replace(chosen, model=still), data, splits.train)
     epoch = next(pretrain(model, data, splits, chosen, watch=keep))
     autoencoder = epoch.pretraining.autoencoders["image"].train()
     with torch.no_grad():
@@ -194,12 +194,12 @@ def test_what_comes_after_the_encoders_says_the_same_of_encodings():
 
 def test_encodings_of_contents_are_those_of_the_model():
     model, data, _ = prepared(config())
-    found = encodings_of(model, data, size=7)
     features = features_of(model, data)
+    found = encodings_of(model, features, size=7)
     for m in data.modalities:
-        some = features[m][:9].float() / (255 if features[m].dtype == torch.uint8 else 1)
-        torch.testing.assert_close(found[m][:9], model.eval().encode({m: some})[m])
-        assert len(found[m]) == len(data.contents[m])
+        some = model.features({m: torch.from_numpy(data.contents[m][:9])})
+        torch.testing.assert_close(found[m].values[:9], model.eval().encode(some)[m])
+        assert len(found[m].values) == len(data.contents[m])
 
 
 @pytest.mark.parametrize("freeze", [True, False])
@@ -286,7 +286,7 @@ def test_a_run_keeps_its_autoencoders(tmp_path: Path):
     run, epochs = whole_run(tmp_path / "run")
     trained = [e for e in epochs if isinstance(e, Reconstruction)][-1].pretraining.autoencoders
     kept = run.autoencoders()
-    features = features_of(run.model(), tiny_data())["audio"][:4]
+    features = features_of(run.model(), tiny_data())["audio"].values[:4]
     for one, other in zip(
         reconstruct(kept["audio"], features), reconstruct(trained["audio"], features), strict=True
     ):

@@ -20,7 +20,7 @@ from seesay.errors import OutputError
 from seesay.learn.space import parse_space
 from seesay.measure.leak import Outcome, leak, resampled, score
 from seesay.measure.report_page import REPORT, filled, page, scores_table, series
-from seesay.measure.reproduce import FUSED, RECIPES, Plan, configs_for, divided, reproduce
+from seesay.measure.reproduce import RECIPES, Plan, configs_for, divided, reproduce
 from seesay.measure.statistics import bootstrap_accuracy, bootstrap_macro_f1
 from seesay.recipes import recipe
 from tiny import CLASSES, STILL, tiny_config, tiny_data, tiny_model
@@ -35,7 +35,8 @@ def tiny_configs() -> dict[Condition, Config]:
     model = tiny_model(image=encoder, audio=encoder, fusion="concat")
     config = tiny_config(2, model, augment=STILL)
     alone = {Condition(m): dataclasses.replace(config, modalities=(m,)) for m in ("image", "audio")}
-    return {FUSED: dataclasses.replace(config, pretrain=PretrainConfig(epochs=1, batch=8)), **alone}
+    both = dataclasses.replace(config, pretrain=PretrainConfig(epochs=1, batch=8))
+    return {Condition("image+audio"): both, **alone}
 
 
 def tiny_plan(folder: Path, **changes) -> Plan:
@@ -101,6 +102,9 @@ def test_a_small_data_set_is_gone_over_more_often():
         assert config == recipe(RECIPES[name])
     for name, config in configs_for(large).items():
         known = recipe(RECIPES[name])
+        assert config.optim.epochs
+        assert config.optim.batch
+        assert known.optim.epochs
         steps = config.optim.epochs * 54 / config.optim.batch
         assert module.STEPS <= steps <= max(module.STEPS + 1, known.optim.epochs)
         assert (config.pretrain.epochs > known.pretrain.epochs) == ("+" in name)

@@ -12,12 +12,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from seesay.data.batches import Batch
+from seesay.data.splits import split
 from seesay.errors import InputError, OutputError, SeesayError
 from seesay.learn.run import Run, begin, check_same, digest, train
-from seesay.learn.train import Epoch
-from tiny import tiny_config, tiny_data, tiny_model, tiny_run
+from seesay.learn.train import Epoch, fresh
+from seesay.plain import to_dict, to_json
+from seesay.signal.feature_settings import settled_features
+from tiny import AUDIO, FEATURES, tiny_config, tiny_data, tiny_model, tiny_run
 
 CONFIG = tiny_config(epochs=3)
 
@@ -89,15 +93,28 @@ def test_every_epoch_is_a_line(undisturbed: Run):
 
 def test_the_config_says_how_it_came_about(undisturbed: Run):
     card = json.loads((undisturbed.folder / "config.json").read_text())
-    assert card["config"] == json.loads(json.dumps(dataclasses.asdict(undisturbed.config)))
-    given, used = dataclasses.asdict(CONFIG)["optim"], card["config"]["optim"]
+    assert card["config"] == json.loads(to_json(undisturbed.config))
+    given, used = to_dict(CONFIG)["optim"], card["config"]["optim"]
     assert {n: used[n] for n, v in given.items() if v is not None} == {
         n: v for n, v in given.items() if v is not None
     }
     assert None not in used.values(), "what was left open is filled in"
     assert (card["data"], card["recipe"]) == ("tiny", "small")
     assert {"torch", "python", "processor"} <= set(card["environment"])
-    assert card["spec"]["audio"]["mean"], "the normaliser is part of the model"
+    assert card["spec"] == json.loads(to_json(undisturbed.spec))
+    assert card["spec"]["contents"]["audio"]["kind"] == "waveform"
+    features = card["config"]["model"]["audio"]["features"]
+    assert features == to_dict(settled_features(FEATURES, AUDIO)), "so it is in front ends"
+    assert features["window"] > 0
+
+
+def test_the_normaliser_is_part_of_the_model(undisturbed: Run):
+    tensors = load_file(undisturbed.folder / "model.safetensors")
+    mean, scale = (tensors[f"front_ends.audio.normaliser.{name}"] for name in ("mean", "scale"))
+    assert mean.all()
+    assert (scale != 1).all()
+    expected = fresh(undisturbed.config, tiny_data(), split(tiny_data()).train).front_ends["audio"]
+    torch.testing.assert_close(undisturbed.model().front_ends["audio"].state_dict(), expected.state_dict())
 
 
 def test_it_opens_as_what_was_written(undisturbed: Run):
@@ -312,7 +329,7 @@ def test_the_fingerprint_is_of_rows_pointers_and_labels():
     label[rows[0]] += 1
     pointers[rows[0], 1] += 1
     assert digest(data.replace(label=label), rows) != same
-    rolled = {m: np.roll(contents, 1, axis=0) for m, contents in data.contents.items()}
+    rolled = {m: np.roll(np.asarray(contents), 1, axis=0) for m, contents in data.contents.items()}
     assert digest(data.replace(contents=rolled), rows) != same
     assert digest(data.replace(rows=pointers), rows) != same
     test = data.rows_of("test")

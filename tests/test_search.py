@@ -18,13 +18,14 @@ from rich.console import Console
 
 from seesay.cli import main
 from seesay.condition import Condition
-from seesay.config import Config, from_dict
+from seesay.config import Config
 from seesay.learn.space import parse_space
 from seesay.learn.study import Study
 from seesay.learn.trial import Fold, Trial
 from seesay.learn.tune import Plan, Search
-from seesay.measure.search import conditions_of, keep_search, print_search, ranked, to_dict, write_csv
+from seesay.measure.search import conditions_of, keep_search, print_search, ranked, summary, write_csv
 from seesay.measure.search_figure import cells_figure, course_figure, short
+from seesay.plain import from_dict
 from tiny import tiny_config, tiny_data
 
 CELLS = "model.image.layers=2|3,optim.lr=1e-3|1e-2,model.image.kernel=3"
@@ -146,10 +147,10 @@ def test_the_csv_has_every_trial_and_every_fold(tmp_path):
 
 def test_the_json_has_a_complete_config_and_the_flags_that_make_it(tmp_path):
     search = found(tmp_path)
-    said = json.loads(json.dumps(to_dict(search, tiny_config()), allow_nan=False))
+    said = json.loads(json.dumps(summary(search, tiny_config()), allow_nan=False))
     best = said["best"]
     assert best["values"] == {"model.image.layers": 2, "optim.lr": 0.01, "model.image.kernel": 3}
-    assert from_dict(Config, best["config"]) == search.config_of(TRIALS[1])
+    assert from_dict(Config, best["config"]) == search.config_of(TRIALS[1]).naming(search.data.spec.kinds)
     assert best["flags"] == ["--optim.lr", "0.01"], "layers and kernel are the base's already"
     assert best["scores"]["image"]["macro_f1"] == {
         "mean": pytest.approx(0.96),

@@ -3,11 +3,13 @@
 import numpy as np
 import pytest
 
-from seesay.config import AudioSpec, ImageSpec
+from seesay.config import FeaturesConfig
 from seesay.data.settings import PictureFacts, picture_settings, recording_settings
 from seesay.signal.audio import Facts as Recording
+from seesay.signal.feature_settings import analysis_of
 from seesay.signal.image import Facts as Picture
 from seesay.signal.looks import Look
+from seesay.spec import PictureSpec, WaveformSpec
 
 PHOTO, COLOURED = Look(False, None), Look(True, None)
 BLACK, RED = Look(False, np.zeros(3)), Look(True, np.array([0.5, -0.25, -0.25]))
@@ -54,14 +56,14 @@ def test_photos_keep_their_usual_shape_and_are_not_enlarged(
 
 
 def test_ink_is_as_large_as_mnist_s() -> None:
-    assert picture_settings(pictures((300, 400), looks=(BLACK,))).spec == ImageSpec()
+    assert picture_settings(pictures((300, 400), looks=(BLACK,))).spec == PictureSpec()
 
 
 def test_what_is_asked_for_goes_before_the_facts() -> None:
     facts = pictures(*[(300, 400)] * 9, looks=(BLACK,))
-    spec = picture_settings(facts, "photo", "pad", height=30, width=20).spec
-    assert spec == ImageSpec("photo", 1, 30, 20, fit="pad")
-    assert picture_settings(facts, "ink", height=30).spec == ImageSpec("ink", 1, 30, 28)
+    spec = picture_settings(facts, "photo", max_side=100).spec
+    assert spec == PictureSpec("photo", 1, 56, 72, max_side=100)
+    assert picture_settings(facts, "ink", 30).spec == PictureSpec("ink", 1, 30, 30)
 
 
 def test_one_coloured_picture_makes_three_channels() -> None:
@@ -91,10 +93,10 @@ def test_in_doubt_pictures_are_photos_and_the_other_is_offered(looks: list[Look]
 def test_what_cropping_takes_is_counted() -> None:
     facts = pictures(*[(300, 400)] * 18, (900, 400), (300, 900))
     assert picture_settings(facts, "photo").notes == (
-        "2 of 20 photos lose more than a quarter of their height or width to cropping; --fit pad keeps all "
-        "of it.",
+        "A model is given photos of 72x56; 2 of 20 lose more than a quarter of their height or width to "
+        "cropping; train with features.fit pad to keep all of it.",
     )
-    assert picture_settings(facts, "photo", "pad").notes == ()
+    assert picture_settings(pictures(*[(300, 400)] * 18), "photo").notes == ()
 
 
 @pytest.mark.parametrize(
@@ -142,34 +144,33 @@ def test_clips_are_as_long_as_most_recordings(seconds: list[float], clip: float)
 
 
 def test_long_clips_are_asked_for() -> None:
-    facts = recordings(*[30.0] * 20)
-    assert recording_settings(facts, seconds=30).spec.seconds == 30
-    assert recording_settings(facts, seconds=30).notes == (
-        "Features are log-mel, since clips are longer than a word (1.5 s) (--features set them).",
-    )
+    spec = recording_settings(recordings(*[30.0] * 20)).spec
+    found = analysis_of(FeaturesConfig(seconds=30), spec)
+    assert (found.seconds, found.samples, found.kind) == (30, 30 * 16_000, "log-mel")
 
 
 @pytest.mark.parametrize(("seconds", "features"), [(0.6, "mfcc"), (1.4, "mfcc"), (1.8, "log-mel")])
 def test_features_follow_from_the_length_of_clips(seconds: float, features: str) -> None:
-    facts = recordings(*[seconds] * 20)
-    assert recording_settings(facts).spec.features == features
-    assert recording_settings(facts, "mfcc").spec.features == "mfcc"
+    spec = recording_settings(recordings(*[seconds] * 20)).spec
+    assert analysis_of(FeaturesConfig(), spec).kind == features
+    assert analysis_of(FeaturesConfig(kind="mfcc"), spec).kind == "mfcc"
 
 
-def test_what_is_cut_is_counted() -> None:
-    facts = recordings(*[0.5] * 28, *[1.03] * 4, *[3.0] * 212)
-    assert recording_settings(facts, "mfcc", seconds=1).notes == (
-        "212 of 244 recordings are longer than 1 s and are cut to where they are loudest; --seconds keeps "
-        "more.",
+def test_what_a_model_does_not_hear_is_counted() -> None:
+    facts = recordings(*[0.5] * 232, *[1.03] * 4, *[3.0] * 8)
+    chosen, heard = recording_settings(facts), "recordings are longer than 1 s: a model hears that much"
+    assert chosen.spec.seconds == 1
+    assert chosen.notes[1:] == (
+        f"8 of 244 {heard}, where they are loudest; train with more features.seconds to hear more.",
     )
+    assert len(recording_settings(recordings(*[0.5] * 20, 1.03)).notes) == 1
 
 
 def test_what_was_chosen_is_said() -> None:
     chosen = recording_settings(recordings(*[0.6] * 20, rate=8_000))
-    assert chosen.said == "the lowest rate 8000 Hz, kept at 8000 Hz as clips of 1 s"
+    assert chosen.said == "the lowest rate 8000 Hz, kept at 8000 Hz"
     assert chosen.notes == (
-        "Clips are 1 s: 95 % of the recordings last 0.6 s or less; features are mfcc, as for single words "
-        "(--seconds and --features set them).",
+        "Clips are 1 s: 95 % of the recordings last 0.6 s or less (features.seconds sets it in training).",
     )
 
 
@@ -190,4 +191,4 @@ def test_filters_end_where_every_recording_has_sound(
 
 
 def test_a_recording_that_does_not_say_its_length_is_no_reason_for_one() -> None:
-    assert recording_settings([Recording(8_000, None)]).spec == AudioSpec("mfcc", 8_000, 1.0, high=4_000)
+    assert recording_settings([Recording(8_000, None)]).spec == WaveformSpec(8_000, 1.0, high=4_000)

@@ -9,27 +9,30 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from seesay.config import AudioSpec, ImageSpec, Spec
 from seesay.data.dataset import Dataset, Group
+from seesay.data.ragged import Ragged
 from seesay.data.sheet import RESOLUTION, choose, draw_sheet
 from seesay.errors import ConfigError, InputError, OutputError
+from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, Spec, VectorSpec, WaveformSpec
 
-GREY, COLOUR = ImageSpec(height=8, width=8), ImageSpec("photo", channels=3, height=8, width=12)
-MFCC, LOG_MEL = AudioSpec(rate=8_000), AudioSpec("log-mel", rate=8_000, filters=20)
-READY = AudioSpec("unknown", frames=20, columns=6)
+GREY, COLOUR = PictureSpec(height=8, width=8), PictureSpec("photo", channels=3, height=8, width=12)
+WORD, SENTENCE = WaveformSpec(rate=8_000), WaveformSpec(rate=8_000, seconds=2)
+READY, VECTOR = MatrixSpec(frames=20, columns=6), VectorSpec(12)
 
 
-def some_data(image: ImageSpec | None = GREY, audio: AudioSpec | None = MFCC, rows: int = 30) -> Dataset:
+def some_data(image: PictureSpec | None = GREY, audio: ContentSpec | None = WORD, rows: int = 30) -> Dataset:
     random = np.random.default_rng(0)
+    specs: dict[str, ContentSpec | None] = {"image": image, "audio": audio}
+    spec = {modality: each for modality, each in specs.items() if each is not None}
     contents = {}
     if image:
         contents["image"] = random.integers(0, 256, (rows, *image.shape), np.uint8)
-    if audio and audio.features == "unknown":
-        contents["audio"] = random.normal(size=(rows, *audio.shape)).astype(np.float16)
-    elif audio:
+    if isinstance(audio, WaveformSpec):
         contents["audio"] = random.normal(0, 1_000, (rows, audio.samples)).astype(np.int16)
+    elif audio:
+        contents["audio"] = random.normal(size=(rows, *audio.shape)).astype(np.float16)
     return Dataset(
-        spec=Spec(("zero", "$one$", "a class with a very long name"), image, audio),
+        spec=Spec(("zero", "$one$", "a class with a very long name"), spec),
         contents=contents,
         rows=np.stack([np.arange(rows, dtype=np.int32)] * len(contents), 1),
         label=np.arange(rows) % 3,
@@ -48,10 +51,29 @@ def drawn(dataset: Dataset, path: Path, rows: int = 6) -> np.ndarray:
 
 @pytest.mark.parametrize(
     ("image", "audio"),
-    [(GREY, MFCC), (GREY, LOG_MEL), (COLOUR, READY), (GREY, None), (None, MFCC), (None, READY)],
+    [
+        (GREY, WORD),
+        (GREY, SENTENCE),
+        (COLOUR, READY),
+        (GREY, VECTOR),
+        (GREY, None),
+        (None, WORD),
+        (None, READY),
+    ],
 )
 def test_any_kind_of_content_can_be_drawn(image, audio, tmp_path):
     pixels = drawn(some_data(image, audio), tmp_path / "sheet.png")
+    assert min(pixels.shape[:2]) > RESOLUTION
+    assert pixels.std() > 20
+
+
+def test_contents_of_different_sizes_can_be_drawn(tmp_path):
+    random = np.random.default_rng(0)
+    sizes = range(5, 35)
+    photos = [random.integers(0, 256, (3, size, 40 - size), np.uint8) for size in sizes]
+    sounds = [random.normal(0, 1_000, 500 * size).astype(np.int16) for size in sizes]
+    tables = {"image": Ragged.of(photos), "audio": Ragged.of(sounds)}
+    pixels = drawn(some_data(COLOUR, WORD).replace(contents=tables), tmp_path / "sheet.png")
     assert min(pixels.shape[:2]) > RESOLUTION
     assert pixels.std() > 20
 

@@ -11,6 +11,10 @@ from seesay.config import Config
 from seesay.errors import ConfigError
 from seesay.learn.space import Choices, Range, apply, flags, parse_space
 from seesay.options import parse
+from seesay.recipes import USUAL_KINDS
+
+USUAL = Config().naming(USUAL_KINDS)
+"""A config whose modalities have names, as options have them."""
 
 ISSUE = "model.dim=32..256:log,optim.lr=1e-4..1e-2:log,model.fusion=concat|gated|attention"
 
@@ -66,7 +70,7 @@ def test_the_reports_grid_has_sixteen_cells_of_one_modality(modality):
         f"model.{modality}.stride": 1,
         "pretrain.epochs": 0,
     }
-    encoders = [getattr(apply(Config(), cell).model, modality) for cell in cells]
+    encoders = [apply(USUAL, cell).model.named[modality] for cell in cells]
     assert {e.layers for e in encoders} == {2, 3}
     assert {e.activation for e in encoders} == {"relu", "sigmoid"}
     assert {e.dropout for e in encoders} == {0.2, 0.5}
@@ -122,9 +126,30 @@ def test_a_field_that_needs_another_is_left_to_the_trial():
 
 
 def test_values_go_into_a_config_and_nothing_else_changes():
-    config = apply(Config(seed=3), {"model.dim": 8, "model.image.dropout": 0.5})
-    assert (config.seed, config.model.dim, config.model.image.dropout) == (3, 8, 0.5)
-    assert apply(config, {"model.dim": 64, "model.image.dropout": 0.1}) == Config(seed=3)
+    start = dataclasses.replace(USUAL, seed=3)
+    config = apply(start, {"model.dim": 8, "model.image.dropout": 0.5, "model.audio.features.filters": 20})
+    assert (config.seed, config.model.dim, config.model.named["image"].dropout) == (3, 8, 0.5)
+    assert config.model.named["audio"].features.filters == 20
+    before = {"model.dim": 64, "model.image.dropout": 0.1, "model.audio.features.filters": None}
+    assert apply(config, before) == start
+
+
+def test_fields_are_those_of_the_modalities_that_the_config_names():
+    config = Config().naming({"left": "picture", "right": "picture"})
+    space = parse_space("model.left.width=2|4,model.right.features.height=8..16", None, config)
+    assert list(space.fields) == ["model.left.width", "model.right.features.height"]
+    with pytest.raises(ConfigError, match=r"'model\.image\.width', which is no field"):
+        parse_space("model.image.width=2|4", None, config)
+    with pytest.raises(ConfigError, match=r"wants model\.left\.width=0, but width must be 1 or more"):
+        parse_space("model.left.width=0|4", None, config)
+
+
+def test_a_front_end_is_searched_by_its_fields():
+    space = parse_space("model.audio.features.kind=mfcc|log-mel,model.audio.features.filters=20..80")
+    assert space.fields == {
+        "model.audio.features.kind": Choices(("mfcc", "log-mel")),
+        "model.audio.features.filters": Range(20, 80),
+    }
 
 
 @given(
@@ -135,18 +160,19 @@ def test_values_go_into_a_config_and_nothing_else_changes():
 )
 def test_flags_bring_a_config_back_through_the_command_line(dim, lr, repair, fusion):
     values = {"model.dim": dim, "optim.lr": lr, "augment.repair": repair, "model.fusion": fusion, "seed": 4}
-    config = dataclasses.replace(apply(Config(), values), modalities=("image", "audio"))
+    config = dataclasses.replace(apply(USUAL, values), modalities=("image", "audio"))
     got = []
 
     def learn(config: Settings, recipe: str = "small") -> None:
         """Learn."""
         got.append(config)
 
-    call = parse({"learn": learn}, ["learn", *flags(config, Config())])
+    call = parse({"learn": learn}, ["learn", *flags(config, Config(), USUAL_KINDS)])
     assert call is not None
     call()
-    assert got == [config]
+    assert [each.naming(USUAL_KINDS) for each in got] == [config]
 
 
 def test_a_config_needs_no_flags_to_be_itself():
-    assert flags(Config(), Config()) == []
+    assert flags(Config(), Config(), USUAL_KINDS) == []
+    assert flags(USUAL, Config(), USUAL_KINDS) == []

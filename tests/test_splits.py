@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seesay.config import AudioSpec, ImageSpec, Spec
 from seesay.data.dataset import Dataset, Group
 from seesay.data.groups import components
 from seesay.data.splits import Leak, Splits, folds, leaks, row_split, split
 from seesay.errors import ConfigError, InputError
+from seesay.spec import MatrixSpec, PictureSpec, Spec
 
 NONE, TRAIN, VALID, TEST = -1, 0, 1, 2
 
 
-def paired(audio, label, *, image=None, speaker=None, part=NONE, classes=None) -> Dataset:
+def paired(audio, label, *, image=None, speaker=None, part: int | list[int] = NONE, classes=None) -> Dataset:
     """A data set that points at recordings `audio` and pictures `image` (each its own when not given)."""
     audio, label = np.asarray(audio, np.int32), np.asarray(label, np.int64)
     image = np.arange(len(audio), dtype=np.int32) if image is None else np.asarray(image, np.int32)
@@ -29,8 +29,7 @@ def paired(audio, label, *, image=None, speaker=None, part=NONE, classes=None) -
     return Dataset(
         spec=Spec(
             classes=names,
-            image=ImageSpec(height=1, width=1),
-            audio=AudioSpec(features="unknown", frames=1, columns=1),
+            contents={"image": PictureSpec(height=1, width=1), "audio": MatrixSpec(1, 1)},
         ),
         contents={
             "image": np.arange(tables["image"], dtype=np.float32).reshape(-1, 1, 1, 1),

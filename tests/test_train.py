@@ -11,15 +11,16 @@ import pytest
 import torch
 from torch import Tensor
 
-from seesay.config import AudioSpec, Config, WaveformConfig
+from seesay.config import Config, EncoderConfig, WaveformConfig
 from seesay.data.batches import Batch, table
 from seesay.data.dataset import Dataset
-from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, split
 from seesay.errors import InputError
 from seesay.learn.precision import bfloat16_is_quick
-from seesay.learn.train import Epoch, Training, epoch_batches, fit, one_cycle, validate
-from seesay.model.classifier import Classifier, build, features_of
+from seesay.learn.train import Epoch, Training, epoch_batches, fit, fresh, one_cycle, validate
+from seesay.model.classifier import Classifier, build
+from seesay.model.features import features_of
+from seesay.spec import MatrixSpec, Spec
 from tiny import STILL, tiny_config, tiny_data, tiny_model
 
 BOTH = "image+audio"
@@ -27,15 +28,14 @@ BOTH = "image+audio"
 
 def prepared(**changes: Any) -> tuple[Dataset, Splits]:
     data = tiny_data(**changes)
-    splits = split(data)
-    return normalised(data, splits.train), splits
+    return data, split(data)
 
 
 DATA, SPLITS = prepared()
 
 
 def trained(config: Config, data: Dataset = DATA, splits: Splits = SPLITS, **options: Any) -> Iterator[Epoch]:
-    return fit(build(config.model, data.spec, seed=config.seed), data, splits, config, **options)
+    return fit(fresh(config, data, splits.train), data, splits, config, **options)
 
 
 def weights(epoch: Epoch) -> dict[str, Tensor]:
@@ -126,8 +126,9 @@ def test_without_rows_to_validate_the_last_epoch_is_the_best():
 
 
 def test_without_rows_to_train_on_it_is_refused():
+    config, none = tiny_config(), dataclasses.replace(SPLITS, train=np.array([], np.int64))
     with pytest.raises(InputError, match="no rows to train on"):
-        next(trained(tiny_config(), DATA, dataclasses.replace(SPLITS, train=np.array([], np.int64))))
+        next(fit(build(config.model, DATA.spec), DATA, none, config))
 
 
 @pytest.mark.parametrize("rows", [1, 2, 3])
@@ -245,7 +246,7 @@ def test_batches_go_through_the_watch_and_what_it_holds_back_ends_the_run():
 
 def rows_of(config: Config, number: int, data: Dataset = DATA, **changes: Any) -> list[Batch]:
     whole = SPLITS.train[: 4 * config.optim.batch]  # none is left out
-    model = build(config.model, data.spec)
+    model = fresh(config, data, SPLITS.train)
     rows = table(data, whole, features_of(model, data))
     return list(epoch_batches(rows, data.replace(**changes), config, number, model))
 
@@ -304,12 +305,14 @@ def test_rows_without_a_recording_stay_without_when_others_are_changed():
 
 
 def test_ready_made_features_have_no_waveform_to_change():
-    features = features_of(build(tiny_model(), DATA.spec), DATA)["audio"].numpy()
-    spec = AudioSpec(features="unknown", frames=features.shape[1], columns=features.shape[2])
-    contents = {**DATA.contents, "audio": features}
-    data = DATA.replace(spec=dataclasses.replace(DATA.spec, audio=spec), contents=contents)
-    config = tiny_config(augment=STILL, waveform=WaveformConfig(views=2, gain=20.0))
-    assert pairs(rows_of(config, 1, data)) == pairs(rows_of(tiny_config(augment=STILL), 1, data))
+    features = features_of(build(tiny_model(), DATA.spec), DATA)["audio"].values.numpy()
+    spec = Spec(DATA.spec.classes, {**DATA.spec.contents, "audio": MatrixSpec(*features.shape[1:])})
+    data = DATA.replace(spec=spec, contents={**DATA.contents, "audio": features})
+    small = EncoderConfig(width=4, layers=2)
+    model = tiny_model(named={"image": small, "audio": small})
+    still = tiny_config(model=model, augment=STILL)
+    config = dataclasses.replace(still, waveform=WaveformConfig(views=2, gain=20.0))
+    assert pairs(rows_of(config, 1, data)) == pairs(rows_of(still, 1, data))
 
 
 def test_every_epoch_has_its_own_order_and_its_own_changes():
@@ -341,8 +344,8 @@ def test_decay_pulls_at_matrices_only():
 
 def test_an_encoder_can_have_a_decay_of_its_own():
     config = tiny_config()
-    image = dataclasses.replace(config.model.image, weight_decay=0.7)
-    own = dataclasses.replace(config.model, image=image)
+    image = dataclasses.replace(config.model.named["image"], weight_decay=0.7)
+    own = tiny_model(image=image)
     training = Training(build(own, DATA.spec), dataclasses.replace(config, model=own), 1)
     decay = {p: group["weight_decay"] for group in training.optimizer.param_groups for p in group["params"]}
     for name, weight in training.model.named_parameters():

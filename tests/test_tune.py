@@ -15,14 +15,15 @@ import pytest
 
 from seesay.condition import Condition
 from seesay.config import Config
-from seesay.data.dataset import Dataset
+from seesay.data.dataset import Dataset, only_rows
 from seesay.data.groups import components, ties
 from seesay.errors import ConfigError, InputError, OutputError
 from seesay.learn import tune
 from seesay.learn.space import parse_space
 from seesay.learn.study import Study
+from seesay.learn.train import fresh
 from seesay.learn.trial import Trial
-from seesay.learn.tune import Plan, begin, only_rows, search, stratified
+from seesay.learn.tune import Plan, begin, search, stratified
 from tiny import tiny_config, tiny_data
 
 GRID = "model.image.width=2|4,model.dim=4|8"
@@ -93,8 +94,9 @@ def test_the_best_has_the_highest_mean(tmp_path):
     list(search(found))
     assert found.best is not None
     assert found.best.values == {"optim.lr": 2e-2}
+    config = tiny_config(8).naming({"image": "picture"})
     assert found.config_of(found.best) == dataclasses.replace(
-        tiny_config(8), optim=dataclasses.replace(tiny_config(8).optim, lr=2e-2)
+        config, optim=dataclasses.replace(config.optim, lr=2e-2)
     )
 
 
@@ -116,14 +118,15 @@ def test_what_is_worse_than_the_median_is_pruned_and_the_rest_goes_on(tmp_path, 
     """Scores are made up: trials 5 and 7 are bad. Pruning begins after 5 trials and in epoch 2."""
     began = []
 
-    def made_up(model, data, splits, config, watch):
+    def made_up(model, data, splits, config, **named):
         began.append(0)
         number = (len(began) - 1) if len(began) <= 5 else None
         bad = number is None and len(found.study.trials()) - 1 in (5, 7)
-        for epoch in fit(model, data, splits, config, watch=watch):
+        for epoch in fit(model, data, splits, config, **named):
             began[-1] += 1
-            score = 0.1 if bad else 0.5 + 0.01 * epoch.number
-            yield dataclasses.replace(epoch, scores={Condition("image"): score})
+            yield dataclasses.replace(
+                epoch, scores={Condition("image"): 0.1 if bad else 0.5 + 0.01 * epoch.number}
+            )
 
     fit = tune.fit
     monkeypatch.setattr(tune, "fit", made_up)
@@ -182,13 +185,21 @@ def test_folds_cut_through_no_group_and_cover_every_row_once(tmp_path):
         assert not set(group[train]) & set(group[valid])
 
 
-def test_each_fold_is_normalised_by_its_own_training_rows(tmp_path):
-    found = begin(tiny_data(), plan(folds=3), tmp_path / "s")
-    means = [found.fold(i)[0].spec["audio"].mean for i in range(3)]
-    assert len(set(means)) == 3
+def test_each_fold_is_normalised_by_its_own_training_rows(tmp_path, monkeypatch):
+    found = begin(tiny_data(), plan("model.dim=8", folds=3), tmp_path / "s")
+    means = []
+    fit = tune.fit
+
+    def watched(model, *arguments, **named):
+        means.append(model.get_buffer("front_ends.audio.normaliser.mean").tolist())
+        yield from fit(model, *arguments, **named)
+
+    monkeypatch.setattr(tune, "fit", watched)
+    list(search(found))
+    assert len(means) == len(set(map(tuple, means))) == 3
     train, _ = found.pairs[1]
-    alone = tune.normalised(only_rows(found.data, train), np.arange(len(train)))
-    assert means[1] == pytest.approx(alone.spec["audio"].mean)
+    alone = fresh(found.plan.config, only_rows(found.data, train), np.arange(len(train)))
+    assert means[1] == pytest.approx(alone.get_buffer("front_ends.audio.normaliser.mean").tolist())
 
 
 def test_without_folds_the_rows_that_validate_in_training_do(tmp_path):
@@ -361,15 +372,14 @@ def test_what_a_killed_process_left_is_gone_on_with_at_its_next_fold(tmp_path):
 
 def test_the_field_that_matters_is_the_important_one(tmp_path, monkeypatch):
     def made_up(model, data, rows):
-        f1 = 1 - abs(math.log10(rates[-1]) + 2) / 4
-        return {Condition("image"): {"macro_f1": f1, "accuracy": 1.0}}
+        return {Condition("image"): {"macro_f1": 1 - abs(math.log10(rates[-1]) + 2) / 4, "accuracy": 1.0}}
 
     rates = []
     fit = tune.fit
 
-    def watched(model, data, splits, config, watch):
+    def watched(model, data, splits, config, **named):
         rates.append(config.optim.lr)
-        return fit(model, data, splits, config, watch=watch)
+        return fit(model, data, splits, config, **named)
 
     monkeypatch.setattr(tune, "fit", watched)
     monkeypatch.setattr(tune, "scores_of", made_up)

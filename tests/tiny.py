@@ -11,31 +11,27 @@ from typing import Any
 
 import numpy as np
 
-from seesay.config import (
-    AudioSpec,
-    Config,
-    EncoderConfig,
-    ImageSpec,
-    ModelConfig,
-    OptimConfig,
-    Spec,
-)
+from seesay.config import Config, EncoderConfig, FeaturesConfig, ModelConfig, OptimConfig
 from seesay.data.dataset import Dataset, Group
 from seesay.learn.run import Run, begin, train
 from seesay.recipes import AS_IT_IS
+from seesay.spec import PictureSpec, Spec, WaveformSpec
 
 CLASSES = ("low", "middle", "high")
 SPEAKERS = ("ann", "bob", "cleo", "dan")
 SPLIT = (0, 0, 1, 2)
 """Of each speaker: two in train, one in valid, one in test."""
 
-IMAGE = ImageSpec(reader="photo", height=8, width=8)
-AUDIO = AudioSpec(rate=4_000, seconds=0.25, filters=12, high=2_000.0, coefficients=6)
+IMAGE = PictureSpec(reader="photo", height=8, width=8)
+AUDIO = WaveformSpec(rate=4_000, seconds=0.25)
+
+FEATURES = FeaturesConfig(filters=12, coefficients=6)
+"""Of the tones: as many as so few samples have room for."""
 
 
 def tiny_spec(modalities: Sequence[str] = ("image", "audio")) -> Spec:
-    """What the tiny data set holds, not normalised."""
-    return Spec(CLASSES, IMAGE if "image" in modalities else None, AUDIO if "audio" in modalities else None)
+    """What the tiny data set holds."""
+    return Spec(CLASSES, {m: {"image": IMAGE, "audio": AUDIO}[m] for m in modalities})
 
 
 def picture(label: int, random: np.random.Generator) -> np.ndarray:
@@ -91,10 +87,15 @@ STILL = AS_IT_IS
 """Nothing is changed."""
 
 
-def tiny_model(**changes: Any) -> ModelConfig:
-    """Networks of a few hundred weights."""
+def tiny_model(
+    image: EncoderConfig | None = None, audio: EncoderConfig | None = None, **changes: Any
+) -> ModelConfig:
+    """Networks of a few hundred weights; front ends are those of `FEATURES`, where the network has no own."""
     small = EncoderConfig(width=4, layers=2, dropout=0.1)
-    fields: dict[str, Any] = {"dim": 8, "hidden": 8, "image": small, "audio": small}
+    heard = audio or small
+    if heard.features == FeaturesConfig():
+        heard = dataclasses.replace(heard, features=FEATURES)
+    fields: dict[str, Any] = {"dim": 8, "hidden": 8, "named": {"image": image or small, "audio": heard}}
     return ModelConfig(**fields | changes)
 
 

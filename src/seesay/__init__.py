@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:  # the names of `_HOME` once more, for editors and type checkers
     from seesay.config import Config as Config
-    from seesay.config import Spec as Spec
     from seesay.data.dataset import Dataset as Dataset
     from seesay.data.layouts import import_data as import_data
     from seesay.data.layouts import open_data as open_data
@@ -25,6 +24,7 @@ if TYPE_CHECKING:  # the names of `_HOME` once more, for editors and type checke
     from seesay.recipes import recipe as recipe
     from seesay.serve.predict import Predictor as Predictor
     from seesay.serve.predict import load as load
+    from seesay.spec import Spec as Spec
 
     __version__: str
 
@@ -56,7 +56,7 @@ _HOME: dict[str, str] = {
     "Predictor": "serve.predict",
     "Run": "learn.run",
     "SeesayError": "errors",
-    "Spec": "config",
+    "Spec": "spec",
     "begin": "learn.run",
     "build": "model.classifier",
     "evaluate": "measure.evaluate",

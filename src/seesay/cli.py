@@ -11,7 +11,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 from seesay.config import Config
-from seesay.data.source import check_inputs
+from seesay.data.source import check_inputs, check_path
 from seesay.errors import ConfigError, InputError, SeesayError, nearest
 from seesay.options import parse
 from seesay.recipes import RECIPES
@@ -46,13 +46,9 @@ def data_build(
     rows: tuple[int, int] | None = None,
     seed: int = 0,
     rate: int | None = None,
-    seconds: float | None = None,
-    features: Literal["auto", "mfcc", "log-mel"] = "auto",
     reader: Literal["auto", "ink", "photo"] = "auto",
-    fit: Literal["pad", "crop", "stretch"] | None = None,
     size: int | None = None,
-    height: int | None = None,
-    width: int | None = None,
+    max_side: int = 256,
     name_pattern: str | None = None,
     overwrite: bool = False,
 ) -> None:
@@ -68,21 +64,16 @@ def data_build(
             10000).
         seed: Of the pairing.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
-        seconds: Length of a clip. Without it as long as 95 % of the recordings, 10 at most.
-        features: What the model will be given of a recording. auto: mfcc of single words, log-mel of longer
-            clips.
-        reader: How picture files are read: ink is cropped and centred as MNIST was, photos are scaled.
-        fit: How photos of another shape are made to fit. Without it they are cropped.
-        size: Height and width of pictures, in pixels. Without it 28 for ink, up to 64 for photos.
-        height: Of pictures, in pixels, instead of size.
-        width: Of pictures, in pixels, instead of size.
+        reader: How picture files are read: ink is cropped and centred as MNIST was, photos stay as they are.
+        size: Height and width of ink, in pixels. Without it 28.
+        max_side: Pixels of the longer side that photos are kept with at most.
         name_pattern: What names of recordings mean, such as {label}_{speaker}_{take}. Without it, found out.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.data.contents import Reading
     from seesay.data.pairing import build
 
-    reading = Reading(rate, seconds, features, reader, size, height, width, fit, name_pattern=name_pattern)
+    reading = Reading(rate, reader, size, max_side, name_pattern=name_pattern)
     with tracking() as track:
         data = build(pictures, recordings, out, test_speakers, rows, seed, reading, overwrite, track)
     describe_data(data, out)
@@ -92,13 +83,9 @@ def data_import(
     source: Words[str],
     out: Path,
     rate: int | None = None,
-    seconds: float | None = None,
-    features: Literal["auto", "mfcc", "log-mel"] = "auto",
     reader: Literal["auto", "ink", "photo"] = "auto",
-    fit: Literal["pad", "crop", "stretch"] | None = None,
     size: int | None = None,
-    height: int | None = None,
-    width: int | None = None,
+    max_side: int = 256,
     columns: tuple[str, ...] = (),
     on_bad: OnBad = "stop",
     name_pattern: str | None = None,
@@ -111,14 +98,9 @@ def data_import(
             or Parquet manifest.
         out: Folder to make.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
-        seconds: Length of a clip. Without it as long as 95 % of the recordings, 10 at most.
-        features: What the model will be given of a recording. auto: mfcc of single words, log-mel of longer
-            clips.
-        reader: How picture files are read: ink is cropped and centred as MNIST was, photos are scaled.
-        fit: How photos of another shape are made to fit. Without it they are cropped.
-        size: Height and width of pictures, in pixels. Without it 28 for ink, up to 64 for photos.
-        height: Of pictures, in pixels, instead of size.
-        width: Of pictures, in pixels, instead of size.
+        reader: How picture files are read: ink is cropped and centred as MNIST was, photos stay as they are.
+        size: Height and width of ink, in pixels. Without it 28.
+        max_side: Pixels of the longer side that photos are kept with at most.
         columns: What your table calls our columns, as in image=photo label=class group=patient.
         on_bad: Stop at files that cannot be read, or skip their rows and list them in OUT.bad.csv.
         name_pattern: What names in a folder mean: {label}_{speaker}_{take}, or {speaker}/{label}_{take}.
@@ -131,13 +113,9 @@ def data_import(
 
     reading = Reading(
         rate,
-        seconds,
-        features,
         reader,
         size,
-        height,
-        width,
-        fit,
+        max_side,
         on_bad=on_bad,
         columns=parse_columns(columns),
         name_pattern=name_pattern,
@@ -284,7 +262,7 @@ def tune(
     from seesay.data.layouts import open_data
     from seesay.learn.space import parse_space
     from seesay.learn.tune import Plan, begin
-    from seesay.measure.search import keep_search, print_search, to_dict
+    from seesay.measure.search import keep_search, print_search, summary
     from seesay.recipes import recipe as recipe_of
 
     optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -292,7 +270,9 @@ def tune(
     config = dataclasses.replace(config, modalities=(modality,)) if modality else config
     alone = config.modalities or dataset.modalities
     plan = Plan(
-        parse_space(space, alone[0] if len(alone) == 1 else None),
+        parse_space(
+            space, alone[0] if len(alone) == 1 else None, config.naming(dataset.spec.kinds, others=True)
+        ),
         config,
         trials,
         folds,
@@ -305,11 +285,11 @@ def tune(
     finally:
         keep_search(found, recipe_of(recipe))
     if json:
-        print_json(to_dict(found, recipe_of(recipe)))
+        print_json(summary(found, recipe_of(recipe)))
         return
     print_search(found, console())
     if found.best is not None and not quiet:
-        words = " ".join(to_dict(found, recipe_of(recipe))["best"]["flags"])
+        words = " ".join(summary(found, recipe_of(recipe))["best"]["flags"])
         print(f"search.csv, search.json and search.png lie in {out}")
         print(f"Next: seesay train --data {data} --recipe {recipe} --out RUN {words}")
 
@@ -395,6 +375,7 @@ def predict(
     run: Words[Path | None] = None,
     image: Path | None = None,
     audio: Path | None = None,
+    input: tuple[str, ...] = (),
     data: str | None = None,
     split: Literal["train", "valid", "test", "all"] = "all",
     out: Path | None = None,
@@ -410,6 +391,7 @@ def predict(
         run: Run folder; without it the trained model of digits that comes with seesay.
         image: Picture file.
         audio: Recording file.
+        input: Files of modalities of other names, as in touch=touch.npy front=front.png.
         data: Data set to predict row by row, into --out.
         split: Which rows of the data set.
         out: CSV file to write.
@@ -425,11 +407,13 @@ def predict(
     if data is None:
         if out is not None:
             raise InputError("--out is for rows of a data set: expected --data too", "Leave --out away.")
-        prediction = Predictor.open(run).predict(image, audio)
+        prediction = Predictor.open(run).predict(**_inputs(input, image=image, audio=audio))
         print_json(prediction.to_dict()) if json else print_prediction(prediction)
         return 0
-    if image or audio or out is None:
-        raise InputError("--data predicts rows into a file: expected --out, and neither --image nor --audio")
+    if image or audio or input or out is None:
+        raise InputError(
+            "--data predicts rows into a file: expected --out, and no --image, --audio or --input"
+        )
     from seesay.data.dataset import SPLITS
     from seesay.data.splits import with_rows
     from seesay.learn.run import Run
@@ -445,6 +429,20 @@ def predict(
     write_predictions(Predictor.open(opened), dataset, rows, out, overwrite, threads)
     print(f"{out} holds {len(rows)} predictions")
     return _say_skipped(out, dataset)
+
+
+def _inputs(words: tuple[str, ...], **given: Path | None) -> dict[str, Path]:
+    """The files by modality, those of `NAME=FILE` too. Another form, or one twice: InputError."""
+    files = {name: path for name, path in given.items() if path is not None}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not equals or not name or not path:
+            raise InputError(f"--input takes NAME=FILE, such as touch=touch.npy, got {word!r}")
+        if name in files:
+            raise InputError(f"{name} is given twice: {files[name]} and {path}", "Give one file.")
+        check_path("file")(path)
+        files[name] = Path(path)
+    return files
 
 
 def export(

@@ -1,184 +1,23 @@
 """Every knob, as frozen dataclasses with a sentence under each field. Nothing here imports torch, so `--help`
 is quick.
 
-Two families. A *spec* says what a data set is: its modalities, what one content of each is, and how features
-are made from it. It is written once by `seesay data` and travels with every model. A *config* says how a
-model is built and trained; a recipe (recipes.py) is a function that returns a complete one.
+A config says how a model is built and trained; a recipe (recipes.py) is a function that returns a complete
+one. What a data set holds is a spec (spec.py).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import math
-import types
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from seesay.errors import ConfigError, nearest
-
-Modality = str
-
-MODALITIES: tuple[Modality, ...] = ("image", "audio")
-"""The fixed order of the modalities, wherever they stand side by side."""
-
-
-# ------------------------------------------------------------------------------------------------------ specs
-
-
-@dataclass(frozen=True)
-class ImageSpec:
-    """What a picture content is, `(channels, height, width)`, and how a file becomes one."""
-
-    reader: Literal["ink", "photo", "unknown"] = "ink"
-    """`ink`: polarity found, ink cropped, scaled and centred as MNIST was; `photo`: scaled to the size as
-    `fit` says; `unknown`: ready-made arrays, how they came about is not known, so a picture file cannot be
-    read into them."""
-    channels: int = 1
-    """1 for grey, 3 for RGB."""
-    height: int = 28
-    """Pixels."""
-    width: int = 28
-    """Pixels."""
-    standardised: bool = False
-    """Ready-made arrays of floats around 0, whose values are used as they are."""
-    fit: Literal["pad", "crop", "stretch"] = dataclasses.field(default="crop", kw_only=True)
-    """`photo` only: how a picture of another shape is made to fit. `crop`: the middle, as large as it can be;
-    `pad`: all of it, black beside it; `stretch`: all of it, its shape not kept."""
-    white: float | None = dataclasses.field(default=None, kw_only=True)
-    """`photo` only: the value that is white in pictures of more than 8 bits, where the file does not say it
-    (4,095 for 12-bit scans in 16-bit files). None: by type, 65,535 for whole numbers and 1 for floats."""
-
-    def __post_init__(self) -> None:
-        if self.white is not None:
-            _check(self, "white", least=1)
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """Of a content and of its features alike: (channels, height, width)."""
-        return (self.channels, self.height, self.width)
-
-
-@dataclass(frozen=True)
-class AudioSpec:
-    """What a recording content is, and how features `(frames, coefficients)` are made from it."""
-
-    features: Literal["mfcc", "log-mel", "unknown"] = "mfcc"
-    """`mfcc`: `coefficients` cepstra and the log energy; `log-mel`: the `filters` themselves; `unknown`:
-    contents are ready-made feature matrices whose making is not known, so a recording cannot be read into
-    them."""
-    rate: int = 16_000
-    """Samples a second."""
-    seconds: float = 1.0
-    """Length of the clip around the word."""
-    window: float = 0.050
-    """Seconds of one analysis window (Hann)."""
-    shift: float = 0.025
-    """Seconds from one window to the next."""
-    filters: int = 40
-    """Triangular mel filters (HTK scale)."""
-    low: float = 20.0
-    """Hz, lower edge of the lowest filter."""
-    high: float = 4_000.0
-    """Hz, upper edge of the highest filter; half the lowest rate of the sources, so that bandwidth tells
-    nothing."""
-    coefficients: int = 12
-    """MFCC only: cepstra 1 to this; the log energy is added behind them."""
-    mean: tuple[float, ...] = ()
-    """Per feature column, over the frames of the training clips; subtracted. Empty: not normalised yet."""
-    scale: tuple[float, ...] = ()
-    """Per feature column: the standard deviation divided by. Empty: not normalised yet."""
-    frames: int = 39
-    """Rows of the feature matrix. For `mfcc` and `log-mel` it follows from the fields above."""
-    columns: int = 13
-    """Columns of the feature matrix; the same."""
-
-    def __post_init__(self) -> None:
-        if self.features == "unknown":
-            return
-        self._check_samples()
-        object.__setattr__(self, "frames", self.frames_of_clip())
-        columns = self.filters if self.features == "log-mel" else self.coefficients + 1
-        object.__setattr__(self, "columns", columns)
-        self._check_columns()
-
-    def _check_samples(self) -> None:
-        if min(self.rate, round(self.rate * self.shift), round(self.rate * self.window)) < 1:
-            raise ConfigError(
-                f"rate, window and shift must be at least one sample, "
-                f"got rate={self.rate}, window={self.window:g}, shift={self.shift:g}"
-            )
-        if not 0 <= self.low < self.high <= self.rate / 2:
-            raise ConfigError(
-                f"the mel filters must lie between 0 Hz and half the rate ({self.rate / 2:g} Hz), "
-                f"and low below high; got low={self.low:g}, high={self.high:g}"
-            )
-        if self.frames_of_clip() < 1:
-            raise ConfigError(f"a window of {self.window:g} s does not fit into a clip of {self.seconds:g} s")
-
-    def _check_columns(self) -> None:
-        if self.features == "mfcc" and not 1 <= self.coefficients < self.filters:
-            raise ConfigError(
-                f"{self.filters} filters give 1 to {self.filters - 1} coefficients, got {self.coefficients}"
-            )
-        if {len(self.mean), len(self.scale)} not in ({0}, {self.columns}):
-            raise ConfigError(
-                f"mean and scale need {self.columns} values each or none, "
-                f"got {len(self.mean)} and {len(self.scale)}"
-            )
-
-    @property
-    def samples(self) -> int:
-        """Samples of a clip."""
-        return round(self.rate * self.seconds)
-
-    def frames_of_clip(self) -> int:
-        """Whole windows in a clip, without padding: 39 for 1 s, 50 ms, 25 ms."""
-        return math.floor((self.samples - round(self.rate * self.window)) / round(self.rate * self.shift)) + 1
-
-    @property
-    def shape(self) -> tuple[int, int]:
-        """Of the features: (frames, columns)."""
-        return (self.frames, self.columns)
-
-
-@dataclass(frozen=True)
-class Spec:
-    """What a data set holds and a model reads: modalities, each with its contents and features, and the class
-    names."""
-
-    classes: tuple[str, ...]
-    """Names of the classes; a label is an index into them."""
-    image: ImageSpec | None = None
-    """None: the data set has no pictures."""
-    audio: AudioSpec | None = None
-    """None: the data set has no recordings."""
-
-    @property
-    def modalities(self) -> tuple[Modality, ...]:
-        """Those that it has, in the fixed order."""
-        return tuple(m for m in MODALITIES if self[m] is not None)
-
-    def __getitem__(self, modality: Modality) -> Any:
-        return getattr(self, modality)
-
-
-# ---------------------------------------------------------------------------------------------------- configs
-
+from seesay.errors import ConfigError
+from seesay.plain import check_object, check_range, dataclass_from, from_dict, to_dict
+from seesay.spec import Modality
 
 LAST_SEED = 2**32 - 1
 """The highest that numpy's, scikit-learn's and torch's generators all take."""
-
-
-def _check(config: Any, *names: str, least: int | float, most: int | float = math.inf) -> None:
-    """ConfigError where one of these fields is not between the two, or not finite. None is a default that
-    follows from the data."""
-    for name in names:
-        value = getattr(config, name)
-        if value is not None and not (least <= value <= most and math.isfinite(value)):
-            limits = f"{least:g} or more" if most == math.inf else f"{least:g} to {most:g}"
-            raise ConfigError(f"{name} must be {limits}, got {value:g}")
 
 
 @dataclass(frozen=True)
@@ -199,22 +38,61 @@ class SplitConfig:
     """Which groups these are."""
 
     def __post_init__(self) -> None:
-        _check(self, "valid", least=0, most=0.9)
-        _check(self, "folds", least=0, most=100)
-        _check(self, "seed", least=0, most=LAST_SEED)
+        check_range(self, "valid", least=0, most=0.9)
+        check_range(self, "folds", least=0, most=100)
+        check_range(self, "seed", least=0, most=LAST_SEED)
         if self.folds == 1:
             raise ConfigError("cross-fitting needs 2 folds or more, or 0 for none, got 1")
 
 
 @dataclass(frozen=True)
-class EncoderConfig:
-    """One modality's network from features to an encoding."""
+class FeaturesConfig:
+    """The front end: how features are made of one modality's contents. Open fields follow from the data."""
 
-    kind: Literal["cnn", "deep", "report", "transformer"] = "cnn"
+    kind: Literal["mfcc", "log-mel"] | None = None
+    """Recordings: `mfcc`: `coefficients` cepstra and the log energy; `log-mel`: the `filters` themselves.
+    Default: mfcc of single words, log-mel of longer clips."""
+    height: int | None = None
+    """Pictures: pixels that they are scaled to. Default: as they are; of photos at most as many as 64 by
+    64."""
+    width: int | None = None
+    """The same."""
+    fit: Literal["crop", "pad", "stretch"] | None = None
+    """Pictures: how those of another shape are made to fit. `crop`, the default: the middle, as large as it
+    can be; `pad`: all of it, black beside it; `stretch`: all of it, its shape not kept."""
+    seconds: float | None = None
+    """Recordings: length of the clip where they are loudest; what is shorter stands in its middle. Default:
+    as long as 95 % of them, 1 to 10 seconds."""
+    window: float | None = None
+    """Recordings: seconds of one analysis window (Hann). Default: 0.05."""
+    shift: float | None = None
+    """Recordings: seconds from one window to the next. Default: 0.025."""
+    filters: int | None = None
+    """Recordings: triangular mel filters (HTK scale). Default: 40."""
+    low: float | None = None
+    """Recordings: Hz, lower edge of the lowest filter. Default: 20."""
+    high: float | None = None
+    """Recordings: Hz, upper edge of the highest filter. Default: half the lowest rate of the sources, so that
+    bandwidth tells nothing."""
+    coefficients: int | None = None
+    """MFCC only: cepstra 1 to this; the log energy is added behind them. Default: 12."""
+
+    def __post_init__(self) -> None:
+        check_range(self, "window", "shift", "low", "high", least=0)
+        check_range(self, "filters", "coefficients", "height", "width", least=1)
+        check_range(self, "seconds", least=0, most=600)
+
+
+@dataclass(frozen=True)
+class EncoderConfig:
+    """One modality's front end and network, from contents to an encoding."""
+
+    kind: Literal["cnn", "deep", "report", "transformer", "mlp"] = "cnn"
     """`cnn`: convolutions over height and width of a picture, over time of a recording (its columns are
     channels); `deep`: two convolutions a block for a picture, residual blocks over time for a recording,
     behind 2-D convolutions if its columns are log-mel; `report`: the report's blocks at full resolution and a
-    downsampling layer; `transformer`: attention over patches of a picture, frames of a recording."""
+    downsampling layer; `transformer`: attention over patches of a picture, frames of a recording; `mlp`:
+    linear layers, for vectors."""
     width: int = 16
     """Channels of the first block (later ones of `cnn` have twice as many each, the third of a `deep` picture
     three times as many), or of a transformer's tokens."""
@@ -234,24 +112,33 @@ class EncoderConfig:
     """`report` only: of the convolutions."""
     activation: Literal["relu", "sigmoid"] = "relu"
     """`report` only: between the layers."""
+    features: FeaturesConfig = FeaturesConfig()
+    """What the network is given."""
 
     def __post_init__(self) -> None:
-        _check(self, "width", "layers", "kernel", "stride", least=1)
-        _check(self, "dropout", "fusion_dropout", least=0, most=0.95)
+        check_range(self, "width", "layers", "kernel", "stride", least=1)
+        check_range(self, "dropout", "fusion_dropout", least=0, most=0.95)
         if self.weight_decay is not None:
-            _check(self, "weight_decay", least=0)
+            check_range(self, "weight_decay", least=0)
+
+
+def usual_encoders() -> dict[str, EncoderConfig]:
+    """By kind of content the network of the everyday model. Pictures gain from much weight decay, recordings
+    nothing (docs/log.md)."""
+    sound = EncoderConfig(width=64)
+    picture, vector = (
+        EncoderConfig(weight_decay=1.0),
+        EncoderConfig(kind="mlp", width=512, layers=1, dropout=0.3),
+    )
+    return {"picture": picture, "waveform": sound, "matrix": sound, "vector": vector}
 
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """Encoders, fusion and heads."""
+    """Front ends, encoders, fusion and heads."""
 
     dim: int = 64
     """Length of an encoding."""
-    image: EncoderConfig = EncoderConfig(weight_decay=1.0)
-    """The picture's encoder. Pictures gain from much decay, recordings nothing (docs/log.md)."""
-    audio: EncoderConfig = EncoderConfig(width=64)
-    """The recording's encoder."""
     fusion: Literal["concat", "gated", "attention", "low-rank", "mean", "posterior-sum"] = "posterior-sum"
     """How the modalities become one prediction (model/fusion.py). `posterior-sum`: calibrated log-posteriors
     added, the optimum where picture and recording are independent given the class; the others are learned
@@ -262,9 +149,55 @@ class ModelConfig:
     """Linear layers of a learned fusion, with ReLU between."""
     head_layers: int = 1
     """Linear layers from one encoding to what its modality says alone, with ReLU between."""
+    kinds: Mapping[str, EncoderConfig] = field(default_factory=usual_encoders)
+    """By kind of content the network of a modality that is not named below."""
+    named: Mapping[Modality, EncoderConfig] = field(default_factory=dict)
+    """By name of a modality its network. In JSON and in options these are fields of their own:
+    `model.image.width`."""
 
     def __post_init__(self) -> None:
-        _check(self, "dim", "hidden", "fusion_layers", "head_layers", least=1)
+        check_range(self, "dim", "hidden", "fusion_layers", "head_layers", least=1)
+
+    def of(self, modality: Modality, kind: str) -> EncoderConfig:
+        """The network of a modality that has contents of this kind. There is none: ConfigError."""
+        found = self.named.get(modality) or self.kinds.get(kind)
+        if found is None:
+            raise ConfigError(f"the config has no network for {modality}, a {kind}", "Use another recipe.")
+        return found
+
+    def naming(self, kinds: Mapping[Modality, str], others: bool = False) -> ModelConfig:
+        """The same model with every modality named, from the kind of its contents. `others`: whether those
+        that are not among them stay possible."""
+        named = {modality: self.of(modality, kind) for modality, kind in kinds.items()}
+        if others:
+            return dataclasses.replace(self, named={**self.named, **named})
+        return dataclasses.replace(self, named=named, kinds={})
+
+    def to_plain(self) -> dict[str, Any]:
+        """As JSON has it: named modalities beside the fields."""
+        plain = {f.name: to_dict(getattr(self, f.name)) for f in dataclasses.fields(self)}
+        named = plain.pop("named")
+        return plain | named
+
+    @staticmethod
+    def from_plain(values: Any, where: str = "model") -> ModelConfig:
+        """What `to_plain` gave, or today's usual fields where some are absent. Other fields: ConfigError."""
+        check_object("ModelConfig", values, where)
+        fields = {f.name for f in dataclasses.fields(ModelConfig)}
+        networks = {name: v for name, v in values.items() if name not in fields and isinstance(v, Mapping)}
+        plain = {name: v for name, v in values.items() if name not in networks and name != "kinds"}
+        found = dataclass_from(ModelConfig, plain, where)
+        kinds = values.get("kinds", {} if networks else None)
+        return dataclasses.replace(
+            found,
+            named=_encoders(networks, where),
+            kinds=found.kinds if kinds is None else _encoders(kinds, f"{where}.kinds"),
+        )
+
+
+def _encoders(values: Any, where: str) -> dict[str, EncoderConfig]:
+    check_object("kinds", values, where)
+    return {name: from_dict(EncoderConfig, each, f"{where}.{name}") for name, each in values.items()}
 
 
 @dataclass(frozen=True)
@@ -297,8 +230,8 @@ class AugmentConfig:
     """New partners within the class at every epoch, where the data set says that pairs were drawn so."""
 
     def __post_init__(self) -> None:
-        _check(self, "shift", "zoom", "delay", "stretch", least=0, most=0.9)
-        _check(self, "rotate", "mask_frames", "mask_columns", "tilt", "noise", least=0)
+        check_range(self, "shift", "zoom", "delay", "stretch", least=0, most=0.9)
+        check_range(self, "rotate", "mask_frames", "mask_columns", "tilt", "noise", least=0)
 
 
 @dataclass(frozen=True)
@@ -330,8 +263,8 @@ class WaveformConfig:
     """Share cut out at the edges of the word, with digital silence around it, as many corpora are."""
 
     def __post_init__(self) -> None:
-        _check(self, "views", "colour", "gain", least=0)
-        _check(self, "speed", "band", "echo", "babble", "noise", "overdrive", "trim", least=0, most=1)
+        check_range(self, "views", "colour", "gain", least=0)
+        check_range(self, "speed", "band", "echo", "babble", "noise", "overdrive", "trim", least=0, most=1)
 
 
 @dataclass(frozen=True)
@@ -374,12 +307,12 @@ class OptimConfig:
     assumed."""
 
     def __post_init__(self) -> None:
-        _check(self, "steps", "epochs", "copies", least=1)
-        _check(self, "batch", least=2)
-        _check(self, "patience", least=0)
-        _check(self, "lr", least=1e-8, most=10)
-        _check(self, "weight_decay", least=0)
-        _check(self, "label_smoothing", "average", least=0, most=0.9)
+        check_range(self, "steps", "epochs", "copies", least=1)
+        check_range(self, "batch", least=2)
+        check_range(self, "patience", least=0)
+        check_range(self, "lr", least=1e-8, most=10)
+        check_range(self, "weight_decay", least=0)
+        check_range(self, "label_smoothing", "average", least=0, most=0.9)
 
 
 @dataclass(frozen=True)
@@ -398,9 +331,9 @@ class PretrainConfig:
     then made once, of features that nothing has changed."""
 
     def __post_init__(self) -> None:
-        _check(self, "epochs", least=0)
-        _check(self, "batch", least=2)
-        _check(self, "lr", least=1e-8, most=10)
+        check_range(self, "epochs", least=0)
+        check_range(self, "batch", least=2)
+        check_range(self, "lr", least=1e-8, most=10)
 
 
 @dataclass(frozen=True)
@@ -425,66 +358,23 @@ class Config:
     """What comes before."""
 
     def __post_init__(self) -> None:
-        _check(self, "seed", least=0, most=LAST_SEED)
-        for modality in self.modalities:
-            if modality not in MODALITIES:
-                raise ConfigError(f"{modality!r} is no modality", nearest(modality, list(MODALITIES)))
+        check_range(self, "seed", least=0, most=LAST_SEED)
         if self.pretrain.epochs and self.split.folds:
             raise ConfigError(
                 "autoencoders train on all rows, so nothing behind them can be cross-fitted",
                 "Use split.folds 0, or pretrain.epochs 0.",
             )
-        for modality in self.modalities or MODALITIES:
-            kind = getattr(self.model, modality).kind
-            if self.pretrain.epochs and kind != "report":
+        used = {m: e for m, e in self.model.named.items() if m in (self.modalities or self.model.named)}
+        for modality, encoder in used.items():
+            if self.pretrain.epochs and encoder.kind != "report":
                 raise ConfigError(
-                    f"only report encoders can be pretrained, and model.{modality}.kind is {kind}",
+                    f"only report encoders can be pretrained, and model.{modality}.kind is {encoder.kind}",
                     "Use kind report, or pretrain.epochs 0.",
                 )
 
-
-# ------------------------------------------------------------------------------------------- to and from JSON
-
-
-def to_json(config: Any) -> str:
-    """Any spec or config as indented JSON; `from_dict` is its inverse."""
-    return json.dumps(dataclasses.asdict(config), indent=2)
-
-
-def from_dict(kind: Any, values: Any, where: str = "") -> Any:
-    """The dataclass `kind` from plain values as JSON gives them. An unknown field or a value of another type:
-    ConfigError."""
-    if dataclasses.is_dataclass(kind):
-        return _dataclass_from(kind, values, where)
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        if values is None:
-            return None
-        return from_dict(next(a for a in arguments if a is not type(None)), values, where)
-    if origin is Literal:
-        if values not in arguments:
-            raise ConfigError(f"{where} is {values!r}", nearest(str(values), [str(a) for a in arguments]))
-        return values
-    if origin is tuple:
-        if not isinstance(values, list | tuple):
-            raise ConfigError(f"{where} must be a list, got {values!r}")
-        return tuple(from_dict(arguments[0], v, where) for v in values)
-    if kind is float and isinstance(values, int) and not isinstance(values, bool):
-        return float(values)
-    if not isinstance(values, kind) or (kind is int and isinstance(values, bool)):
-        raise ConfigError(f"{where} must be {kind.__name__}, got {values!r}")
-    return values
-
-
-def _dataclass_from(kind: Any, values: Any, where: str) -> Any:
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{where or kind.__name__} must be an object with fields, got {values!r}")
-    hints = get_type_hints(kind)
-    names = [f.name for f in dataclasses.fields(kind)]
-    for name in values:
-        if name not in names:
-            raise ConfigError(f"{f'{where}.' if where else ''}{name} is not a field", nearest(name, names))
-    try:
-        return kind(**{n: from_dict(hints[n], v, f"{where}.{n}" if where else n) for n, v in values.items()})
-    except TypeError as error:  # a field without a default is absent
-        raise ConfigError(f"{where or kind.__name__}: {error}") from None
+    def naming(self, kinds: Mapping[Modality, str], others: bool = False) -> Config:
+        """The same with every modality that is used named in the model, from the kind of its contents.
+        `others`: see `ModelConfig.naming`."""
+        if not others:
+            kinds = {m: kind for m, kind in kinds.items() if m in (self.modalities or kinds)}
+        return dataclasses.replace(self, model=self.model.naming(kinds, others))

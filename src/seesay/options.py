@@ -10,17 +10,20 @@ import dataclasses
 import functools
 import inspect
 import io
+import json
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
+from pathlib import Path
 from typing import Annotated, Any, get_type_hints
 
 import tyro
 
-from seesay.config import Config
-from seesay.errors import ConfigError, nearest
-from seesay.recipes import recipe
+from seesay.config import Config, ModelConfig
+from seesay.errors import ConfigError, SeesayError, nearest
+from seesay.plain import from_dict, to_dict
+from seesay.recipes import USUAL_KINDS, recipe
 
 Call = functools.partial[int | None]
 
@@ -39,11 +42,11 @@ def parse(commands: Mapping[str, Callable[..., int | None]], arguments: list[str
     if name is None:
         print(_overview(commands, arguments[0] if arguments and not arguments[0].startswith("-") else ""))
         return None
-    command = _with_recipe(commands[name], rest)
+    command = _with_config(commands[name], rest)
     arguments = ["--help" if word == ALL else word for word in rest]
     asked, said = "--help" in arguments or "-h" in arguments, io.StringIO()
     brief = asked and _has_config(command) and ALL not in rest
-    shown = _spread(command, COMMON if brief else ALL_FIELDS) if asked else command
+    shown = _spread(command, COMMON if brief else _all_fields(command)) if asked else command
     try:
         with contextlib.redirect_stderr(said):
             return tyro.cli(
@@ -73,8 +76,6 @@ def _fields(kind: Any, prefix: str = "") -> list[str]:
     return names
 
 
-FIELDS = _fields(Config)
-
 COMMON = (
     "seed", "modalities", "split.by", "split.valid", "split.seed", "model.fusion", "model.dim",
     "optim.epochs", "optim.batch", "optim.lr", "optim.patience", "optim.class_weights",
@@ -82,7 +83,13 @@ COMMON = (
 )  # fmt: skip
 """Fields of the config that `--help` shows; all of them are behind `--help-all`, these first."""
 
-ALL_FIELDS = (*COMMON, *(name for name in FIELDS if name not in COMMON))
+
+def _all_fields(command: Callable[..., int | None]) -> tuple[str, ...]:
+    """The dotted names of all fields of a command's config, if it takes one, those of `--help` first."""
+    if not _has_config(command):
+        return ()
+    names = _fields(type(inspect.signature(command).parameters["config"].default))
+    return (*COMMON, *(name for name in names if name not in COMMON))
 
 
 def _command(commands: Mapping[str, Any], arguments: list[str]) -> tuple[str | None, list[str]]:
@@ -114,17 +121,93 @@ def _overview(commands: Mapping[str, Callable[..., int | None]], family: str) ->
     return "\n".join([*lines, "", "seesay COMMAND --help shows a command's options."])
 
 
-def _with_recipe(command: Callable[..., int | None], arguments: list[str]) -> Callable[..., int | None]:
-    """A command that takes a config starts from the recipe that the arguments name."""
+def _with_config(command: Callable[..., int | None], arguments: list[str]) -> Callable[..., int | None]:
+    """A command that takes a config starts from the recipe that the arguments name, and has options for the
+    modalities of the data set that they name."""
     if not _has_config(command):
         return command
-    name = inspect.signature(command).parameters["recipe"].default
+    name = _given("recipe", arguments) or inspect.signature(command).parameters["recipe"].default
+    config = recipe(name).naming(_kinds(_given("data", arguments), arguments), others=True)
+    flags = as_flags(config)
+
+    def call(*positional: Any, config: Any, **named: Any) -> int | None:
+        tree = dataclasses.asdict(config)
+        tree["model"]["kinds"] = others
+        return command(*positional, config=from_dict(Config, tree), **named)
+
+    others = to_dict(config.model.kinds)
+    parameters = dict(inspect.signature(command).parameters)
+    annotated: Any = Annotated
+    kind = annotated[type(flags), tyro.conf.arg(name="")]
+    parameters["config"] = parameters["config"].replace(
+        default=flags, annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY
+    )
+    ordered = sorted(parameters.values(), key=lambda parameter: parameter.kind)
+    vars(call).pop("__wrapped__", None)  # which a checker of types leaves, and tyro would look behind
+    call.__doc__ = command.__doc__
+    call.__annotations__ = {parameter.name: parameter.annotation for parameter in ordered}
+    vars(call)["__signature__"] = inspect.Signature(ordered)
+    return call
+
+
+def _given(option: str, arguments: list[str]) -> str:
+    """What the arguments say for an option; "": nothing."""
     for i, word in enumerate(arguments):
-        if word == "--recipe" and i + 1 < len(arguments):
-            name = arguments[i + 1]
-        elif word.startswith("--recipe="):
-            name = word.removeprefix("--recipe=")
-    return functools.partial(command, config=recipe(name))
+        if word == f"--{option}" and i + 1 < len(arguments):
+            return arguments[i + 1]
+        if word.startswith(f"--{option}="):
+            return word.partition("=")[2]
+    return ""
+
+
+def _kinds(data: str, arguments: Sequence[str]) -> Mapping[str, str]:
+    """By modality the kind of content in the data: of a data set folder as it says, of other data pictures
+    and recordings; they are read where the arguments name another modality. What is wrong with the data is
+    said by who opens them."""
+    try:
+        modalities = json.loads((Path(data) / "dataset.json").read_text())["modalities"] if data else {}
+        return {name: part["spec"]["kind"] for name, part in modalities.items()} or USUAL_KINDS
+    except (ValueError, KeyError, TypeError):
+        return USUAL_KINDS
+    except OSError:
+        named = {match[1] for word in arguments if (match := re.match(r"--model\.([\w-]+)\.", word))}
+        return _kinds_read(data) if named - set(USUAL_KINDS) else USUAL_KINDS
+
+
+def _kinds_read(data: str) -> Mapping[str, str]:
+    from seesay.data.layouts import open_data
+
+    try:
+        return open_data(data).spec.kinds
+    except SeesayError:
+        return USUAL_KINDS
+
+
+def as_flags(config: Config) -> Any:
+    """The config as a dataclass of which tyro makes options: each named modality is a field of its model."""
+    model = config.model
+    fields = [f for f in dataclasses.fields(model) if f.name not in ("kinds", "named")]
+    hints = get_type_hints(type(model))
+    parts = [(f.name, hints[f.name], getattr(model, f.name)) for f in fields]
+    parts += [(name, type(each), each) for name, each in model.named.items()]
+    whole = [
+        (f.name, get_type_hints(Config)[f.name], getattr(config, f.name)) for f in dataclasses.fields(config)
+    ]
+    of_model = _instance(ModelConfig, parts)
+    return _instance(
+        Config,
+        [(n, type(of_model) if n == "model" else t, of_model if n == "model" else v) for n, t, v in whole],
+    )
+
+
+def _instance(kind: type, fields: list[tuple[str, Any, Any]]) -> Any:
+    """An instance of a dataclass with these fields, whose sentences stand in `kind`."""
+    made = [(name, hint, dataclasses.field(default=value)) for name, hint, value in fields]
+    flags = dataclasses.make_dataclass(kind.__name__, made, frozen=True)
+    flags.__doc__ = kind.__doc__
+    vars_of: Any = flags
+    vars_of.described_in = kind
+    return flags()
 
 
 def _has_config(command: Callable[..., int | None]) -> bool:
@@ -159,7 +242,7 @@ def _doc(command: Callable[..., int | None]) -> str:
 def _field_option(config: Any, name: str) -> inspect.Parameter:
     """A field of the config, by its dotted name, as an option with its default and its help."""
     owner, last, value = _field(config, name)
-    off, help = value is True, field_docs(type(owner))[last]
+    off, help = value is True, field_docs(getattr(owner, "described_in", type(owner)))[last]
     flag = tyro.conf.arg(name=_flag(config, name), help=f"Turns off: {help}" if off else help)
     hint: Any = bool if off else get_type_hints(type(owner))[last]
     annotated: Any = Annotated  # type checkers take what stands in its brackets for a type
@@ -215,7 +298,8 @@ def _flags(command: Callable[..., int | None]) -> list[str]:
     flags = []
     for name, parameter in inspect.signature(command).parameters.items():
         config = parameter.default
-        own = [_flag(config, field) for field in FIELDS] if name == "config" else [name.replace("_", "-")]
+        fields = _all_fields(command) if name == "config" else ()
+        own = [_flag(config, field) for field in fields] or [name.replace("_", "-")]
         flags += [f"--{each}" for each in own]
     return flags
 

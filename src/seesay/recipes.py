@@ -2,7 +2,7 @@
 fields."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 from seesay.config import (
     AugmentConfig,
@@ -12,8 +12,12 @@ from seesay.config import (
     OptimConfig,
     PretrainConfig,
     SplitConfig,
+    usual_encoders,
 )
 from seesay.errors import ConfigError, nearest
+
+USUAL_KINDS: Mapping[str, str] = {"image": "picture", "audio": "waveform"}
+"""What modalities are called, and what they hold, where no data say so."""
 
 
 def small() -> Config:
@@ -34,7 +38,10 @@ def best() -> Config:
     """
     return dataclasses.replace(
         small(),
-        model=ModelConfig(image=EncoderConfig(kind="deep", width=32, layers=3, weight_decay=0.4)),
+        model=ModelConfig(
+            kinds=usual_encoders()
+            | {"picture": EncoderConfig(kind="deep", width=32, layers=3, weight_decay=0.4)}
+        ),
         optim=OptimConfig(steps=3200),
     )
 
@@ -94,8 +101,11 @@ def report() -> Config:
         split=SplitConfig(valid=0.1, folds=0),
         model=ModelConfig(
             dim=128,
-            image=dataclasses.replace(encoder, fusion_dropout=0.1),
-            audio=dataclasses.replace(encoder, fusion_dropout=0.8),
+            kinds={
+                "picture": dataclasses.replace(encoder, fusion_dropout=0.1),
+                "waveform": dataclasses.replace(encoder, fusion_dropout=0.8),
+                "matrix": dataclasses.replace(encoder, fusion_dropout=0.8),
+            },
             fusion="concat",
             fusion_layers=2,
             hidden=256,

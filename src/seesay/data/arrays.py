@@ -11,10 +11,10 @@ from typing import Literal
 
 import numpy as np
 
-from seesay.config import AudioSpec, ImageSpec
 from seesay.data.columns import Table
-from seesay.data.dataset import distinct
+from seesay.data.ragged import ContentTable, Ragged, distinct
 from seesay.errors import InputError
+from seesay.spec import MatrixSpec, PictureSpec, VectorSpec
 
 Parts = Mapping[str, np.ndarray]
 """One modality in one or several arrays (train, test) by the name of the file, to be put one below the
@@ -41,8 +41,8 @@ def image_table(parts: Parts, reader: Literal["auto", "ink"] = "auto") -> Table:
 
     uint8 where every value is a 255th, else float16: in 0 to 1 it is wrong by 0.00025 at most. Of four
     channels the last is opacity: put on white, or dropped where all is opaque. Standardised pictures, floats
-    whose mean is about 0, are kept as they are. `reader`: as in ImageSpec, for pictures of 28x28 grey pixels;
-    `auto` finds out. Other shapes, ranges, NaN, no rows: InputError.
+    whose mean is about 0, are kept as they are. `reader`: as in PictureSpec, for pictures of 28x28 grey
+    pixels; `auto` finds out. Other shapes, ranges, NaN, no rows: InputError.
     """
     shapes = {file: picture_shape(file, array) for file, array in parts.items()}
     shape = _agreed(shapes)
@@ -59,9 +59,9 @@ def image_table(parts: Parts, reader: Literal["auto", "ink"] = "auto") -> Table:
     contents = np.concatenate([_grey(chunk, top, exact) for part in chunks for chunk in part()])
     kept, pointers = distinct(contents)
     channels, height, width = shape
-    spec = ImageSpec(_reader(kept, reader), channels, height, width)
+    spec = PictureSpec(_reader(kept, reader), channels, height, width)
     made = "uint8 (exact)" if exact else "float16 (rounded)"
-    why = {"ink": "as ink, like MNIST", "unknown": "how they were made is not known"}[spec.reader]
+    why = "as ink, like MNIST" if spec.reader == "ink" else "how they were made is not known"
     return Table(
         spec,
         kept,
@@ -79,7 +79,7 @@ def _standardised(
     channels, height, width = shape
     made = f"{_found(parts)} from {contents.min():.3g} to {contents.max():.3g}, mean {contents.mean():.2g}"
     return Table(
-        ImageSpec("unknown", channels, height, width, standardised=True),
+        PictureSpec(None, channels, height, width, standardised=True),
         kept,
         pointers,
         f"{made}, read as {_size(shape)} standardised pictures, kept as {kept.dtype}, how they were made is "
@@ -124,7 +124,7 @@ def audio_table(parts: Parts) -> Table:
     contents = np.concatenate(blocks)
     del blocks
     kept, pointers = distinct(contents.astype(np.float16) if exact else contents)
-    spec = AudioSpec(features="unknown", frames=frames, columns=columns)
+    spec = MatrixSpec(frames, columns)
     return Table(
         spec,
         kept,
@@ -132,6 +132,29 @@ def audio_table(parts: Parts) -> Table:
         f"{_found(parts)}, read as ready-made features of {frames} frames and {columns} columns, "
         f"{kept.dtype}; {len(kept)} distinct; how they were made is not known",
     )
+
+
+def vector_table(parts: Parts) -> Table:
+    """Ready-made vectors (n, size) of any range: float16 where that changes no value, else float32. NaN,
+    infinities, no rows: InputError."""
+    (size,) = _agreed({file: _vector_shape(file, array) for file, array in parts.items()})
+    blocks = [
+        _features(file, start, chunk) for file, array in parts.items() for start, chunk in _chunks(array)
+    ]
+    exact = all(_fits_float16(block) for block in blocks)
+    contents = np.concatenate(blocks)
+    kept, pointers = distinct(contents.astype(np.float16) if exact else contents)
+    said = f"{_found(parts)}, read as vectors of {size} numbers, {kept.dtype}; {len(kept)} distinct"
+    return Table(VectorSpec(size), kept, pointers, said)
+
+
+def ready_made_table(parts: Parts) -> Table:
+    """Vectors (n, size), matrices (n, frames, columns) or pictures (n, channels, height, width), by their
+    dimensions. Other shapes, or what their tables refuse: InputError."""
+    dimensions = {array.ndim for array in parts.values()}
+    if dimensions == {2}:
+        return vector_table(parts)
+    return image_table(parts) if dimensions == {4} else audio_table(parts)
 
 
 # ----------------------------------------------------------------------------------------------------- shapes
@@ -170,6 +193,11 @@ def feature_shape(file: str, array: np.ndarray) -> tuple[int, int]:
         if waves
         else "Check the number of columns.",
     )
+
+
+def _vector_shape(file: str, array: np.ndarray) -> tuple[int]:
+    _check_numbers(file, array)
+    return (array.shape[1],)
 
 
 def _check_numbers(file: str, array: np.ndarray) -> None:
@@ -276,10 +304,10 @@ def _fits_float16(chunk: np.ndarray) -> bool:
         return bool((chunk.astype(np.float16) == chunk).all())
 
 
-def _reader(contents: np.ndarray, reader: Literal["auto", "ink"]) -> Literal["ink", "unknown"]:
-    """`ink` for grey pictures of 28x28 whose border is dark, or of which that is known; else `unknown`."""
-    if contents.shape[1:] != (1, 28, 28):
-        return "unknown"
+def _reader(contents: ContentTable, reader: Literal["auto", "ink"]) -> Literal["ink"] | None:
+    """`ink` for grey pictures of 28x28 whose border is dark, or of which that is known; else none."""
+    if isinstance(contents, Ragged) or contents.shape[1:] != (1, 28, 28):
+        return None
     if reader == "ink":
         return "ink"
     full = 255 if contents.dtype == np.uint8 else 1
@@ -287,4 +315,4 @@ def _reader(contents: np.ndarray, reader: Literal["auto", "ink"]) -> Literal["in
     border = np.ones((28, 28), bool)
     border[1:-1, 1:-1] = False
     dark, drawn = pictures[:, border].mean() < DARK, pictures[:, ~border].mean() > DARK
-    return "ink" if dark and drawn else "unknown"
+    return "ink" if dark and drawn else None

@@ -5,15 +5,15 @@ For a pair drawn within its class any other partner of that class is as true, so
 ones.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from seesay.config import Modality
 from seesay.data.dataset import Dataset
+from seesay.spec import Modality
 
 Inputs = Mapping[Modality, Tensor]
 """Contents or features by modality, one row each; of a row that lacks the modality, anything."""
@@ -32,12 +32,26 @@ class Batch:
     rows: Tensor
 
 
+def as_floats(values: Tensor) -> Tensor:
+    """The values as float32."""
+    return values.float()
+
+
+@dataclass(frozen=True)
+class Features:
+    """One modality's features, or what they are made of when a batch is wanted."""
+
+    values: Tensor
+    """(contents, ...)"""
+    finish: Callable[[Tensor], Tensor] = as_floats
+    """From some of the values to features."""
+
+
 @dataclass(frozen=True)
 class Table:
     """Rows of a data set on a device: per modality the table of features and each row's pointer into it."""
 
-    features: Mapping[Modality, Tensor]
-    """Kept as small as is exact: uint8 stands for 0 to 1 in steps of 1/255."""
+    features: Mapping[Modality, Features]
     pointers: Mapping[Modality, Tensor]
     label: Tensor
     rows: Tensor
@@ -55,7 +69,7 @@ class Table:
         inputs, present = {}, {}
         for modality, table in self.features.items():
             pointer = self.pointers[modality][places]
-            inputs[modality] = _decoded(table[pointer.clamp(min=0)])
+            inputs[modality] = table.finish(table.values[pointer.clamp(min=0)])
             present[modality] = pointer >= 0
         return Batch(inputs, present, self.label[places], self.rows[places])
 
@@ -83,16 +97,12 @@ class Table:
         return Table(self.features, pointers, self.label, self.rows)
 
 
-def table(dataset: Dataset, rows: np.ndarray, features: Mapping[Modality, Tensor]) -> Table:
+def table(dataset: Dataset, rows: np.ndarray, features: Mapping[Modality, Features]) -> Table:
     """These rows of the data set, pointing into `features` of its contents."""
-    device = next(iter(features.values())).device
+    device = next(iter(features.values())).values.device
     pointers = {m: torch.from_numpy(dataset.pointers(m)[rows].astype(np.int64)).to(device) for m in features}
     label = torch.from_numpy(np.asarray(dataset.label[rows], np.int64)).to(device)
     return Table(features, pointers, label, torch.from_numpy(np.asarray(rows, np.int64)).to(device))
-
-
-def _decoded(features: Tensor) -> Tensor:
-    return features.float() / 255 if features.dtype == torch.uint8 else features.float()
 
 
 def _shuffled_within(kind: Tensor, pointers: Tensor, generator: Generator) -> Tensor:

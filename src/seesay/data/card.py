@@ -9,13 +9,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from seesay.config import MODALITIES, AudioSpec, ImageSpec, Modality, Spec, from_dict
+from seesay.compatibility import old_content
+from seesay.data.ragged import ContentTable, Ragged
 from seesay.errors import ConfigError, InputError
+from seesay.plain import from_dict
+from seesay.spec import Modality, Spec, content_from_dict
 
-FORMAT = 1
-"""Version of the folder format."""
+FORMAT = 2
+"""Version of the folder format. 2: tables may be ragged, and a spec names its kind."""
+
+READS = (1, 2)
+"""Versions that are read."""
 
 FIELDS = {
     "format": int,
@@ -46,13 +50,9 @@ def read_card(path: Path) -> dict[str, Any]:
     except ValueError as error:
         raise InputError(f"{path} is not JSON ({error})", AGAIN) from None
     _check_fields(path, card, FIELDS)
-    if card["format"] != FORMAT:
-        raise InputError(f"{path} has format {card['format']}, this seesay reads {FORMAT}", AGAIN)
-    unknown = set(card["modalities"]) - set(MODALITIES)
-    if unknown:
-        raise InputError(
-            f"{path} has modalities that this seesay does not know: {', '.join(sorted(unknown))}"
-        )
+    if card["format"] not in READS:
+        known = " and ".join(map(str, READS))
+        raise InputError(f"{path} has format {card['format']}, this seesay reads {known}", AGAIN)
     for part in card["modalities"].values():
         _check_fields(path, part, MODALITY_FIELDS)
     try:
@@ -64,21 +64,33 @@ def read_card(path: Path) -> dict[str, Any]:
 
 def card_spec(card: Mapping[str, Any]) -> Spec:
     """What the card says of classes and modalities."""
-    kinds: dict[Modality, type] = {"image": ImageSpec, "audio": AudioSpec}
-    parts = {m: from_dict(kinds[m], part["spec"], m) for m, part in card["modalities"].items()}
-    return Spec(from_dict(tuple[str, ...], card["classes"], "classes"), **parts)
+    contents = {}
+    for modality, part in card["modalities"].items():
+        where = f"modalities.{modality}.spec"
+        new = "kind" in part["spec"]
+        contents[modality] = (
+            content_from_dict(part["spec"], where) if new else old_content(modality, part["spec"], where).spec
+        )
+    return Spec(from_dict(tuple[str, ...], card["classes"], "classes"), contents)
 
 
 def check_card(
-    path: Path, card: Mapping[str, Any], rows: int, contents: Mapping[Modality, np.ndarray]
+    path: Path, card: Mapping[str, Any], rows: int, contents: Mapping[Modality, ContentTable]
 ) -> None:
     """InputError where the card describes other arrays than those that lie beside it."""
-    found = {m: (len(table), list(table.shape[1:]), table.dtype.name) for m, table in contents.items()}
+    found = {m: (len(table), shape_of(table), table.dtype.name) for m, table in contents.items()}
     said = {m: (p["contents"], p["shape"], p["dtype"]) for m, p in card["modalities"].items()}
     if (card["rows"], said) != (rows, found):
         raise InputError(
             f"{path} says {card['rows']} rows and {said}, beside it lie {rows} rows and {found}", AGAIN
         )
+
+
+def shape_of(table: ContentTable) -> list[int | None]:
+    """Of one content; None where contents differ."""
+    if isinstance(table, Ragged):
+        return [None] * table.dimensions
+    return list(table.shape[1:])
 
 
 def _check_fields(path: Path, card: Any, fields: Mapping[str, type]) -> None:

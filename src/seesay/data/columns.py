@@ -10,9 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from seesay.config import MODALITIES, AudioSpec, ImageSpec, Modality, Spec
 from seesay.data.dataset import MISSING, SPLITS, Dataset, Group, Pairing
-from seesay.data.groups import joined
+from seesay.data.groups import VOICES, joined
 from seesay.data.labels import (
     alike,
     check_classes,
@@ -22,9 +21,11 @@ from seesay.data.labels import (
     label_names,
     text_of,
 )
+from seesay.data.ragged import ContentTable
 from seesay.data.skipped import Skipped
 from seesay.errors import InputError, nearest
 from seesay.errors import listed as listed
+from seesay.spec import ContentSpec, Modality, Spec, in_order
 
 SYNONYMS = {"val": "valid", "validation": "valid", "dev": "valid", "": ""}
 """Names that people give to splits, besides our own; an empty cell assigns the row to none."""
@@ -34,8 +35,8 @@ SYNONYMS = {"val": "valid", "validation": "valid", "dev": "valid", "": ""}
 class Table:
     """One modality as it was read: distinct contents, and per row which of them it has, or -1."""
 
-    spec: ImageSpec | AudioSpec
-    contents: np.ndarray
+    spec: ContentSpec
+    contents: ContentTable
     pointers: np.ndarray
     said: str
     """What was found and what was made of it, in a sentence."""
@@ -72,7 +73,7 @@ def dataset_from(
     InputError.
     """
     where = where or name
-    tables = {m: tables[m] for m in MODALITIES if m in tables}
+    tables = {m: tables[m] for m in in_order(tables)}
     rows = np.stack([table.pointers for table in tables.values()], axis=1).astype(np.int32)
     columns = (("labels", labels), ("splits", split), ("speakers", speaker), ("groups", group))
     for what, column in columns:
@@ -93,9 +94,8 @@ def dataset_from(
         check_classes(label, found, where)
     given = {"speaker": speaker, "group": group}
     who = {what: text_of(column, where) for what, column in given.items() if column is not None}
-    specs: dict[str, Any] = {m: table.spec for m, table in tables.items()}
     return Dataset(
-        spec=Spec(found, **specs),
+        spec=Spec(found, {m: table.spec for m, table in tables.items()}),
         contents={m: table.contents for m, table in tables.items()},
         rows=rows[kept],
         label=label,
@@ -175,7 +175,8 @@ def speakers(tables: Mapping[Modality, Table], speaker: np.ndarray) -> dict[Moda
 
     A content of several rows takes the name that its first row gives.
     """
-    modality = "audio" if "audio" in tables else "image"
+    spoken = [m for kind in VOICES for m, table in tables.items() if table.spec.kind == kind]
+    modality = next(iter([*spoken, *tables]))
     table = tables[modality]
     names = text_of(speaker)
     known = np.flatnonzero((table.pointers != MISSING) & (names != ""))[::-1]

@@ -7,14 +7,13 @@ from typing import Any, Literal
 
 import numpy as np
 
-from seesay.config import AudioSpec, ImageSpec, Spec
 from seesay.data.cells import File, source_of
 from seesay.data.columns import Table, listed
-from seesay.data.dataset import MISSING, distinct
+from seesay.data.dataset import MISSING
+from seesay.data.ragged import distinct
 from seesay.data.settings import (
+    LONGEST_SIDE,
     Chosen,
-    Features,
-    Fit,
     Reader,
     picture_facts,
     picture_settings,
@@ -24,6 +23,7 @@ from seesay.data.settings import (
 from seesay.data.skipped import Skipped
 from seesay.errors import ConfigError, InputError, SeesayError
 from seesay.signal import audio, image
+from seesay.spec import PictureSpec, Spec, WaveformSpec
 
 Track = Callable[[Iterable[Any], str], Iterable[Any]]
 """Shows progress over items, under a description: `rich.progress.track` is one."""
@@ -44,20 +44,12 @@ class Reading:
     rate: int | None = None
     """Samples a second; none: the lowest among the recordings, so that bandwidth tells nothing, and at most
     16,000."""
-    seconds: float | None = None
-    """Length of the clip around the loudest part; none: as long as 95 % of the recordings, 10 s at most."""
-    features: Features = "auto"
-    """What a model will make of recordings; `auto`: MFCC of single words, log-mel of longer clips."""
     reader: Reader = "auto"
     """How pictures are read: as `ink` on paper or as a `photo`; `auto` looks at some of them."""
     size: int | None = None
-    """Height and width of pictures in pixels; none: 28 for ink, as the files have it for photos."""
-    height: int | None = None
-    """Of pictures in pixels, if not `size`."""
-    width: int | None = None
-    """The same."""
-    fit: Fit | None = None
-    """How photos of another shape are made to fit: none: cropped."""
+    """Height and width of ink in pixels; none: 28."""
+    max_side: int = LONGEST_SIDE
+    """Pixels of the longer side that photos are kept with at most."""
     spec: Spec | None = None
     """A trained model's, which files are read for: nothing else counts then."""
     labelled: bool = True
@@ -71,14 +63,11 @@ class Reading:
     them."""
 
     def __post_init__(self) -> None:
-        sides = dict.fromkeys(("size", "height", "width"), (1, WIDEST))
-        limits = sides | {"rate": audio.RATES, "seconds": (0, audio.LONGEST)}
+        limits = {"size": (1, WIDEST), "max_side": (1, WIDEST), "rate": audio.RATES}
         for name, (least, most) in limits.items():
             value = getattr(self, name)
             if value is not None and not least <= value <= most:
                 raise ConfigError(f"{name} must be {least:,} to {most:,}, got {value:g}")
-        if self.size is not None and (self.height is not None or self.width is not None):
-            raise ConfigError("size is height and width in one: expected it or them, got both")
 
 
 USUAL = Reading()
@@ -119,7 +108,7 @@ def _different(files: Sequence[File | None]) -> list[File]:
 
 
 def _table(
-    chosen: Chosen[ImageSpec] | Chosen[AudioSpec],
+    chosen: Chosen[PictureSpec] | Chosen[WaveformSpec],
     files: Sequence[File | None],
     different: Sequence[File],
     content: Callable[[File], np.ndarray],
@@ -144,7 +133,7 @@ def _table(
             + listed(f"row {row[file]}: {why}" for file, why in faults.items()),
             "Mend or leave out those rows" + (", or import them with --on-bad skip." if read else "."),
         )
-    kept, which = distinct(np.stack(read))
+    kept, which = distinct(read)
     pointers = [MISSING if file in faults else place[file] for file in files]
     said = f"{len(read)} {what}, {chosen.said}; {len(kept)} distinct"
     return Table(
@@ -161,17 +150,19 @@ def _table(
     )
 
 
-def image_settings(sources: Sequence[Any], reading: Reading) -> Chosen[ImageSpec]:
+def image_settings(sources: Sequence[Any], reading: Reading) -> Chosen[PictureSpec]:
     """How these pictures are kept: as the model has them that they are read for, or as the files have it."""
-    if reading.spec is not None and reading.spec.image is not None:
-        return Chosen(reading.spec.image, "read as the model's pictures were")
-    sides = (reading.height or reading.size, reading.width or reading.size)
-    return picture_settings(picture_facts(sources), reading.reader, reading.fit, *sides)
+    if reading.spec is not None:
+        for spec in reading.spec.contents.values():
+            if isinstance(spec, PictureSpec):
+                return Chosen(spec, "read as the model's pictures were")
+    return picture_settings(picture_facts(sources), reading.reader, reading.size, reading.max_side)
 
 
-def audio_settings(sources: Sequence[Any], reading: Reading) -> Chosen[AudioSpec]:
+def audio_settings(sources: Sequence[Any], reading: Reading) -> Chosen[WaveformSpec]:
     """How these recordings are kept: as the model they are read for has them, or as the files have it."""
-    if reading.spec is not None and reading.spec.audio is not None:
-        return Chosen(reading.spec.audio, "read as the model's recordings were")
-    facts = recording_facts(sources)
-    return recording_settings(facts, reading.features, reading.rate, reading.seconds)
+    if reading.spec is not None:
+        for spec in reading.spec.contents.values():
+            if isinstance(spec, WaveformSpec):
+                return Chosen(spec, "read as the model's recordings were")
+    return recording_settings(recording_facts(sources), reading.rate)

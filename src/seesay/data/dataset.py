@@ -6,7 +6,6 @@ memory-mapped, and `dataset.json`.
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -15,11 +14,12 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from seesay.config import Modality, Spec
-from seesay.data.card import FORMAT, card_spec, check_card, read_card
+from seesay.data.card import FORMAT, card_spec, check_card, read_card, shape_of
+from seesay.data.ragged import ContentTable, Ragged, dimensions, hashed
 from seesay.data.skipped import Skipped
 from seesay.errors import ConfigError, InputError, SeesayError, nearest
 from seesay.files import new_folder, read_array
+from seesay.spec import ContentSpec, Modality, PictureSpec, Spec, WaveformSpec, content_to_dict
 
 SPLITS = ("train", "valid", "test")
 """`split.npy` holds an index into this, or -1: the row belongs to none yet."""
@@ -27,8 +27,8 @@ SPLITS = ("train", "valid", "test")
 MISSING = -1
 """In `rows`: this row has no such modality. In `label` or a group: not known. In `split`: not assigned."""
 
-INTEGERS: Mapping[Modality, str] = {"image": "uint8", "audio": "int16"}
-"""The only integers that a table may hold: a front end divides them by 255 and 32768."""
+INTEGERS: Mapping[str, str] = {"picture": "uint8", "waveform": "int16"}
+"""By kind of content the only integers that a table may hold: a front end divides them by 255 and 32768."""
 
 Pairing = Literal["given", "drawn within class"]
 """`given`: a row's picture and recording belong together; `drawn within class`: any two of one class were."""
@@ -44,14 +44,14 @@ class Group:
 
 @dataclass(frozen=True)
 class Dataset:
-    """Contents and rows. Arrays may be memory-mapped and must not be written to.
+    """ContentTable and rows. Arrays may be memory-mapped and must not be written to.
 
-    `contents[m]`: (contents, ...), as `spec[m]` describes; `rows`: (rows, modalities of spec) int32;
-    `label`: (rows,) int64; `split`: (rows,) int8.
+    `contents[m]`: (contents, ...), as `spec[m]` describes, or a ragged table; `rows`: (rows, modalities of
+    spec) int32; `label`: (rows,) int64; `split`: (rows,) int8.
     """
 
     spec: Spec
-    contents: Mapping[Modality, np.ndarray]
+    contents: Mapping[Modality, ContentTable]
     rows: np.ndarray
     label: np.ndarray
     split: np.ndarray
@@ -107,7 +107,7 @@ class Dataset:
                 raise InputError(f"{self.name} has no {modality}, it has {' and '.join(self.modalities)}")
         kept = [m for m in self.modalities if m in modalities]
         return self.replace(
-            spec=dataclasses.replace(self.spec, **{m: None for m in self.modalities if m not in kept}),
+            spec=self.spec.only(tuple(kept)),
             contents={m: self.contents[m] for m in kept},
             rows=self.rows[:, [self.modalities.index(m) for m in kept]],
             groups={m: groups for m, groups in self.groups.items() if m in kept},
@@ -126,7 +126,7 @@ class Dataset:
         try:
             dataset = Dataset(
                 spec=spec,
-                contents={m: read_array(folder / f"{m}.npy") for m in spec.modalities},
+                contents={m: _table(folder, m, spec[m]) for m in spec.modalities},
                 rows=read_array(folder / "rows.npy"),
                 label=read_array(folder / "label.npy"),
                 split=read_array(folder / "split.npy"),
@@ -156,7 +156,14 @@ class Dataset:
             (temporary / "dataset.json").write_text(json.dumps(self.card(), indent=2) + "\n")
 
     def _arrays(self) -> Iterator[tuple[str, np.ndarray]]:
-        yield from self.contents.items()
+        for modality, table in self.contents.items():
+            if isinstance(table, Ragged):
+                yield modality, table.values
+                yield f"{modality}.offsets", table.offsets
+                if table.dimensions > 1:
+                    yield f"{modality}.shapes", table.shapes
+            else:
+                yield modality, table
         yield "rows", self.rows
         yield "label", self.label
         yield "split", self.split
@@ -183,10 +190,10 @@ class Dataset:
         table = self.contents[modality]
         return {
             "contents": len(table),
-            "shape": list(table.shape[1:]),
+            "shape": shape_of(table),
             "dtype": table.dtype.name,
-            "sha256": hashlib.sha256(np.ascontiguousarray(table).data).hexdigest(),
-            "spec": dataclasses.asdict(self.spec[modality]),
+            "sha256": hashed(table),
+            "spec": content_to_dict(self.spec[modality]),
             "groups": {name: list(group.names) for name, group in self.groups.get(modality, {}).items()},
         }
 
@@ -195,7 +202,7 @@ def check(dataset: Dataset) -> None:
     """InputError where tables, pointers, labels and groups do not fit each other."""
     spec, rows = dataset.spec, len(dataset.rows)
     if not spec.modalities:
-        raise ConfigError("a data set needs pictures, recordings or both, and has neither")
+        raise ConfigError("a data set needs a modality, such as pictures or recordings, and has none")
     if dataset.rows.shape != (rows, len(spec.modalities)):
         raise InputError(f"rows must be (rows, {len(spec.modalities)}), got {dataset.rows.shape}")
     for name in ("label", "split"):
@@ -213,11 +220,11 @@ def check(dataset: Dataset) -> None:
 
 def _check_table(dataset: Dataset, modality: Modality) -> None:
     table = dataset.contents[modality]
-    expected = content_shape(dataset.spec, modality)
-    if table.shape[1:] != expected:
-        raise InputError(f"a content of {modality} must be {expected}, got {table.shape[1:]}")
-    if table.dtype.kind != "f" and table.dtype != INTEGERS[modality]:
-        raise InputError(f"{modality} must be {INTEGERS[modality]} or floats, got {table.dtype}")
+    spec = dataset.spec[modality]
+    _check_shapes(modality, table, spec)
+    whole = INTEGERS.get(spec.kind)
+    if table.dtype.kind != "f" and table.dtype != whole:
+        raise InputError(f"{modality} must be {whole + ' or ' if whole else ''}floats, got {table.dtype}")
     _check_indices(f"a pointer into {modality}", dataset.pointers(modality), len(table))
     for name, group in dataset.groups.get(modality, {}).items():
         if group.ids.shape != (len(table),):
@@ -225,6 +232,37 @@ def _check_table(dataset: Dataset, modality: Modality) -> None:
                 f"{len(table)} contents of {modality} need as many ids in {name}, got {group.ids.shape}"
             )
         _check_indices(f"a {name} of {modality}", group.ids, len(group.names))
+
+
+def _check_shapes(modality: Modality, table: ContentTable, spec: ContentSpec) -> None:
+    """InputError where a content has not the dimensions, or not the size, that the spec asks for."""
+    if isinstance(spec, WaveformSpec):
+        fits, expected = dimensions(table) == 1, "(samples,)"
+    elif isinstance(spec, PictureSpec) and spec.reader == "photo":
+        first = table.shapes[:, 0] if isinstance(table, Ragged) else table.shape[1:2]
+        fits = dimensions(table) == 3 and set(map(int, first)) <= {spec.channels}
+        expected = f"({spec.channels}, height, width)"
+    else:
+        fits, expected = not isinstance(table, Ragged) and table.shape[1:] == spec.shape, str(spec.shape)
+    if not fits:
+        raise InputError(f"a content of {modality} must be {expected}, got {tuple(shape_of(table))}")
+
+
+def _table(folder: Path, modality: Modality, spec: ContentSpec) -> ContentTable:
+    """The table of contents of a modality, memory-mapped; ragged where there are offsets beside it."""
+    values = read_array(folder / f"{modality}.npy")
+    if not (folder / f"{modality}.offsets.npy").is_file():
+        return values
+    offsets = read_array(folder / f"{modality}.offsets.npy")
+    if (folder / f"{modality}.shapes.npy").is_file():
+        shapes = read_array(folder / f"{modality}.shapes.npy")
+    else:
+        shapes = np.diff(offsets)[:, None]
+    sizes = np.prod(np.asarray(shapes, np.int64), axis=1) if shapes.ndim == 2 else np.zeros(0)
+    fits = values.ndim == offsets.ndim == 1 and len(offsets) == len(sizes) + 1 and not offsets[0]
+    if not fits or (np.diff(offsets) != sizes).any() or (sizes < 1).any() or offsets[-1] != len(values):
+        raise InputError(f"{modality}.npy and its offsets do not fit each other", "Make the data set again.")
+    return Ragged(values, offsets, shapes)
 
 
 def _check_indices(what: str, indices: np.ndarray, choices: int) -> None:
@@ -235,22 +273,15 @@ def _check_indices(what: str, indices: np.ndarray, choices: int) -> None:
         raise InputError(f"{what} must be -1 to {choices - 1}, got {indices.min()} to {indices.max()}")
 
 
-def content_shape(spec: Spec, modality: Modality) -> tuple[int, ...]:
-    """Shape of one content: a picture, a clip's samples, or a ready-made feature matrix."""
-    if modality == "audio" and spec[modality].features != "unknown":
-        return (spec[modality].samples,)
-    return spec[modality].shape
-
-
-def distinct(table: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The different contents of `table`, in order of appearance, and per row which of them, (rows,) int32."""
-    found: dict[bytes, int] = {}
-    pointers = np.empty(len(table), np.int32)
-    first: list[int] = []
-    for i, content in enumerate(table):
-        digest = hashlib.blake2b(content.tobytes(), digest_size=16).digest()
-        if digest not in found:
-            found[digest] = len(first)
-            first.append(i)
-        pointers[i] = found[digest]
-    return table[first], pointers
+def only_rows(data: Dataset, rows: np.ndarray) -> Dataset:
+    """The data set of these rows and of the contents that they point at, nothing else."""
+    data = data.select(rows)
+    contents, groups, columns = {}, {}, []
+    for modality in data.modalities:
+        pointers = data.pointers(modality)
+        used = np.unique(pointers[pointers != MISSING])
+        used = used if len(used) else np.arange(1)  # a front end is not asked for the features of nothing
+        columns.append(np.where(pointers == MISSING, MISSING, np.searchsorted(used, pointers)))
+        contents[modality] = data.contents[modality][used]
+        groups[modality] = {n: Group(g.ids[used], g.names) for n, g in data.groups.get(modality, {}).items()}
+    return data.replace(contents=contents, groups=groups, rows=np.stack(columns, 1).astype(np.int32))

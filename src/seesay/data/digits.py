@@ -17,12 +17,11 @@ import numpy as np
 import soundfile
 from sklearn.datasets import load_digits
 
-from seesay.config import AudioSpec, ImageSpec, Spec
 from seesay.data.dataset import SPLITS, Dataset, Group
-from seesay.data.normaliser import normalised
+from seesay.data.ragged import Ragged
 from seesay.errors import InputError
-from seesay.signal.audio import as_content, clip_around_word
 from seesay.signal.image import read_image
+from seesay.spec import PictureSpec, Spec, WaveformSpec
 
 ASSETS = Path(__file__).parent / "assets"
 
@@ -61,13 +60,12 @@ class Clips(NamedTuple):
 
 def digits_dataset() -> Dataset:
     """The data set: every picture with a recording of its class, both from the same split."""
-    clips, spec = load_clips(), AudioSpec()
+    clips, spec = load_clips(), WaveformSpec(high=4_000.0)
     pictures, _ = digit_pictures()
     rows, label, split = digit_rows()
-    spoken = np.stack([clip_around_word(clip / np.float32(32_768), spec.samples) for clip in clips.samples])
-    dataset = Dataset(
-        spec=Spec(tuple("0123456789"), ImageSpec(), spec),
-        contents={"image": pictures, "audio": as_content(spoken)},
+    return Dataset(
+        spec=Spec(tuple("0123456789"), {"image": PictureSpec(), "audio": spec}),
+        contents={"image": pictures, "audio": Ragged.of(clips.samples)},
         rows=rows,
         label=label,
         split=split,
@@ -80,7 +78,6 @@ def digits_dataset() -> Dataset:
             "1,920 digits spoken by espeak-ng: synthetic speech, whose scores say little about real voices",
         ),
     )
-    return normalised(dataset, dataset.rows_of("train"))
 
 
 def _group(ids: Sequence[Any] | np.ndarray) -> Group:
@@ -106,7 +103,7 @@ def load_clips() -> Clips:
 def digit_pictures() -> tuple[np.ndarray, np.ndarray]:
     """(1797, 1, 28, 28) uint8, scaled and centred as MNIST's are, and their labels (1797,) int64."""
     digits: Any = load_digits()
-    spec = ImageSpec()
+    spec = PictureSpec()
     pictures = np.stack([read_image(picture / INK, spec) for picture in digits.images])
     return np.round(pictures * 255).astype(np.uint8), digits.target.astype(np.int64)
 

@@ -10,7 +10,6 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from seesay.config import Modality
 from seesay.data.arrays import image_table
 from seesay.data.columns import Table, dataset_from, listed, speakers
 from seesay.data.contents import USUAL, Reading, Track, audio_contents, image_contents, silent
@@ -19,6 +18,7 @@ from seesay.data.idx import is_idx_folder, read_idx_folder
 from seesay.data.listing import Listing, look
 from seesay.data.names import Names, read_names, unlabelled
 from seesay.errors import InputError
+from seesay.spec import Modality
 
 UNDERSTOOD = (
     "a seesay data set, x_train_wr.npy and its like (Kaggle), data_wr_train.npy and its like (Zenodo), "

@@ -11,8 +11,11 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from seesay.config import Modality
 from seesay.data.dataset import MISSING, Dataset, Group
+from seesay.spec import Modality
+
+VOICES = ("waveform", "matrix")
+"""Kinds of content that somebody may have spoken: recordings, and features that were made of some."""
 
 
 def ties(dataset: Dataset, groups: bool = True) -> Iterator[tuple[str, np.ndarray]]:
@@ -53,12 +56,13 @@ def of_content(ids: np.ndarray, pointers: np.ndarray) -> np.ndarray:
 
 def unknown_speakers(dataset: Dataset) -> tuple[int, int]:
     """How many recordings have no known group, such as a speaker, and how many recordings there are."""
-    if "audio" not in dataset.modalities:
-        return 0, 0
-    known = np.zeros(len(dataset.contents["audio"]), bool)
-    for group in dataset.groups.get("audio", {}).values():
-        known |= np.asarray(group.ids) != MISSING
-    return int((~known).sum()), len(known)
+    unknown, total = 0, 0
+    for modality in dataset.spec.of_kind(*VOICES):
+        known = np.zeros(len(dataset.contents[modality]), bool)
+        for group in dataset.groups.get(modality, {}).values():
+            known |= np.asarray(group.ids) != MISSING
+        unknown, total = unknown + int((~known).sum()), total + len(known)
+    return unknown, total
 
 
 def says_speakers(unknown: int, recordings: int) -> tuple[str, ...]:

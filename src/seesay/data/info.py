@@ -14,19 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from seesay.config import Modality
+from seesay.data.card import shape_of
 from seesay.data.columns import listed
 from seesay.data.dataset import MISSING, SPLITS, Dataset
-from seesay.data.groups import says_speakers, sharing, ties, unknown_speakers
+from seesay.data.groups import VOICES, says_speakers, sharing, ties, unknown_speakers
+from seesay.data.ragged import ContentTable, Ragged
 from seesay.data.splits import Leak, leaks, stored
+from seesay.spec import ContentSpec, Modality, PictureSpec, WaveformSpec, noun
 
 PART = 0.2  # share of the rows that a random split is imagined to hold out, as most notebooks do
 HARMLESS = 0.01  # of the held-out rows: fewer leaks than this do not show in a score
 IMBALANCE = 3  # times as many rows in the largest class as in the smallest: above it accuracy alone misleads
 BLOCK = 1_024  # contents looked at together, so that a memory-mapped table is never in memory as a whole
-
-NOUNS = {"image": "picture", "audio": "recording"}
-"""What people call a content of a modality."""
 
 
 @dataclass(frozen=True)
@@ -34,16 +33,16 @@ class Contents:
     """The table of one modality, and how rows point into it."""
 
     contents: int
-    shape: tuple[int, ...]
+    shape: tuple[int | None, ...]
+    """Of a content; None where they differ."""
     dtype: str
     minimum: float
     maximum: float
     mean: float
-    features: str
-    """How a file becomes a content and features: the name of the recipe, or `unknown`."""
-    normalised: bool
-    """The recipe has its mean and scale, or ready-made columns have mean 0 and deviation 1; pictures lie in 0
-    to 1."""
+    kind: str
+    """`picture`, `waveform`, `matrix` or `vector`."""
+    made: str
+    """How a file becomes a content; "": it came ready-made."""
     constant: int
     """Contents of a single value: blank pictures, silent recordings."""
     not_finite: int
@@ -94,6 +93,11 @@ class Info:
     notes: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
+    @property
+    def kinds(self) -> dict[Modality, str]:
+        """By modality the kind of its contents."""
+        return {modality: table.kind for modality, table in self.modalities.items()}
+
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
         return asdict(self)
@@ -135,13 +139,12 @@ def _contents(dataset: Dataset, modality: Modality, members: Mapping[str, np.nda
     values = _values(table)
     known = pointers[pointers != MISSING]
     counts = np.bincount(known, minlength=1)
-    ready_made = modality == "audio" and spec.features == "unknown"
     return Contents(
         contents=len(table),
-        shape=tuple(table.shape[1:]),
+        shape=tuple(shape_of(table)),
         dtype=table.dtype.name,
-        features=spec.features if modality == "audio" else spec.reader,
-        normalised=_standard(table) if ready_made else modality == "image" or bool(spec.mean),
+        kind=spec.kind,
+        made=_made(spec),
         missing={name: int((pointers[rows] == MISSING).sum()) for name, rows in members.items()},
         repeated=int(len(known) - (counts > 0).sum()),
         most_repeated=int(counts.max()),
@@ -149,16 +152,24 @@ def _contents(dataset: Dataset, modality: Modality, members: Mapping[str, np.nda
             name: len(np.setdiff1d(group.ids, [MISSING]))
             for name, group in dataset.groups.get(modality, {}).items()
         },
-        ungrouped=unknown_speakers(dataset)[0] if modality == "audio" else 0,
+        ungrouped=unknown_speakers(dataset.only(modality))[0],
         **values,
     )
 
 
-def _values(table: np.ndarray) -> dict[str, Any]:
+def _blocks(table: ContentTable) -> Iterator[np.ndarray]:
+    """(n, values): contents of one size together, others one by one."""
+    if isinstance(table, Ragged):
+        yield from (content.reshape(1, -1) for content in table)
+        return
+    for start in range(0, len(table), BLOCK):
+        yield np.asarray(table[start : start + BLOCK]).reshape(-1, math.prod(table.shape[1:]))
+
+
+def _values(table: ContentTable) -> dict[str, Any]:
     """Range and mean of the finite values, and how many contents are of a single value or not finite."""
     low, high, total, count, constant, not_finite = np.inf, -np.inf, 0.0, 0, 0, 0
-    for start in range(0, len(table), BLOCK):
-        block = np.asarray(table[start : start + BLOCK]).reshape(-1, math.prod(table.shape[1:]))
+    for block in _blocks(table):
         finite = np.isfinite(block)
         constant += int((block == block[:, :1]).all(1).sum())
         not_finite += int((~finite.all(1)).sum())
@@ -174,12 +185,11 @@ def _values(table: np.ndarray) -> dict[str, Any]:
     }
 
 
-def _standard(table: np.ndarray) -> bool:
-    """Columns of ready-made features have mean 0 and deviation 1, each to a tenth."""
-    columns = np.asarray(table, np.float32).reshape(-1, table.shape[-1])
-    if not len(columns) or not np.isfinite(columns).all():
-        return False
-    return bool((np.abs(columns.mean(0)) < 0.1).all() and (np.abs(columns.std(0) - 1) < 0.1).all())
+def _made(spec: ContentSpec) -> str:
+    """How a file becomes a content like these."""
+    if isinstance(spec, PictureSpec):
+        return spec.reader or ""
+    return f"{spec.rate:,} Hz" if isinstance(spec, WaveformSpec) else ""
 
 
 def _drawn(dataset: Dataset) -> list[Drawn]:
@@ -193,16 +203,15 @@ def _drawn(dataset: Dataset) -> list[Drawn]:
 
 def _warnings(info: Info) -> Iterator[str]:
     yield from says_left_out(info.left_out)
-    yield from (_says_shared(leak) for leak in info.shared)
-    yield from _says_drawn(info.drawn_by_row)
-    if "audio" in info.modalities:
-        audio = info.modalities["audio"]
-        yield from says_speakers(audio.ungrouped, audio.contents)
+    yield from (_says_shared(leak, info.kinds) for leak in info.shared)
+    yield from _says_drawn(info.drawn_by_row, info.kinds)
+    heard = [table for table in info.modalities.values() if table.kind in VOICES]
+    yield from says_speakers(sum(t.ungrouped for t in heard), sum(t.contents for t in heard))
     yield from _says_balance(info)
     for modality, table in info.modalities.items():
-        of = f"of the {table.contents:,} {NOUNS[modality]}s"
+        of = f"of the {table.contents:,} {noun(modality, info.kinds)}s"
         if table.constant:
-            blank = {"image": "blank", "audio": "silent"}[modality]
+            blank = {"picture": "blank", "waveform": "silent"}.get(table.kind, "empty")
             yield f"{table.constant:,} {of} {_are(table.constant)} {blank}, of a single value."
         if table.not_finite:
             yield f"{table.not_finite:,} {of} hold NaN or infinities: no model can use them."
@@ -215,20 +224,20 @@ def says_left_out(reasons: Mapping[str, int]) -> Iterator[str]:
         yield f"Left out: {total:,} file{'' if total == 1 else 's'} ({by_reason})."
 
 
-def _says_shared(leak: Leak) -> str:
+def _says_shared(leak: Leak, kinds: Mapping[Modality, str]) -> str:
     (one, other), (a, b) = leak.splits, leak.rows
     return (
-        f"{one.capitalize()} and {other} share {noun(leak.what)}s: {a:,} {one} rows and {b:,} {other} rows "
-        f"have one that stands in both. Scores on {other} are inflated."
+        f"{one.capitalize()} and {other} share {tie_noun(leak.what, kinds)}s: {a:,} {one} rows and {b:,} "
+        f"{other} rows have one that stands in both. Scores on {other} are inflated."
     )
 
 
-def _says_drawn(drawn: Sequence[Drawn]) -> Iterator[str]:
+def _says_drawn(drawn: Sequence[Drawn], kinds: Mapping[Modality, str]) -> Iterator[str]:
     harm = [d for d in drawn if d.leaking >= HARMLESS]
     if harm:
         parts = (
-            f"{_percent(d.sharing)} of the rows share their {noun(d.what)} with another row, and of a "
-            f"validation set drawn by row {_percent(d.leaking)} would find theirs in training."
+            f"{_percent(d.sharing)} of the rows share their {tie_noun(d.what, kinds)} with another row, and "
+            f"of a validation set drawn by row {_percent(d.leaking)} would find theirs in training."
             for d in harm
         )
         yield f"A random split of the rows would leak. {' '.join(parts)} Use the default split (by group)."
@@ -251,10 +260,10 @@ def _says_balance(info: Info) -> Iterator[str]:
             yield f"{rows:,} {name} rows have no label: they {fate}."
 
 
-def noun(what: str) -> str:
+def tie_noun(what: str, kinds: Mapping[Modality, str]) -> str:
     """`recording` for `audio content`, `speaker` for `audio speaker`."""
     modality, name = what.split(" ", 1)
-    return NOUNS[modality] if name == "content" else name
+    return noun(modality, kinds) if name == "content" else name
 
 
 def either(names: Sequence[str]) -> str:

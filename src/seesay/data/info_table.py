@@ -7,7 +7,8 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
-from seesay.data.info import NOUNS, Contents, Info, either
+from seesay.data.info import Contents, Info, either
+from seesay.spec import noun
 from seesay.tables import show
 
 WIDE = 12  # classes that stand side by side; of more, only the rarest and the commonest are shown
@@ -21,7 +22,7 @@ def print_info(info: Info, console: Console) -> None:
     show(list(_content_rows(info)), console)
     if not info.shared and len(info.splits) > 1:
         groups = [name for table in info.modalities.values() for name in table.groups]
-        shareable = [*(NOUNS[m] for m in info.modalities), *groups]
+        shareable = [*(noun(m, info.kinds) for m in info.modalities), *groups]
         console.print(f"No {either(list(dict.fromkeys(shareable)))} stands in two of these splits.")
     for note in info.notes:
         console.print(Text(note))
@@ -48,9 +49,12 @@ def _content_rows(info: Info) -> Iterator[list[str]]:
     tables = list(info.modalities.values())
     yield ["contents", *info.modalities]
     yield ["distinct", *(f"{t.contents:,}" for t in tables)]
-    yield ["one is", *(f"{t.dtype} {' x '.join(map(str, t.shape))}" for t in tables)]
+    yield [
+        "one is",
+        *(f"{t.dtype} {' x '.join('any' if n is None else str(n) for n in t.shape)}" for t in tables),
+    ]
     yield ["values", *(f"{t.minimum:,.6g} to {t.maximum:,.6g}, mean {t.mean:.3g}" for t in tables)]
-    yield ["recipe", *(f"{t.features}, {'' if t.normalised else 'not '}normalised" for t in tables)]
+    yield ["kind", *(f"{t.kind}, {t.made or 'ready-made'}" for t in tables)]
     yield ["repeats", *(_repeats(t) for t in tables)]
     lacking = [split for split in info.splits if any(t.missing[split] for t in tables)]
     for split in lacking:
@@ -59,6 +63,10 @@ def _content_rows(info: Info) -> Iterator[list[str]]:
         yield ["missing", *("-" for _ in tables)]
     for name in dict.fromkeys(name for t in tables for name in t.groups):
         yield [f"{name}s", *(_count(t.groups.get(name, 0)) for t in tables)]
+
+
+def _size(side: int | None) -> str:
+    return "any" if side is None else str(side)
 
 
 def _repeats(table: Contents) -> str:

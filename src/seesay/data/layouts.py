@@ -14,7 +14,6 @@ from seesay.data.idx import is_idx_folder
 from seesay.data.manifest import read_manifest, read_parquet_folder
 from seesay.data.metadata import metadata_tables, read_metadata
 from seesay.data.named_arrays import is_array_folder, read_array_folder, read_npz
-from seesay.data.normaliser import normalised
 from seesay.data.parquet import is_parquet_folder
 from seesay.data.source import NAMES as NAMES
 from seesay.data.source import check_source
@@ -62,14 +61,14 @@ def import_data(
     reading: Reading = USUAL,
     track: Track = silent,
 ) -> Dataset:
-    """Reads `source` as `open_data` does, fits the normaliser to its training rows, writes all that to the
-    folder `out`, and returns what is there, memory-mapped, with what was skipped.
+    """Reads `source` as `open_data` does, writes that to the folder `out`, and returns what is there,
+    memory-mapped, with what was skipped.
 
     `out` exists and `overwrite` is false, or the disk is full: OutputError, and what was there still is.
     """
     make_way(out, overwrite, delete=False)  # said before the work, not after it
     data = open_data(source, reading, track)
-    normalised(data, data.rows_of("train")).save(out, overwrite)
+    data.save(out, overwrite)
     return Dataset.open(out).replace(skipped=data.skipped)
 
 

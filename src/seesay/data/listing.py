@@ -14,8 +14,8 @@ from typing import NoReturn
 import soundfile
 from PIL import Image, ImageFile
 
-from seesay.config import Modality
 from seesay.errors import InputError
+from seesay.spec import Modality
 
 SUFFIXES: Mapping[str, Modality] = {
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"), "image"),

@@ -7,7 +7,6 @@ Paths are relative to it and an empty cell is missing. Rows that are only predic
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from seesay.config import Modality
 from seesay.data.cells import Cell, File, files_of, is_there
 from seesay.data.columns import dataset_from, listed
 from seesay.data.contents import USUAL, Reading, Track, audio_contents, image_contents, silent
@@ -16,6 +15,7 @@ from seesay.data.parquet import read_shards
 from seesay.data.sheets import read_sheet
 from seesay.data.skipped import Skipped
 from seesay.errors import InputError
+from seesay.spec import Modality
 
 
 def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:

@@ -2,7 +2,8 @@
 
 `image`, `audio`, `label` with a `split` array, or a name per split: `x_train`, `y_train`, `x_test`, `y_test`
 as Keras has it, `train_images`, `train_labels`; `images` and `labels`, `X` and `y`, `data` and `target`. Two
-dimensional `audio` with a `rate` holds waveforms.
+dimensional `audio` with a `rate` holds waveforms. Every other array with a vector, a matrix or a picture for
+each row is a modality of its name: `clip`, `clap_train`.
 """
 
 import re
@@ -12,8 +13,7 @@ from zipfile import is_zipfile
 
 import numpy as np
 
-from seesay.config import Modality
-from seesay.data.arrays import audio_table, image_table
+from seesay.data.arrays import audio_table, image_table, ready_made_table
 from seesay.data.cells import Embedded
 from seesay.data.columns import SYNONYMS, Table, dataset_from, listed, split_index
 from seesay.data.contents import USUAL, Reading, Track, audio_contents, silent
@@ -21,6 +21,7 @@ from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.labels import label_names
 from seesay.errors import InputError
 from seesay.files import check_file, read_array
+from seesay.spec import Modality, is_name
 
 KINDS: Mapping[str, tuple[str, ...]] = {
     "image": ("image", "images", "picture", "pictures", "img", "imgs", "photo", "photos"),
@@ -53,10 +54,21 @@ def kind_of(name: str) -> tuple[str, str] | None:
     return next(((kind, split) for kind, names in KINDS.items() if (rest or name.lower()) in names), None)
 
 
+def modality_of(name: str, array: np.ndarray) -> tuple[Modality, str] | None:
+    """What an array that is called as nothing of `KINDS` holds, and of which split, "" for none; None: it
+    cannot be a content per row, or its name cannot be that of a modality."""
+    words = re.split(r"[_\-. ]+", name)
+    splits = [SYNONYMS.get(word.lower(), word.lower()) for word in words]
+    rest = "_".join(word for word, split in zip(words, splits, strict=True) if split not in SPLITS)
+    if not 2 <= array.ndim <= 4 or array.dtype.kind not in "biuf" or not is_name(rest):
+        return None
+    return rest, next((split for split in splits if split in SPLITS), "")
+
+
 def is_array_folder(folder: Path) -> bool:
     """Whether there are `.npy` files called as contents and as labels."""
     found = {named[0] for path in folder.glob("*.npy") if (named := kind_of(path.stem))}
-    return bool(found & {"image", "audio", "content"}) and "label" in found
+    return "label" in found and len(list(folder.glob("*.npy"))) > 1
 
 
 def read_npz(path: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
@@ -71,7 +83,7 @@ def read_npz(path: Path, reading: Reading = USUAL, track: Track = silent) -> Dat
 def read_array_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
     """A folder of `.npy` files that are called as the arrays of a `.npz`; what `read_npz` refuses,
     InputError."""
-    arrays = {path.stem: read_array(path) for path in sorted(folder.glob("*.npy")) if kind_of(path.stem)}
+    arrays = {path.stem: read_array(path) for path in sorted(folder.glob("*.npy"))}
     name = folder.resolve().name
     return _dataset(arrays, name, f"the arrays in {name}", str(folder), reading, track)
 
@@ -87,11 +99,12 @@ def _dataset(
             one, other = (next(iter(named[kind].values()))[0] for kind in ("content", modality))
             raise InputError(f"{where} has {one} and {other}: which one is used?", "Rename or drop one.")
         named[modality] = named.pop("content")
-    contents: list[Modality] = [m for m in ("image", "audio") if m in named]
+    others = _others(named, arrays, where)
+    contents: list[Modality] = [*(m for m in ("image", "audio") if m in named), *others]
     if not contents or ("label" not in named and reading.labelled):
         raise InputError(
-            f"{where} holds {listed(arrays)}, expected label and image, audio or both "
-            "(or x_train, y_train, x_test, y_test)",
+            f"{where} holds {listed(arrays)}, expected label and image, audio or both, or vectors of other "
+            "names (or x_train, y_train, x_test, y_test)",
             "Rename the arrays.",
         )
     parts = _parts(named, contents, where)
@@ -104,12 +117,15 @@ def _dataset(
         tables["audio"] = (
             audio_table(own) if rate is None else _waveforms(own, rate[1], where, reading, track)
         )
+    for name in others:
+        tables[name] = ready_made_table({f"{where}, {n}": a for n, a in (named[name][s] for s in parts)})
     split = _column(named, "split", parts, rows)
     if list(parts) != [""]:
         split = np.repeat([SPLITS.index(part) for part in parts], list(rows.values())).astype(np.int8)
     label = _column(named, "label", parts, rows)
     classes = named.get("classes", {}).get("")
-    others = [each for each in arrays if kind_of(each) is None]
+    used = {name for kind in named.values() for name, _ in kind.values()} | {"rate"}
+    unused = [each for each in arrays if each not in used and (kind_of(each) or ("", ""))[0] != "rate"]
     return dataset_from(
         name,
         tables,
@@ -119,10 +135,29 @@ def _dataset(
         speaker=_column(named, "speaker", parts, rows),
         group=_column(named, "group", parts, rows),
         sources=[source],
-        notes=[f"Arrays that are not used: {listed(others)}."] if others else [],
+        notes=[f"Arrays that are not used: {listed(unused)}."] if unused else [],
         where=where,
         labelled=reading.labelled,
     )
+
+
+def _others(named: Named, arrays: Mapping[str, np.ndarray], where: str) -> list[Modality]:
+    """The modalities that are called by no name that we know, which are put into `named` if they have as many
+    rows as the labels. Two arrays of one name: InputError."""
+    rows = {split: len(array) for split, (_, array) in named.get("label", {}).items()}
+    found: list[Modality] = []
+    for name, array in arrays.items():
+        if kind_of(name) is not None or (other := modality_of(name, array)) is None:
+            continue
+        modality, split = other
+        if len(array) != rows.get(split, rows.get("") if not split else None):
+            continue
+        if split in named.setdefault(modality, {}):
+            one = named[modality][split][0]
+            raise InputError(f"{where} has {one} and {name}: which one is used?", "Drop one.")
+        named[modality][split] = (name, array)
+        found += [modality] * (modality not in found)
+    return found
 
 
 def _named(arrays: Mapping[str, np.ndarray], where: str) -> Named:

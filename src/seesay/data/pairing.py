@@ -21,7 +21,6 @@ from seesay.data.dataset import MISSING, SPLITS, Dataset, Group
 from seesay.data.folders import Recording, read_pictures, recordings_of
 from seesay.data.groups import unknown_speakers
 from seesay.data.name_parts import WORDS
-from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, split, stored
 from seesay.errors import ConfigError, InputError, nearest
 from seesay.files import check_file, make_way
@@ -63,7 +62,6 @@ def build(
     sides = _by_speaker(heard, Path(test_speakers)) if test_speakers else split(heard, seed, valid=0)
     drawn = split(seen, seed, valid=0)
     dataset = pair(seen, drawn, heard, sides, rows, seed).replace(name=Path(out).name)
-    dataset = normalised(dataset, dataset.rows_of("train"))
     dataset.save(out, overwrite)
     return dataset
 
@@ -251,7 +249,7 @@ def _used(seen: Dataset, heard: Dataset, pointers: np.ndarray) -> Dataset:
     own[own != MISSING] = ids
     group = Group(own, tuple(speaker.names[i] for i in known))
     return Dataset(
-        spec=replace(seen.spec, audio=heard.spec.audio),
+        spec=replace(seen.spec, contents={**seen.spec.contents, "audio": heard.spec["audio"]}),
         contents={"image": seen.contents["image"][images], "audio": heard.contents["audio"][clips]},
         rows=np.stack([image, audio], axis=1).astype(np.int32),
         label=np.full(len(pointers), MISSING),

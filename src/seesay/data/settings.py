@@ -13,14 +13,12 @@ from typing import Generic, Literal, TypeVar
 
 import numpy as np
 
-from seesay.config import AudioSpec, ImageSpec
 from seesay.signal import audio, image
 from seesay.signal.looks import Look, look
+from seesay.spec import PictureSpec, WaveformSpec
 
-S = TypeVar("S", ImageSpec, AudioSpec)
+S = TypeVar("S", PictureSpec, WaveformSpec)
 
-Fit = Literal["pad", "crop", "stretch"]
-Features = Literal["auto", "mfcc", "log-mel"]
 Reader = Literal["auto", "ink", "photo"]
 
 LOOKED_AT = 50
@@ -29,9 +27,12 @@ LOOKED_AT = 50
 INK_SIDE = 28
 """Pixels: height and width of ink, as in MNIST."""
 
+LONGEST_SIDE = 256
+"""Pixels that the longer side of a photo is kept with at most."""
+
 PHOTO_SIDE = 64
-"""Pixels: a photo is kept with as many pixels as a square of this side, or with its own if they are fewer. Of
-32, 64 and 96 the least that was as good as the next (flowers, docs/log.md)."""
+"""Pixels: a model is given as many of a photo as a square of this side has, or all if they are fewer. Of 32,
+64 and 96 the least that was as good as the next (flowers, docs/log.md)."""
 
 STEP = 8
 """Pixels: sides of a photo that is made smaller are multiples of it."""
@@ -44,8 +45,6 @@ LONGEST_SHAPE = 4.0
 
 SAME_SHAPE = 0.1
 """By how much of it a shape may differ from another and be as good as the same."""
-
-FITTED = {"crop": "cropped", "pad": "padded", "stretch": "stretched"}
 
 DEPTHS = (8, 10, 12, 14, 16)
 """Bits of the pictures that cameras and scanners make."""
@@ -82,9 +81,6 @@ HALF = 0.5
 TRIFLE = 0.05
 """Seconds, one window: what is longer than the clip by less than this is not cut, as far as it matters."""
 
-WORD = 1.5
-"""Seconds: where clips are longer, they are hardly single words, and features are log-mel (docs/log.md)."""
-
 
 @dataclass(frozen=True)
 class Chosen(Generic[S]):
@@ -117,21 +113,21 @@ def picture_facts(sources: Sequence[Path | bytes]) -> PictureFacts:
 def picture_settings(
     facts: PictureFacts,
     reader: Reader = "auto",
-    fit: Fit | None = None,
-    height: int | None = None,
-    width: int | None = None,
-) -> Chosen[ImageSpec]:
-    """How these pictures are kept. None, and `auto`: as the facts have it."""
+    side: int | None = None,
+    max_side: int = LONGEST_SIDE,
+) -> Chosen[PictureSpec]:
+    """How these pictures are kept. `auto`: as the facts have it. `side`: pixels of ink, none: 28; `max_side`:
+    of photos."""
     which, why, notes = _reader(facts.looks, reader)
     if which == "ink":
-        spec = ImageSpec("ink", 1, height or INK_SIDE, width or INK_SIDE)
+        spec = PictureSpec("ink", 1, side or INK_SIDE, side or INK_SIDE)
         return Chosen(spec, f"{why}, {spec.width}x{spec.height} grey", notes)
     channels = 3 if any(seen.colour for seen in facts.looks) else 1
     own = _photo_size(facts.files)
     white, bits = _white(facts.files)
-    spec = ImageSpec("photo", channels, height or own[0], width or own[1], fit=fit or "crop", white=white)
-    colours, fitted = ("RGB" if channels == 3 else "grey"), FITTED[spec.fit]
-    said = f"{why}, {fitted} to {spec.width}x{spec.height} {colours}"
+    spec = PictureSpec("photo", channels, *own, max_side=max_side, white=white)
+    colours = "RGB" if channels == 3 else "grey"
+    said = f"{why}, {colours}, {max_side} pixels at most on the longer side"
     return Chosen(spec, said, (*notes, *bits, *_says_cropped(facts.files, spec)))
 
 
@@ -203,15 +199,15 @@ def _white(files: Sequence[image.Facts]) -> tuple[float | None, tuple[str, ...]]
     )
 
 
-def _says_cropped(files: Sequence[image.Facts], spec: ImageSpec) -> tuple[str, ...]:
-    """How many lose much of their height or width, if any do."""
+def _says_cropped(files: Sequence[image.Facts], spec: PictureSpec) -> tuple[str, ...]:
+    """How many lose much of their height or width by default, if any do."""
     shapes = np.array([facts.width / facts.height for facts in files]) * spec.height / spec.width
     lost = int((np.minimum(shapes, 1 / shapes) < LOST).sum())
-    if spec.fit != "crop" or not lost:
+    if not lost:
         return ()
     return (
-        f"{lost:,} of {len(files):,} photos lose more than a quarter of their height or width to cropping; "
-        "--fit pad keeps all of it.",
+        f"A model is given photos of {spec.width}x{spec.height}; {lost:,} of {len(files):,} lose more than a "
+        "quarter of their height or width to cropping; train with features.fit pad to keep all of it.",
     )
 
 
@@ -225,23 +221,20 @@ def recording_facts(sources: Sequence[audio.Source]) -> list[audio.Facts]:
 
 def recording_settings(
     facts: Sequence[audio.Facts],
-    features: Features = "auto",
     rate: int | None = None,
-    seconds: float | None = None,
-) -> Chosen[AudioSpec]:
+) -> Chosen[WaveformSpec]:
     """How these recordings are kept. None, and `auto`: as the facts have it.
 
-    The rate is the lowest among them, so that bandwidth tells nothing; filters end at half the lowest rate,
-    whichever is kept.
+    The rate is the lowest among them, so that bandwidth tells nothing; half of that is the highest frequency
+    that all have, whichever rate is kept.
     """
     lowest = min((each.rate for each in facts), default=HIGHEST_RATE)
     kept = rate or min(lowest, HIGHEST_RATE)
     lengths = np.array([each.seconds for each in facts if each.seconds is not None])
-    clip = seconds or _clip(lengths)
-    made = features if features != "auto" else "log-mel" if clip > WORD else "mfcc"
-    spec = AudioSpec(made, kept, clip, high=min(kept, lowest) / 2)
-    said = f"the lowest rate {lowest} Hz, kept at {kept} Hz as clips of {clip:g} s"
-    return Chosen(spec, said, (*_says_chosen(spec, lengths, seconds, features), *_says_cut(lengths, clip)))
+    clip = _clip(lengths)
+    spec = WaveformSpec(kept, clip, high=min(kept, lowest) / 2)
+    said = f"the lowest rate {lowest} Hz, kept at {kept} Hz"
+    return Chosen(spec, said, (*_says_chosen(spec, lengths), *_says_cut(lengths, clip)))
 
 
 def _clip(lengths: np.ndarray) -> float:
@@ -252,29 +245,14 @@ def _clip(lengths: np.ndarray) -> float:
     return float(np.clip(halves * HALF, SHORTEST_CLIP, LONGEST_CLIP))
 
 
-def _says_chosen(
-    spec: AudioSpec, lengths: np.ndarray, seconds: float | None, features: Features
-) -> tuple[str, ...]:
-    parts = []
-    if seconds is None and len(lengths):
-        covered, percent = np.quantile(lengths, COVERED), f"{100 * COVERED:.0f} %"
-        parts.append(
-            f"Clips are {spec.seconds:g} s: {percent} of the recordings last {covered:.2g} s or less"
-        )
-    if features == "auto":
-        why = (
-            "as for single words"
-            if spec.features == "mfcc"
-            else f"since clips are longer than a word ({WORD:g} s)"
-        )
-        parts.append(f"features are {spec.features}, {why}")
-    if not parts:
+def _says_chosen(spec: WaveformSpec, lengths: np.ndarray) -> tuple[str, ...]:
+    if not len(lengths):
         return ()
-    flags = [
-        flag for flag, free in (("--seconds", seconds is None), ("--features", features == "auto")) if free
-    ]
-    words = "; ".join(parts)
-    return (f"{words[0].upper()}{words[1:]} ({' and '.join(flags)} set them).",)
+    covered = np.quantile(lengths, COVERED)
+    return (
+        f"Clips are {spec.seconds:g} s: {100 * COVERED:.0f} % of the recordings last {covered:.2g} s or less "
+        "(features.seconds sets it in training).",
+    )
 
 
 def _says_cut(lengths: np.ndarray, clip: float) -> tuple[str, ...]:
@@ -282,6 +260,6 @@ def _says_cut(lengths: np.ndarray, clip: float) -> tuple[str, ...]:
     if not longer:
         return ()
     return (
-        f"{longer:,} of {len(lengths):,} recordings are longer than {clip:g} s and are cut to where they "
-        "are loudest; --seconds keeps more.",
+        f"{longer:,} of {len(lengths):,} recordings are longer than {clip:g} s: a model hears that "
+        "much, where they are loudest; train with more features.seconds to hear more.",
     )

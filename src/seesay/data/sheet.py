@@ -4,7 +4,7 @@ at."""
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -15,11 +15,17 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
-from seesay.config import AudioSpec, Modality
+from seesay.config import FeaturesConfig
 from seesay.data.dataset import MISSING, SPLITS, Dataset
+from seesay.data.ragged import ContentTable
 from seesay.errors import ConfigError, InputError
 from seesay.files import new_file
 from seesay.signal.feature_axes import FeatureAxes, feature_axes
+from seesay.signal.feature_settings import analysis_of
+from seesay.spec import Modality, PictureSpec, WaveformSpec
+
+PLAIN = FeaturesConfig()
+SILENCE = np.zeros((1, 1), np.int16)
 
 MOST = 400  # rows on a sheet: a page of 100 lines is as long as anybody scrolls
 DECIBELS = 50  # below the loudest of a clip that its sound is shown; quieter is black
@@ -108,68 +114,74 @@ def choose(dataset: Dataset, rows: int, seed: int) -> np.ndarray:
 
 
 def _panels(dataset: Dataset, rows: np.ndarray) -> Iterator[Panel]:
-    if dataset.spec.image is not None:
-        shown = _spread(dataset, "image", rows, _as_images)
-        yield Panel(shown, 1.0, "no picture", {"cmap": "gray"})
-    if (spec := dataset.spec.audio) is None:
-        return
-    if spec.features == "unknown":
-        shown = _spread(dataset, "audio", rows, _deviations)
-        said = f"ready-made features ({spec.frames} x {spec.columns}), deviation from their mean"
-        yield Panel(shown, 1.5, "no recording", FEATURES, said, feature_axes(spec))
-        return
-    shown = _spread(dataset, "audio", rows, lambda clips: _log_mel(clips, spec))
-    said = f"log-mel ({spec.frames} x {spec.filters}) down to {DECIBELS} dB below the loudest"
-    yield Panel(shown, 1.3, "no recording", SOUND, said, feature_axes(_plain(spec)))
-    if spec.features == "mfcc":
-        shown = _spread(dataset, "audio", rows, lambda clips: _mfcc(clips, spec))
-        said = f"mfcc ({spec.frames} x {spec.columns}), deviation from silence"
-        yield Panel(shown, 1.0, "", FEATURES, said, feature_axes(spec))
+    for modality, spec in dataset.spec.contents.items():
+        if isinstance(spec, PictureSpec):
+            yield Panel(_spread(dataset, modality, rows, _as_images), 1.0, "no picture", {"cmap": "gray"})
+        elif isinstance(spec, WaveformSpec):
+            yield from _sounds(dataset, modality, rows, spec)
+        else:
+            shown = _spread(dataset, modality, rows, lambda values: _deviations(_matrices(values)))
+            said = f"{spec}, deviation from their mean"
+            yield Panel(shown, 1.5, f"no {modality}", FEATURES, said, feature_axes(PLAIN, spec))
+
+
+def _sounds(dataset: Dataset, modality: Modality, rows: np.ndarray, spec: WaveformSpec) -> Iterator[Panel]:
+    """Log-mel, and where a model would be given MFCC by default, those too."""
+    log_mel, usual = replace(PLAIN, kind="log-mel"), analysis_of(PLAIN, spec)
+    shown = _spread(dataset, modality, rows, lambda clips: _log_mel(clips, spec))
+    said = f"log-mel ({usual.frames} x {usual.filters}) down to {DECIBELS} dB below the loudest"
+    yield Panel(shown, 1.3, "no recording", SOUND, said, feature_axes(log_mel, spec))
+    if usual.kind == "mfcc":
+        shown = _spread(dataset, modality, rows, lambda clips: _mfcc(clips, spec))
+        said = f"mfcc ({usual.frames} x {usual.columns}), deviation from silence"
+        yield Panel(shown, 1.0, "", FEATURES, said, feature_axes(PLAIN, spec))
 
 
 def _spread(
-    dataset: Dataset, modality: Modality, rows: np.ndarray, images: Callable[[np.ndarray], np.ndarray]
+    dataset: Dataset, modality: Modality, rows: np.ndarray, images: Callable[[Any], Iterable[np.ndarray]]
 ) -> list[np.ndarray | None]:
     """`images` of the contents that these rows have, a cell per row."""
     pointers = dataset.pointers(modality)[rows]
     cells: list[np.ndarray | None] = [None] * len(rows)
     known = np.flatnonzero(pointers != MISSING)
     if len(known):
-        for i, image in zip(
-            known, images(np.asarray(dataset.contents[modality][pointers[known]])), strict=True
-        ):
+        for i, image in zip(known, images(dataset.contents[modality][pointers[known]]), strict=True):
             cells[i] = image
     return cells
 
 
-def _as_images(contents: np.ndarray) -> np.ndarray:
-    """(n, h, w) or (n, h, w, 3)."""
-    scaled = contents.astype(np.float32) / (255 if contents.dtype == np.uint8 else 1)
-    moved = np.moveaxis(scaled, 1, -1)
-    return moved[..., 0] if moved.shape[-1] == 1 else moved
+def _as_images(contents: ContentTable) -> Iterator[np.ndarray]:
+    """(h, w) or (h, w, 3) each."""
+    for content in contents:
+        scaled = content.astype(np.float32) / (255 if content.dtype == np.uint8 else 1)
+        moved = np.moveaxis(scaled, 0, -1)
+        yield moved[..., 0] if moved.shape[-1] == 1 else moved
 
 
-def _plain(spec: AudioSpec) -> AudioSpec:
-    """Log-mel of the same frames and filters, not normalised."""
-    return replace(spec, features="log-mel", mean=(), scale=())
+def _matrices(values: np.ndarray) -> np.ndarray:
+    """(n, frames, columns): a vector is one column of its numbers."""
+    return values[:, :, None] if values.ndim == 2 else values
 
 
-def _log_mel(clips: np.ndarray, spec: AudioSpec) -> np.ndarray:
+def _log_mel(clips: ContentTable, spec: WaveformSpec) -> np.ndarray:
     """(n, filters, frames): each clip from `DECIBELS` below its loudest, or from silence, to its loudest."""
-    from seesay.signal.features import audio_features  # brings torch, which takes a second
-
-    plain = _plain(spec)
-    level, silence = audio_features(clips, plain), audio_features(np.zeros_like(clips[:1]), plain)
+    plain = replace(PLAIN, kind="log-mel")
+    level, silence = _features(clips, plain, spec), _features(SILENCE, plain, spec)
     loudest = level.max((1, 2), keepdims=True)
     lowest = np.maximum(loudest - DECIBELS * math.log(10) / 10, silence.min())
     return np.clip((level - lowest) / np.maximum(loudest - lowest, 1e-6), 0, 1).transpose(0, 2, 1)
 
 
-def _mfcc(clips: np.ndarray, spec: AudioSpec) -> np.ndarray:
+def _mfcc(clips: ContentTable, spec: WaveformSpec) -> np.ndarray:
     """(n, columns, frames): deviations from what digital silence gives."""
-    from seesay.signal.features import audio_features
+    return _deviations(_features(clips, PLAIN, spec), _features(SILENCE, PLAIN, spec))
 
-    return _deviations(audio_features(clips, spec), audio_features(np.zeros_like(clips[:1]), spec))
+
+def _features(clips: ContentTable, features: FeaturesConfig, spec: WaveformSpec) -> np.ndarray:
+    """(n, frames, columns), not normalised."""
+    from seesay.signal.features import front_end, front_of  # brings torch, which takes a second
+
+    return front_of(front_end(features, spec), clips).numpy()
 
 
 def _deviations(features: np.ndarray, middle: np.ndarray | None = None) -> np.ndarray:

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 
-from seesay.config import Modality
 from seesay.data.arrays import audio_table, image_table
 from seesay.data.columns import dataset_from
 from seesay.data.dataset import SPLITS, Dataset
@@ -18,6 +17,7 @@ from seesay.data.labels import label_names
 from seesay.data.sheets import read_sheet
 from seesay.errors import InputError
 from seesay.files import read_array
+from seesay.spec import Modality
 
 CODES: Mapping[Modality, str] = {"image": "wr", "audio": "sp"}
 """Written, spoken: how the database names its files."""

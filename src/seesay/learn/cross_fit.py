@@ -15,11 +15,10 @@ import torch
 from seesay.config import Config
 from seesay.data.batches import table
 from seesay.data.dataset import Dataset
-from seesay.data.normaliser import normalised
 from seesay.data.splits import Splits, folds
 from seesay.learn.train import Watch, fit, fresh
 from seesay.model.calibration import Evidence, evidence_of
-from seesay.model.classifier import features_of
+from seesay.model.features import RawFeatures, features_of
 
 NONE = np.empty(0, np.int64)
 
@@ -31,23 +30,24 @@ def cross_fit(
     done: Mapping[int, Evidence],
     watch: Watch = iter,
     device: str = "cpu",
+    raw: RawFeatures | None = None,
 ) -> Iterator[tuple[int, Evidence | None]]:
     """By number of the part, what the model that was trained without it says of it; None: that training was
-    stopped. Parts that are `done` are left alone. No group of rows stands in two parts."""
-    how = config.split
+    stopped. Parts that are `done` are left alone. No group of rows stands in two parts. `raw`: see
+    `features_of`."""
+    how, raw = config.split, RawFeatures(data) if raw is None else raw
     assert how.folds
     for number, (train, held) in enumerate(folds(data, rows, how.folds, how.seed, how.by)):
         if number in done:
             continue
-        part = normalised(data, train)
-        model = fresh(config, part, train, device)
-        epochs = fit(model, part, Splits(train, NONE, NONE), config, watch=watch)
+        model = fresh(config, data, train, device, raw)
+        epochs = fit(model, data, Splits(train, NONE, NONE), config, watch=watch, raw=raw)
         epoch = next(iter(deque(epochs, maxlen=1)), None)
         if epoch is None or not epoch.last:
             yield number, None
             return
         average = epoch.training.average
-        yield number, evidence_of(average, table(part, held, features_of(average, part)))
+        yield number, evidence_of(average, table(data, held, features_of(average, data, raw)))
 
 
 def to_tensors(done: Mapping[int, Evidence]) -> dict[str, torch.Tensor]:

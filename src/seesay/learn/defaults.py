@@ -6,13 +6,17 @@ is steps that train, not epochs. Fields that are given are obeyed.
 """
 
 import math
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from seesay.config import Config, OptimConfig, SplitConfig
+from seesay.config import Config, FeaturesConfig, OptimConfig, SplitConfig
 from seesay.data.dataset import Dataset
 from seesay.data.splits import VALID, fold_limit, folds, split
+from seesay.errors import ConfigError
+from seesay.signal.feature_settings import settled_features
+from seesay.spec import ContentSpec, Modality, PictureSpec
 
 USUAL_ROWS = 60_000
 """That the recipes' `steps` are for."""
@@ -48,21 +52,38 @@ class Facts:
     """Rows that validate."""
     photos: bool = False
     """Whether pictures are photos, not what is drawn or written."""
+    contents: Mapping[Modality, ContentSpec] = field(default_factory=dict)
+    """What there is of each modality."""
 
 
 def facts_of(data: Dataset, train: np.ndarray, valid: np.ndarray) -> Facts:
     """The facts of a data set whose rows `train` and `valid` do that."""
     counts = np.bincount(data.label[train], minlength=len(data.spec.classes))
-    photos = data.spec.image is not None and data.spec.image.reader == "photo"
-    return Facts(len(train), tuple(counts.tolist()), len(valid), photos)
+    pictures = [spec for spec in data.spec.contents.values() if isinstance(spec, PictureSpec)]
+    photos = bool(pictures) and all(spec.reader == "photo" for spec in pictures)
+    return Facts(len(train), tuple(counts.tolist()), len(valid), photos, data.spec.contents)
 
 
 def settled(config: Config, facts: Facts) -> Config:
-    """The config with every open field of augmentation and optimiser filled in."""
+    """The config with every open field of front ends, augmentation and optimiser filled in, and a network
+    for each modality named. What does not fit the contents: ConfigError."""
     augment = config.augment
     if augment.mirror is None:
         augment = replace(augment, mirror=facts.photos)
-    return replace(config, augment=augment, optim=settled_optim(config.optim, facts))
+    config = config.naming({modality: spec.kind for modality, spec in facts.contents.items()})
+    named = {
+        modality: replace(each, features=_front_end(modality, each.features, facts.contents[modality]))
+        for modality, each in config.model.named.items()
+    }
+    optim = settled_optim(config.optim, facts)
+    return replace(config, model=replace(config.model, named=named), augment=augment, optim=optim)
+
+
+def _front_end(modality: Modality, features: FeaturesConfig, spec: ContentSpec) -> FeaturesConfig:
+    try:
+        return settled_features(features, spec)
+    except ConfigError as error:
+        raise ConfigError(f"model.{modality}: {error}") from None
 
 
 def settled_optim(optim: OptimConfig, facts: Facts) -> OptimConfig:

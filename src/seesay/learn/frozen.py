@@ -2,13 +2,15 @@
 a table."""
 
 import copy
+from collections.abc import Mapping
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
-from seesay.config import Config, Modality
-from seesay.data.dataset import Dataset
-from seesay.model.classifier import Classifier, features_of
+from seesay.config import Config
+from seesay.data.batches import Features
+from seesay.model.classifier import Classifier
+from seesay.spec import Modality
 
 
 def frozen(config: Config) -> bool:
@@ -33,14 +35,18 @@ def with_encoders(model: Classifier, learned: Classifier) -> Classifier:
 
 
 @torch.no_grad()
-def encodings_of(model: Classifier, dataset: Dataset, size: int = 64) -> dict[Modality, Tensor]:
-    """The encodings `(contents, d)` of all contents of a data set, each made once, without dropout.
+def encodings_of(
+    model: Classifier, features: Mapping[Modality, Features], size: int = 64
+) -> dict[Modality, Features]:
+    """The encodings `(contents, d)` of contents whose features these are, each made once, without dropout.
 
     `size` at a time: 64 maps of full resolution fit into the processor's cache, 1024 take four times as long.
     """
     model.eval()
     encodings = {}
-    for modality, table in features_of(model, dataset).items():
-        parts = (part.float() / 255 if part.dtype == torch.uint8 else part for part in table.split(size))
-        encodings[modality] = torch.cat([model.encode({modality: part})[modality] for part in parts])
+    for modality, table in features.items():
+        parts = map(table.finish, table.values.split(size))
+        encodings[modality] = Features(
+            torch.cat([model.encode({modality: part})[modality] for part in parts])
+        )
     return encodings

@@ -14,15 +14,17 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from seesay.config import Config, Modality
-from seesay.data.batches import Table, table
+from seesay.config import Config
+from seesay.data.batches import Features, Table, table
 from seesay.data.dataset import Dataset
 from seesay.data.splits import Splits
 from seesay.errors import InputError
 from seesay.learn.precision import channels_last, uses_bfloat16
 from seesay.learn.train import Watch, augmented, moments, restore_moments, seed_of
 from seesay.model.autoencoder import autoencoders
-from seesay.model.classifier import Classifier, features_of
+from seesay.model.classifier import Classifier
+from seesay.model.features import RawFeatures, features_of
+from seesay.spec import Modality
 
 
 @dataclass(frozen=True)
@@ -99,27 +101,30 @@ def pretrain(
     config: Config,
     resume: Mapping[str, Tensor] | None = None,
     watch: Watch = iter,
+    raw: RawFeatures | None = None,
 ) -> Iterator[Reconstruction]:
     """Trains the encoders of `model` in place, each with a decoder of its own, and yields after every epoch;
     no epochs are asked for: does nothing. Mean squared error, Adam at a constant rate; labels are not looked
     at.
 
-    `resume`: an earlier `Pretraining.state()` to go on from. No training rows that have a modality:
-    InputError.
+    `resume`: an earlier `Pretraining.state()` to go on from; `raw`: see `features_of`. No training rows that
+    have a modality: InputError.
     """
     if not config.pretrain.epochs:
         return
     pretraining, epochs = Pretraining(model, config), config.pretrain.epochs
     if resume is not None:
         pretraining.restore(resume)
-    features = features_of(model, data) if pretraining.done < epochs * len(model.modalities) else {}
+    features = features_of(model, data, raw) if pretraining.done < epochs * len(model.modalities) else {}
     while pretraining.done < epochs * len(model.modalities):
         place, before = divmod(pretraining.done, epochs)
         modality = model.modalities[place]
         rows = _rows_with(modality, data, splits, features)
         began, seed = time.perf_counter(), seed_of(config.seed, place, before + 1)
         generator = Generator(rows.device).manual_seed(seed)
-        batches = augmented(rows.shuffled(config.pretrain.batch, generator), config.augment, generator)
+        batches = augmented(
+            rows.shuffled(config.pretrain.batch, generator), data.spec.kinds, config.augment, generator
+        )
         with torch.random.fork_rng():  # dropout draws from torch's own generator
             torch.manual_seed(seed)
             losses = [pretraining.step(modality, batch.inputs[modality]) for batch in watch(batches)]
@@ -133,7 +138,7 @@ def pretrain(
 
 
 def _rows_with(
-    modality: Modality, data: Dataset, splits: Splits, features: Mapping[Modality, Tensor]
+    modality: Modality, data: Dataset, splits: Splits, features: Mapping[Modality, Features]
 ) -> Table:
     rows = splits.train[data.pointers(modality)[splits.train] >= 0]
     if not len(rows):

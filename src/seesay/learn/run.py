@@ -7,11 +7,10 @@ unpickles. While it trains, `state.safetensors` holds what a killed run goes on 
 """
 
 import dataclasses
-import hashlib
 import json
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -22,10 +21,11 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from seesay.config import Config, Modality, Spec, from_dict
+from seesay.compatibility import old_run
+from seesay.config import Config
 from seesay.data.dataset import Dataset
 from seesay.data.groups import says_speakers, unknown_speakers
-from seesay.data.normaliser import normalised
+from seesay.data.ragged import hashed
 from seesay.data.splits import Splits, split
 from seesay.errors import InputError, OutputError
 from seesay.files import make_way, new_file, writing
@@ -37,6 +37,9 @@ from seesay.learn.train import Epoch, Watch, check_rows, fit, fresh
 from seesay.model.autoencoder import Autoencoder
 from seesay.model.calibration import Evidence
 from seesay.model.classifier import Classifier, build, completed
+from seesay.model.features import RawFeatures
+from seesay.plain import from_dict, to_dict
+from seesay.spec import Modality, Spec
 
 MODEL = "model.safetensors"
 STATE = "state.safetensors"
@@ -63,6 +66,8 @@ class Run:
     recipe: str
     threads: int
     """Torch threads in training; sums in another order give other last digits."""
+    normalisers: Mapping[Modality, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
+    """Of an old run, whose numbers stood in its `config.json`: mean and scale by modality."""
 
     @staticmethod
     def create(run: "Run", overwrite: bool = False) -> "Run":
@@ -71,8 +76,8 @@ class Run:
             remedy = "Add --resume to resume that run, --overwrite to replace it, or give another --out."
             raise OutputError(f"{run.folder} exists already", remedy)
         make_way(run.folder, overwrite)
-        card = {"seesay": version("seesay"), **dataclasses.asdict(run), "environment": environment()}
-        del card["folder"]
+        card = {"seesay": version("seesay"), **to_dict(run), "environment": environment()}
+        del card["folder"], card["normalisers"]
         run.write("config.json", json.dumps(card, indent=2) + "\n")
         with writing(run.folder):
             (run.folder / "figures").mkdir()
@@ -91,11 +96,14 @@ class Run:
             raise InputError(f"{folder} is not a run: it has no config.json", "Make one with seesay train.")
         try:
             card = json.loads(path.read_text())
+            normalisers = {}
+            if "contents" not in card["spec"]:
+                card, normalisers = old_run(card)
             fields = {name: card[name] for name in ("data", "digest", "recipe", "threads")}
             config, spec = from_dict(Config, card["config"], "config"), from_dict(Spec, card["spec"], "spec")
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is not what seesay wrote ({error})", "Train again.") from None
-        return Run(folder=folder, config=config, spec=spec, **fields)
+        return Run(folder=folder, config=config, spec=spec, normalisers=normalisers, **fields)
 
     def write(self, name: str, text: str) -> None:
         """A text file of the run, whole or not at all."""
@@ -191,7 +199,7 @@ class Run:
             )
         model = build(self.config.model, self.spec)
         try:
-            model.load_state_dict(completed(_load_tensors(path), self.config.model.fusion))
+            model.load_state_dict(completed(_load_tensors(path), self.config.model.fusion, self.normalisers))
         except RuntimeError as error:
             raise InputError(f"{path} does not fit the run's config.json ({error})", "Train again.") from None
         return model.eval()
@@ -203,10 +211,7 @@ class Run:
 
 def digest(dataset: Dataset, rows: np.ndarray) -> str:
     """A fingerprint of these rows: what they point at, and their labels."""
-    whole = hashlib.sha256()
-    for array in (dataset.rows[rows], dataset.label[rows], rows, *dataset.contents.values()):
-        whole.update(np.ascontiguousarray(array).data)
-    return whole.hexdigest()[:16]
+    return hashed(dataset.rows[rows], dataset.label[rows], rows, *dataset.contents.values())[:16]
 
 
 def check_same(run: Run, config: Config, fingerprint: str) -> None:
@@ -216,7 +221,7 @@ def check_same(run: Run, config: Config, fingerprint: str) -> None:
             f"{run.folder} was trained on other rows than these", "Give the same data, or another --out."
         )
     if run.config != config:
-        changed = changes(dataclasses.asdict(run.config), dataclasses.asdict(config))
+        changed = changes(to_dict(run.config), to_dict(config))
         raise OutputError(
             f"{run.folder} was begun with another config: {changed}",
             "Give the same config, or another --out.",
@@ -251,8 +256,7 @@ def begin(
     overwrite: bool = False,
     resume: bool = False,
 ) -> tuple["Run", Dataset, Splits]:
-    """The run that trains `config` on the data set, the data set as the run sees it (normalised), and its
-    splits.
+    """The run that trains `config` on the data set, the data set as the run sees it, and its splits.
 
     With `resume` the run in the folder, if there is one, after a check that it was begun with the same rows
     and config. A model of one modality is given the same splits as one of all. No rows to train on:
@@ -263,7 +267,7 @@ def begin(
     check_rows(splits)
     config = settled(config, facts_of(data, splits.train, splits.valid))
     fingerprint = digest(data, splits.train)
-    data = normalised(data.only(*config.modalities or data.modalities), splits.train)
+    data = data.only(*config.modalities or data.modalities)
     if config.split.by == "group":
         said = says_speakers(*unknown_speakers(data))
         splits = dataclasses.replace(splits, notes=(*splits.notes, *said))
@@ -282,20 +286,21 @@ def train(
     yielding it: those of autoencoders first, where the config asks for them."""
     if run.finished:
         return
-    model = fresh(run.config, data, splits.train, device)
-    for reconstruction in pretrain(model, data, splits, run.config, run.pretraining(), watch):
+    raw = RawFeatures(data)
+    model = fresh(run.config, data, splits.train, device, raw)
+    for reconstruction in pretrain(model, data, splits, run.config, run.pretraining(), watch, raw):
         run.log_pretraining(reconstruction)
         yield reconstruction
         if not reconstruction.whole:
             return
     held = run.cross_fitted()
     if run.config.split.folds:
-        for number, part in cross_fit(data, splits.train, run.config, held, watch, device):
+        for number, part in cross_fit(data, splits.train, run.config, held, watch, device, raw):
             if part is None:
                 return
             held[number] = part
             run.log_cross_fit(held)
     judged = Evidence.joined([held[n] for n in sorted(held)]) if held else None
-    for epoch in fit(model, data, splits, run.config, run.state(), watch, judged):
+    for epoch in fit(model, data, splits, run.config, run.state(), watch, judged, raw):
         run.log(epoch)
         yield epoch

@@ -10,12 +10,16 @@ import functools
 import itertools
 import math
 import re
+import types
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from seesay.config import MODALITIES, Config, Modality, from_dict
+from seesay.config import Config
 from seesay.errors import ConfigError, nearest
+from seesay.plain import from_dict, to_dict
+from seesay.recipes import USUAL_KINDS
+from seesay.spec import Modality
 
 Value = int | float | str | bool
 
@@ -90,16 +94,18 @@ def shown(value: Value) -> str:
 # ---------------------------------------------------------------------------------------------------- reading
 
 
-def parse_space(text: str, modality: Modality | None = None) -> Space:
-    """The space that a text describes, or that it names (`SPACES`, which need the modality).
+def parse_space(text: str, modality: Modality | None = None, config: Config | None = None) -> Space:
+    """The space that a text describes, or that it names (`SPACES`, which need the modality). `config`: whose
+    fields these are, with modalities named; none: the usual one of pictures and recordings.
 
     A field that the config has not, an empty range, a value of another type or out of the field's limits:
     ConfigError.
     """
     if "=" not in text:
-        return parse_space(_named(text.strip(), modality))
+        return parse_space(_named(text.strip(), modality), None, config)
+    config = config or Config().naming(USUAL_KINDS, others=True)
     fields: dict[str, Range | Choices] = {}
-    kinds = dict(_kinds(Config))
+    kinds = dict(field_kinds(config))
     for part in text.split(","):
         name, equals, values = (word.strip() for word in part.partition("="))
         name = name.replace("-", "_")
@@ -116,7 +122,7 @@ def parse_space(text: str, modality: Modality | None = None) -> Space:
         fields[name] = (
             _range(name, values, kinds[name]) if ".." in values else _choices(name, values, kinds[name])
         )
-        _check_limits(name, fields[name])
+        _check_limits(config, name, fields[name])
     return Space(fields)
 
 
@@ -126,18 +132,28 @@ def _named(name: str, modality: Modality | None) -> str:
             f"there is no search space {name!r}", f"{nearest(name, list(SPACES))} Or write field=low..high."
         )
     if modality is None:
-        choices = " or ".join(f"--modality {m}" for m in MODALITIES)
+        choices = " or ".join(f"--modality {m}" for m in USUAL_KINDS)
         raise ConfigError(f"the search space {name!r} is of one modality", f"Add {choices}.")
     return SPACES[name].format(modality=modality)
 
 
-def _kinds(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The dotted name and the type of every field that holds one value."""
-    for name, kind in get_type_hints(config).items():
-        if dataclasses.is_dataclass(kind):
-            yield from _kinds(kind, f"{prefix}{name}.")
-        elif kind in (int, float, bool, str) or get_origin(kind) is Literal:
-            yield prefix + name, kind
+def field_kinds(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The dotted name and the type of every field that holds one value, those of named modalities too."""
+    hints = get_type_hints(type(config))
+    for name in (field.name for field in dataclasses.fields(config)):
+        value, kind = getattr(config, name), hints[name]
+        if dataclasses.is_dataclass(value):
+            yield from field_kinds(value, f"{prefix}{name}.")
+        elif isinstance(value, Mapping):
+            for key, each in value.items():
+                yield from field_kinds(
+                    each, f"{prefix}{key}." if name == "named" else f"{prefix}{name}.{key}."
+                )
+        else:
+            one = [inner for inner in get_args(kind) if inner is not type(None)]
+            kind = one[0] if get_origin(kind) in (Union, types.UnionType) else kind
+            if kind in (int, float, bool, str) or get_origin(kind) is Literal:
+                yield prefix + name, kind
 
 
 def _range(name: str, text: str, kind: Any) -> Range:
@@ -182,11 +198,11 @@ def _value(name: str, word: str, kind: Any) -> Any:
     return value
 
 
-def _check_limits(name: str, field: Range | Choices) -> None:
+def _check_limits(config: Config, name: str, field: Range | Choices) -> None:
     """ConfigError where the part of the config that has the field does not take the range's ends or one of
     the choices."""
     *path, last = name.split(".")
-    part: Any = functools.reduce(getattr, path, Config())
+    part = functools.reduce(_part, path, config)
     for value in (field.low, field.high) if isinstance(field, Range) else field.values:
         try:
             dataclasses.replace(part, **{last: value})
@@ -194,12 +210,19 @@ def _check_limits(name: str, field: Range | Choices) -> None:
             raise ConfigError(f"the search space wants {name}={shown(value)}, but {error}") from None
 
 
+def _part(config: Any, name: str) -> Any:
+    """What a config, or a mapping in it, holds under this name, as in a dotted one."""
+    if isinstance(config, Mapping):
+        return config[name]
+    return getattr(config, "named", {}).get(name) or getattr(config, name)
+
+
 # ----------------------------------------------------------------------------------------- values in a config
 
 
 def apply(config: Config, values: Mapping[str, Value]) -> Config:
     """The config with these fields changed. They do not fit together: ConfigError."""
-    tree = dataclasses.asdict(config)
+    tree = to_dict(config)
     for name, value in values.items():
         *path, last = name.split(".")
         branch = tree
@@ -209,9 +232,10 @@ def apply(config: Config, values: Mapping[str, Value]) -> Config:
     return from_dict(Config, tree)
 
 
-def flags(config: Config, base: Config) -> list[str]:
-    """What a command line says after `--recipe` of `base` to get `config`: every field that differs."""
-    ours, theirs = flat(dataclasses.asdict(config)), flat(dataclasses.asdict(base))
+def flags(config: Config, base: Config, kinds: Mapping[Modality, str]) -> list[str]:
+    """What a command line says after `--recipe` of `base` to get `config`: every field that differs. `kinds`:
+    of content, by modality of the data."""
+    ours, theirs = (flat(to_dict(each.naming(kinds))) for each in (config, base))
     return [word for name in ours if ours[name] != theirs[name] for word in _flag(name, ours[name])]
 
 

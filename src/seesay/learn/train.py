@@ -27,10 +27,12 @@ from seesay.errors import InputError
 from seesay.learn.defaults import class_weights, facts_of, learned_prior, settled
 from seesay.learn.frozen import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.precision import channels_last, uses_bfloat16
-from seesay.learn.views import has_waveforms, heard_anew
+from seesay.learn.views import heard_anew
 from seesay.model.calibration import Evidence, calibrate, evidence_of, probabilities, remarks
-from seesay.model.classifier import Classifier, build, features_of
+from seesay.model.classifier import Classifier, build
+from seesay.model.features import RawFeatures, features_of, fit_normalisers
 from seesay.signal.augment import augment
+from seesay.spec import Modality
 
 Watch = Callable[[Iterable[Batch]], Iterable[Batch]]
 """What the batches of an epoch are handed through: a progress bar, or something that stops early."""
@@ -156,10 +158,15 @@ class Training:
         )
 
 
-def fresh(config: Config, data: Dataset, rows: np.ndarray, device: str = "cpu") -> Classifier:
-    """The model that training on these rows begins with."""
+def fresh(
+    config: Config, data: Dataset, rows: np.ndarray, device: str = "cpu", raw: RawFeatures | None = None
+) -> Classifier:
+    """The model that training on these rows begins with, its normalisers fitted to them. `raw`: see
+    `features_of`."""
     counts = np.bincount(data.label[rows], minlength=len(data.spec.classes))
-    return build(config.model, data.spec, learned_prior(config.optim, counts), config.seed).to(device)
+    model = build(config.model, data.spec, learned_prior(config.optim, counts), config.seed).to(device)
+    fit_normalisers(model, data, rows, RawFeatures(data) if raw is None else raw)
+    return model
 
 
 def check_rows(splits: Splits) -> None:
@@ -178,27 +185,30 @@ def fit(
     resume: Mapping[str, Tensor] | None = None,
     watch: Watch = iter,
     held: Evidence | None = None,
+    raw: RawFeatures | None = None,
 ) -> Iterator[Epoch]:
     """Trains `model` in place and yields after every epoch. `resume`: an earlier `Training.state()` to go on
     from. Encoders that a config says to freeze are left alone.
 
     `held`: what models trained without some rows say of those (cross_fit.py), to calibrate by where no rows
-    validate. What the config leaves open follows from the rows. No training rows: InputError.
+    validate. `raw`: features that are made already, see `features_of`. What the config leaves open follows
+    from the rows. No training rows: InputError.
     """
     check_rows(splits)
     config = settled(config, facts_of(data, splits.train, splits.valid))
     assert config.optim.batch
     assert config.optim.epochs
     learner = without_encoders(model) if frozen(config) else model
-    features = encodings_of(model, data) if frozen(config) else features_of(model, data)
-    rows, valid = table(data, splits.train, features), table(data, splits.valid, features)
     counts = np.bincount(data.label[splits.train], minlength=len(data.spec.classes))
-    weights = _weights(config, counts, rows.device)
+    weights = _weights(config, counts, model.log_prior.device)
     log_prior = np.log(np.clip(counts / counts.sum(), 1e-8, 1))
-    batches = max(1, len(rows) // config.optim.batch)
+    batches = max(1, len(splits.train) // config.optim.batch)
     training = Training(learner, config, batches * config.optim.epochs, weights)
     if resume is not None:
-        training.restore(resume)
+        training.restore(resume)  # its normalisers too, so before features are made
+    features = features_of(model, data, raw)
+    features = encodings_of(model, features) if frozen(config) else features
+    rows, valid = table(data, splits.train, features), table(data, splits.valid, features)
     while training.epochs < config.optim.epochs and training.patience.left(training.done):
         began, number = time.perf_counter(), training.epochs + 1
         with torch.random.fork_rng():  # dropout draws from torch's own generator
@@ -238,17 +248,19 @@ def epoch_batches(
     generator = Generator(rows.device).manual_seed(seed_of(config.seed, number))
     if config.augment.repair and data.pairing == "drawn within class":
         rows = rows.paired_anew(generator)
-    if config.waveform.views and "audio" in rows.features and has_waveforms(data.spec) and not frozen(config):
-        rows = heard_anew(rows, data, model.front_ends["audio"], config.waveform, generator)
+    for modality in data.spec.of_kind("waveform") if config.waveform.views and not frozen(config) else ():
+        rows = heard_anew(rows, data, modality, model.front_ends[modality], config.waveform, generator)
     assert config.optim.batch
     batches = rows.shuffled(config.optim.batch, generator, config.optim.copies or 1)
-    yield from batches if frozen(config) else augmented(batches, config.augment, generator)
+    yield from batches if frozen(config) else augmented(batches, data.spec.kinds, config.augment, generator)
 
 
-def augmented(batches: Iterable[Batch], config: AugmentConfig, generator: Generator) -> Iterator[Batch]:
-    """The batches with their features changed."""
+def augmented(
+    batches: Iterable[Batch], kinds: Mapping[Modality, str], config: AugmentConfig, generator: Generator
+) -> Iterator[Batch]:
+    """The batches with their features changed, as it suits the kind of content of each modality."""
     for batch in batches:
-        inputs = {m: augment(x, m, config, generator) for m, x in batch.inputs.items()}
+        inputs = {m: augment(x, kinds[m], config, generator) for m, x in batch.inputs.items()}
         yield Batch(inputs, batch.present, batch.label, batch.rows)
 
 
@@ -312,11 +324,12 @@ rate."""
 
 def _optimizer(model: Classifier, config: Config) -> torch.optim.AdamW:
     """Weight decay on matrices and kernels, an encoder's own where it has some; none on biases and
-    normalisation."""
+    normalisation. `config` must name the modalities in its model."""
+    decays = {modality: encoder.weight_decay for modality, encoder in config.model.named.items()}
     own = {
         weight: decay
         for modality, encoder in model.encoders.items()
-        if (decay := getattr(config.model, modality).weight_decay) is not None
+        if (decay := decays.get(modality)) is not None
         for weight in encoder.parameters()
     }
     groups: dict[float, list[nn.Parameter]] = defaultdict(list)

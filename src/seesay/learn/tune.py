@@ -19,12 +19,12 @@ import numpy as np
 from sklearn.metrics import accuracy_score, f1_score
 
 from seesay.condition import Condition, conditions
-from seesay.config import Config, to_json
+from seesay.config import Config
 from seesay.data.batches import table
-from seesay.data.dataset import MISSING, Dataset, Group
-from seesay.data.normaliser import normalised
+from seesay.data.dataset import MISSING, Dataset, only_rows
 from seesay.data.splits import Splits, folds, split
 from seesay.errors import ConfigError, nearest
+from seesay.learn.defaults import facts_of, settled
 from seesay.learn.frozen import frozen, with_encoders
 from seesay.learn.pretrain import pretrain
 from seesay.learn.run import digest
@@ -32,7 +32,9 @@ from seesay.learn.space import Space, apply
 from seesay.learn.study import Claimed, Study
 from seesay.learn.train import Epoch, Watch, fit, fresh
 from seesay.learn.trial import Fold, Trial
-from seesay.model.classifier import Classifier, features_of, posteriors
+from seesay.model.classifier import Classifier, posteriors
+from seesay.model.features import RawFeatures, features_of
+from seesay.plain import to_dict, to_json
 
 
 @dataclass(frozen=True)
@@ -65,18 +67,14 @@ class Search:
     study: Study
 
     @cached_property
-    def prepared(self) -> dict[int, tuple[Dataset, Splits]]:
-        """By fold, what `fold` has made."""
-        return {}
+    def raw(self) -> RawFeatures:
+        """The features of its contents, made once for each way of making them."""
+        return RawFeatures(self.data)
 
-    def fold(self, number: int) -> tuple[Dataset, Splits]:
-        """The data set, its features normalised by the fold's own training rows, and the rows that train and
-        validate."""
-        if number not in self.prepared:
-            train, valid = self.pairs[number]
-            splits = Splits(train, valid, np.empty(0, np.int64))
-            self.prepared[number] = normalised(self.data, train), splits
-        return self.prepared[number]
+    def fold(self, number: int) -> Splits:
+        """The rows that train and validate in a fold."""
+        train, valid = self.pairs[number]
+        return Splits(train, valid, np.empty(0, np.int64))
 
     @property
     def best(self) -> Trial | None:
@@ -97,6 +95,7 @@ def begin(data: Dataset, plan: Plan, folder: Path) -> Search:
     """
     parts = split(data, plan.config.split.seed, plan.config.split.by, plan.config.split.valid)
     data = data.only(*plan.config.modalities or data.modalities)
+    plan = dataclasses.replace(plan, config=plan.config.naming(data.spec.kinds))
     cells = _check_plan(data, plan)
     pool, pairs = _pairs(data, parts, plan)
     asked = {
@@ -105,7 +104,7 @@ def begin(data: Dataset, plan: Plan, folder: Path) -> Search:
         "folds": plan.folds or "the rows that validate",
         "rows": plan.rows or "all",
         "condition": plan.condition or "mean",
-        "config": dataclasses.asdict(plan.config),
+        "config": to_dict(plan.config),
         "data": f"{data.name} ({_fingerprint(data, pool)})",
     }
     total = plan.trials or len(cells)
@@ -137,12 +136,13 @@ def _work(search: Search, claimed: Claimed, device: str, watch: Watch) -> Iterat
     config = search.config_of(trial)
     for number in range(len(trial.folds), len(search.pairs)):
         began = time.perf_counter()
-        data, splits = search.fold(number)
-        model = fresh(config, data, splits.train, device)
+        data, splits, raw = search.data, search.fold(number), search.raw
+        fitting = settled(config, facts_of(data, splits.train, splits.valid))
+        model = fresh(fitting, data, splits.train, device, raw)
         learned = model
-        for _ in pretrain(model, data, splits, config, watch=watch):
+        for _ in pretrain(model, data, splits, config, watch=watch, raw=raw):
             pass
-        for epoch in fit(model, data, splits, config, watch=watch):
+        for epoch in fit(model, data, splits, config, watch=watch, raw=raw):
             early = plan.trials and number == 0 and not epoch.last
             if early and claimed.worse(_said(epoch, plan.condition), epoch.number):
                 claimed.prune()
@@ -214,22 +214,8 @@ def stratified(label: np.ndarray, rows: np.ndarray, wanted: int, seed: int) -> n
     return np.sort(np.concatenate(drawn))
 
 
-def only_rows(data: Dataset, rows: np.ndarray) -> Dataset:
-    """The data set of these rows and of the contents that they point at, nothing else."""
-    data = data.select(rows)
-    contents, groups, columns = {}, {}, []
-    for modality in data.modalities:
-        pointers = data.pointers(modality)
-        used = np.unique(pointers[pointers != MISSING])
-        used = used if len(used) else np.arange(1)  # a front end is not asked for the features of nothing
-        columns.append(np.where(pointers == MISSING, MISSING, np.searchsorted(used, pointers)))
-        contents[modality] = data.contents[modality][used]
-        groups[modality] = {n: Group(g.ids[used], g.names) for n, g in data.groups.get(modality, {}).items()}
-    return data.replace(contents=contents, groups=groups, rows=np.stack(columns, 1).astype(np.int32))
-
-
 def _fingerprint(data: Dataset, rows: np.ndarray) -> str:
-    """Of the rows, where they point, their labels, and what features are made of them."""
+    """Of the rows, where they point, their labels, and what the contents are."""
     return hashlib.sha256(f"{digest(data, rows)} {to_json(data.spec)}".encode()).hexdigest()[:16]
 
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 import torch
 from torch import Generator, nn
 
-from seesay.config import Spec, WaveformConfig
-from seesay.data.batches import Table
+from seesay.config import WaveformConfig
+from seesay.data.batches import Features, Table
 from seesay.data.dataset import Dataset
+from seesay.model.features import fitted, fitting
 from seesay.signal.features import as_float
 from seesay.signal.waveforms import augment_waveforms
+from seesay.spec import Modality, WaveformSpec
 
 CLIPS = 256
 """Waveforms changed at once: 8 MB of a second at 8 kHz."""
@@ -21,31 +23,35 @@ IN_CACHE = 16
 """Waveforms that a front end is given at once: see `features_of`."""
 
 
-def has_waveforms(spec: Spec) -> bool:
-    """Whether recordings are waveforms; ready-made features cannot be changed before they were made."""
-    return spec.audio is not None and spec.audio.features != "unknown"
-
-
 @torch.no_grad()
 def heard_anew(
-    rows: Table, data: Dataset, front_end: nn.Module, config: WaveformConfig, generator: Generator
+    rows: Table,
+    data: Dataset,
+    modality: Modality,
+    front_end: nn.Module,
+    config: WaveformConfig,
+    generator: Generator,
 ) -> Table:
-    """The same rows, each of which points at one of `config.views` changed copies of its recording."""
-    assert data.spec.audio is not None
-    pointers = rows.pointers["audio"]
+    """The same rows, each of which points at one of `config.views` changed copies of its recording, which is
+    a waveform of this modality."""
+    spec = data.spec[modality]
+    assert isinstance(spec, WaveformSpec)
+    fit, rest = fitting(front_end)
+    pointers = rows.pointers[modality]
     used, place = pointers[pointers >= 0].unique(return_inverse=True)
-    features = rows.features["audio"]
+    features = rows.features[modality].values
     views = features.new_empty((config.views, len(used), *features.shape[1:]))
     for view in views:
         for clips in torch.randperm(len(used), generator=generator, device=rows.device).split(CLIPS):
-            waveforms = torch.from_numpy(data.contents["audio"][used[clips].cpu().numpy()]).to(rows.device)
-            changed = augment_waveforms(as_float(waveforms), data.spec.audio.rate, config, generator)
-            view[clips] = torch.cat([front_end(part) for part in changed.split(IN_CACHE)])
+            recordings = data.contents[modality][used[clips].cpu().numpy()]
+            waveforms = fitted(fit, recordings).to(rows.device)
+            changed = augment_waveforms(as_float(waveforms), spec.rate, config, generator)
+            view[clips] = torch.cat([rest(part) for part in changed.split(IN_CACHE)])
     drawn = torch.randint(config.views, place.shape, generator=generator, device=rows.device)
     anew = pointers.clone()
     anew[pointers >= 0] = drawn * len(used) + place
     return replace(
         rows,
-        features={**rows.features, "audio": views.flatten(0, 1)},
-        pointers={**rows.pointers, "audio": anew},
+        features={**rows.features, modality: Features(views.flatten(0, 1))},
+        pointers={**rows.pointers, modality: anew},
     )

@@ -4,18 +4,17 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import torch
 
 from seesay.condition import Condition
-from seesay.config import Spec
 from seesay.data.dataset import Dataset
-from seesay.data.info import NOUNS
 from seesay.learn.run import Run
 from seesay.measure import plots
 from seesay.measure.evaluate import Evaluation
 from seesay.measure.metrics import confusion
 from seesay.model.classifier import Classifier
-from seesay.signal.feature_axes import feature_axes
+from seesay.model.features import front_of
+from seesay.signal.feature_axes import FeatureAxes, feature_axes
+from seesay.spec import Spec
 
 MISTAKES = 24
 """Pictures on the sheet of the most confident mistakes."""
@@ -32,7 +31,7 @@ def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> 
         plots.save(plots.learning_curves(epochs), figures / "learning_curves.png")
     for old in (*figures.glob("confusion_*.png"), *figures.glob("mistakes_*.png")):
         old.unlink()  # of an evaluation that had other conditions
-    axes = feature_axes(run.spec.audio) if run.spec.audio else None
+    axes = _axes(run)
     for condition in evaluation.results:
         there, predicted = _predicted(evaluation, condition)
         matrix = confusion(predicted, evaluation.label[there], len(data.spec.classes))
@@ -57,10 +56,16 @@ def mistakes(
         row = int(evaluation.rows[there][i])
         features = {m: x for m, x in row_features(model, data, row).items() if m in condition.modalities}
         said, true = data.spec.classes[predicted[i]], data.spec.classes[evaluation.label[there][i]]
-        cells.append(
-            plots.Mistake(features.get("image"), features.get("audio"), true, said, float(sure[i]), condition)
-        )
+        picture, matrix = (next((x for x in features.values() if x.ndim == n), None) for n in (3, 2))
+        cells.append(plots.Mistake(picture, matrix, true, said, float(sure[i]), condition))
     return cells
+
+
+def _axes(run: Run) -> FeatureAxes | None:
+    """Of the first modality whose features are a matrix; None: there is none."""
+    named = run.config.model.named
+    axes = (feature_axes(named[m].features, spec) for m, spec in run.spec.contents.items())
+    return next((each for each in axes if each is not None), None)
 
 
 def _predicted(evaluation: Evaluation, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
@@ -76,9 +81,8 @@ def row_features(model: Classifier, data: Dataset, row: int) -> dict[str, np.nda
     for modality in (m for m in model.modalities if m in data.modalities):
         pointer = int(data.pointers(modality)[row])
         if pointer >= 0:
-            content = torch.from_numpy(np.array(data.contents[modality][pointer]))[None]
-            with torch.no_grad():
-                features[modality] = model.front_ends[modality](content)[0].numpy()
+            content = data.contents[modality][[pointer]]
+            features[modality] = front_of(model.front_ends[modality], content)[0].numpy()
     return features
 
 
@@ -91,14 +95,14 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
     spec, config, epochs = run.spec, run.config, run.epochs()
     remarks = epochs[-1].get("remarks", ()) if epochs else ()
     parts = {
-        "tags": ", ".join(["multimodal"] * (len(spec.modalities) > 1) + [TAGS[m] for m in spec.modalities]),
+        "tags": ", ".join(_tags(spec)),
         "missing": " Any of them may be missing." if len(spec.modalities) > 1 else "",
         "fusion": f"; fusion `{config.model.fusion}`" if len(spec.modalities) > 1 else "",
-        "given": " ".join(f"--{m} {NOUNS[m].upper()}" for m in spec.modalities),
+        "given": " ".join(f"--{m} {spec.noun(m).upper()}" for m in spec.modalities),
         "classes": ", ".join(spec.classes),
-        "reads": " and ".join(_reads(spec, modality) for modality in spec.modalities),
+        "reads": " and ".join(map(str, spec.contents.values())),
         "scores": "\n".join(_score_line(name, result) for name, result in evaluation.results.items()),
-        "contents": " and ".join(f"{NOUNS[m]}s" for m in spec.modalities),
+        "contents": " and ".join(f"{spec.noun(m)}s" for m in spec.modalities),
         "split": evaluation.split,
         "rows": f"{len(evaluation.rows):,}",
         "measured": measured,
@@ -114,7 +118,12 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
     return CARD.format(**parts)
 
 
-TAGS = {"image": "image-classification", "audio": "audio-classification"}
+def _tags(spec: Spec) -> list[str]:
+    found = [TAGS[kind] for kind in spec.kinds.values() if kind in TAGS]
+    return ["multimodal"] * (len(spec.modalities) > 1) + list(dict.fromkeys(found))
+
+
+TAGS = {"picture": "image-classification", "waveform": "audio-classification"}
 
 ROWS_OF = {"train": "training rows", "valid": "validation rows", "test": "test rows"}
 
@@ -146,15 +155,6 @@ $ seesay predict . {given}
 {notes}- The scores hold for {contents} like those of the {rows_of}. Try your own before you rely on it.
 - It knows these {n} classes and nothing else: anything it is given becomes one of them.
 """
-
-
-def _reads(spec: Spec, modality: str) -> str:
-    part = spec[modality]
-    if modality == "image":
-        return f"pictures ({part.channels}x{part.height}x{part.width})"
-    if part.features == "unknown":
-        return f"ready-made recording features ({part.frames}x{part.columns})"
-    return f"recordings ({part.seconds:g} s at {part.rate} Hz)"
 
 
 def _score_line(name: Condition, result: Mapping[str, Any]) -> str:

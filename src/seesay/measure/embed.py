@@ -15,17 +15,15 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 from seesay.condition import Condition, conditions
-from seesay.config import Modality
-from seesay.data.dataset import MISSING, Dataset
+from seesay.data.dataset import MISSING, Dataset, only_rows
 from seesay.errors import ConfigError, InputError
 from seesay.files import new_folder
 from seesay.learn.frozen import encodings_of
-from seesay.learn.tune import only_rows
 from seesay.measure import plots
 from seesay.measure.projection import Clustering, Method, Projection, cluster, probe, project
 from seesay.model.classifier import Classifier
-
-NOUNS = {"image": "pictures", "audio": "recordings", "image+audio": "pairs"}
+from seesay.model.features import features_of
+from seesay.spec import Modality
 
 NAMES = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
 
@@ -147,7 +145,8 @@ def _view(
 def encode(model: Classifier, data: Dataset, rows: Rows) -> Encodings:
     """The encodings of these rows; each of their contents goes through the encoder once."""
     part = only_rows(data, rows)
-    tables = {m: table.cpu().numpy() for m, table in encodings_of(model, part).items()}
+    encodings = encodings_of(model, features_of(model, part))
+    tables = {m: table.values.cpu().numpy() for m, table in encodings.items()}
     there = {m: (part.pointers(m) != MISSING)[:, None] for m in tables}
     return {m: np.where(there[m], table[part.pointers(m)], np.nan) for m, table in tables.items()}
 
@@ -184,9 +183,7 @@ def embed(
             on_picture = cluster(projection.points, view.label, classes, seed)
             on_encodings = cluster(view.encodings, view.label, classes, seed)
         except InputError as error:
-            raise InputError(
-                f"of the distinct {NOUNS.get(view.condition, view.condition)}: {error}"
-            ) from None
+            raise InputError(f"of the distinct contents of {view.condition}: {error}") from None
         probed = None if view.train is None else probe(*view.train, view.encodings, view.label)
         seconds = time.process_time() - began
         yield Embedded(view, projection, on_picture, on_encodings, probed, seconds)
@@ -237,10 +234,10 @@ def _arrays(found: Sequence[Embedded], classes: Sequence[str]) -> dict[str, Any]
 
 def _title(each: Embedded) -> str:
     name = each.view.condition
-    what = {"image": "Image encodings", "audio": "Audio encodings"}.get(
-        name, "Image and audio encodings fused"
-    )
-    return f"{what}: {NAMES[each.projection.method]} of {len(each.view.rows):,} {NOUNS.get(name, name)}"
+    words, alone = " and ".join(name.modalities).capitalize(), len(name.modalities) == 1
+    what = f"{words} encodings{'' if alone else ' fused'}"
+    count = f"{len(each.view.rows):,} distinct {'contents' if alone else 'rows'}"
+    return f"{what}: {NAMES[each.projection.method]} of {count}"
 
 
 def _numbers(found: Clustering) -> dict[str, float]:

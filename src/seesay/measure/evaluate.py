@@ -11,16 +11,17 @@ import numpy as np
 
 from seesay.condition import Condition
 from seesay.data.batches import table
-from seesay.data.dataset import MISSING, SPLITS, Dataset
+from seesay.data.dataset import MISSING, SPLITS, Dataset, only_rows
 from seesay.data.groups import says_speakers, ties, unknown_speakers
-from seesay.data.info import either, noun
+from seesay.data.info import either, tie_noun
 from seesay.data.splits import Splits, leaks, split
 from seesay.errors import InputError
 from seesay.learn.run import Run, digest
 from seesay.measure.metrics import measure
 from seesay.measure.statistics import bootstrap_macro_f1
 from seesay.model.calibration import Evidence, probabilities
-from seesay.model.classifier import Classifier, features_of, posteriors
+from seesay.model.classifier import Classifier, posteriors
+from seesay.model.features import features_of
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,10 @@ def evaluate(
 
 
 def predictions_of(model: Classifier, dataset: Dataset, rows: np.ndarray) -> dict[Condition, np.ndarray]:
-    """(n, k) by condition; NaN in rows that the condition has not."""
-    return posteriors(model, table(dataset, rows, features_of(model, dataset)))
+    """(n, k) by condition; NaN in rows that the condition has not. Features are made of their contents
+    only."""
+    part = only_rows(dataset, rows)
+    return posteriors(model, table(part, np.arange(len(part)), features_of(model, part)))
 
 
 def predictions_for(
@@ -216,12 +219,14 @@ def says_apart(dataset: Dataset, splits: Splits, scored: str) -> tuple[str, tupl
     some do share: their scores are inflated."""
     if scored == "train":
         return "", ()
+    kinds = dataset.spec.kinds
     found = [leak for leak in leaks(dataset, splits) if leak.splits == ("train", scored)]
     shared = tuple(
-        f"{leak.rows[1]:,} of {len(splits[scored]):,} {scored} rows share their {noun(leak.what)} with "
-        "training rows: the scores are inflated."
+        f"{leak.rows[1]:,} of {len(splits[scored]):,} {scored} rows share their {tie_noun(leak.what, kinds)} "
+        "with training rows: the scores are inflated."
         for leak in found
     )
-    crossing = {noun(leak.what) for leak in found}
-    kept = [name for name in dict.fromkeys(noun(what) for what, _ in ties(dataset)) if name not in crossing]
+    crossing = {tie_noun(leak.what, kinds) for leak in found}
+    names = dict.fromkeys(tie_noun(what, kinds) for what, _ in ties(dataset))
+    kept = [name for name in names if name not in crossing]
     return (f"No {either(kept)} of these rows stands in training rows." if kept else ""), shared

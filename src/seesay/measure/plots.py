@@ -6,7 +6,7 @@ server can draw too. Colours are told apart by those who do not see red or green
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,11 @@ from matplotlib.text import Text
 from matplotlib.ticker import FormatStrFormatter, LogLocator, MaxNLocator, NullLocator
 from matplotlib.transforms import Bbox
 
+from seesay.condition import JOINT
 from seesay.files import new_file
 from seesay.measure.calibration import Reliability
 from seesay.signal.feature_axes import FeatureAxes
+from seesay.spec import in_order
 
 DOTS = 150
 """Pixels an inch of a saved figure."""
@@ -41,14 +43,23 @@ a brown."""
 MARKERS = "o^sDvP"
 """The eleventh class begins with the colours again, and another shape."""
 
-CONDITIONS = {"image": "#0072b2", "audio": "#d55e00", "image+audio": INK}
-"""Blue and vermilion of Okabe and Ito (2008)."""
+PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
+"""Of modalities by themselves, in their order (Okabe and Ito 2008); all together are drawn in ink."""
+
+BLUE, ORANGE, *_ = PALETTE
+
 
 ERRORS = LinearSegmentedColormap.from_list("errors", ["#ffffff", "#fdd0a2", "#f16913", "#8c2d04"])
 """From no error to the most frequent one: the oranges of ColorBrewer."""
 
 Label = Integer[np.ndarray, "n"]
 Points = Float[np.ndarray, "n 2"]
+
+
+def colours(conditions: Iterable[str]) -> dict[str, str]:
+    """A colour for each condition of a modality by itself."""
+    alone = in_order(name for name in conditions if JOINT not in name)
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(alone)}
 
 
 def save(figure: Figure, path: Path | str) -> None:
@@ -121,7 +132,7 @@ def _score_lines(axes: Axes, epochs: Sequence[Mapping[str, Any]], conditions: Se
     ends = {}
     for condition in conditions:
         points = [(e["number"], e["scores"][condition]) for e in epochs if condition in e["scores"]]
-        colour = CONDITIONS.get(condition, PALE)
+        colour = colours(conditions).get(condition, INK)
         _line(axes, [(number, _nines(score)) for number, score in points], colour)
         ends[f"{condition} {_told(points[-1][1])}"] = (_nines(points[-1][1]), colour)
     _score_ticks(axes)
@@ -297,7 +308,7 @@ def reliability(tables: Mapping[str, Reliability]) -> Figure:
     figure, panels = _page(4 * len(tables) + 0.4, 4.8, **shape)
     for i, (condition, table) in enumerate(tables.items()):
         top, bottom = panels[i], panels[len(tables) + i]
-        colour = CONDITIONS.get(condition, INK)
+        colour = colours(tables).get(condition, INK)
         _style(top, f"{condition}: ECE {table.ece:.3f}", y="" if i else "share that is right")
         top.plot([0, 1], [0, 1], color=PALE, linewidth=1, linestyle=(0, (4, 3)))
         top.vlines(table.confidence, table.confidence, table.accuracy, color=colour, linewidth=1.5, alpha=0.5)
@@ -392,7 +403,7 @@ def _mistake(
     prediction = _shortened(mistake.prediction, int(room / 0.08) - 10)
     lines: Any = (
         (0.31, label, {"fontsize": 10, "fontweight": "bold", "color": INK}),
-        (0.12, f"taken for {prediction}", {"fontsize": 9, "color": CONDITIONS["audio"]}),
+        (0.12, f"taken for {prediction}", {"fontsize": 9, "color": ORANGE}),
     )
     for above, text, look in lines:
         place = (left / width, 1 - (top - above) / height)

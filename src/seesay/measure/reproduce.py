@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from seesay.condition import Condition
-from seesay.config import MODALITIES, Config, Modality, OptimConfig, PretrainConfig
+from seesay.config import Config, OptimConfig, PretrainConfig
 from seesay.data.batches import table
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.splits import By, row_split, split
@@ -31,13 +31,18 @@ from seesay.measure.embed import distinct, draw, embed, keep_embedding, numbers_
 from seesay.measure.evaluate import Evaluation, evaluate, resampling_units, says_apart
 from seesay.measure.leak import Outcome, leak, score
 from seesay.measure.report_page import page, series
-from seesay.measure.search import keep_search, to_dict
+from seesay.measure.search import keep_search, summary
 from seesay.model.autoencoder import reconstruct
-from seesay.model.classifier import features_of
+from seesay.model.features import features_of
+from seesay.plain import to_dict
 from seesay.recipes import recipe
 from seesay.signal.feature_axes import feature_axes
+from seesay.spec import Modality
 
-FUSED = Condition("image+audio")
+MODALITIES = ("image", "audio")
+"""Those of the report."""
+
+FUSED = Condition.of(MODALITIES)
 
 RECIPES: Mapping[Condition, str] = {
     FUSED: "report",
@@ -86,7 +91,7 @@ class Plan:
 
     def asked(self) -> dict[str, Any]:
         """What has to be the same for a folder to be gone on with."""
-        configs = {name: dataclasses.asdict(config) for name, config in self.configs.items()}
+        configs = {name: to_dict(config) for name, config in self.configs.items()}
         rows = digest(self.data, np.arange(len(self.data)))
         return {
             "data": f"{self.data.name} ({rows})",
@@ -252,7 +257,7 @@ def _reconstructions(plan: Plan, diary: Diary) -> Iterator[str]:
         rows = np.random.default_rng(0).permutation(rows)
         [batch] = table(data, rows, {modality: features[modality]}).in_order(RECONSTRUCTED)
         before, after = reconstruct(autoencoder, batch.inputs[modality])
-        axes = feature_axes(run.spec.audio) if modality == "audio" and run.spec.audio else None
+        axes = feature_axes(run.config.model.named[modality].features, run.spec[modality])
         figure = plots.reconstructions(before, after, axes=axes)
         plots.save(figure, plan.folder / "figures" / f"reconstructions_{modality}.png")
         error = float(((before - after) ** 2).mean())
@@ -297,7 +302,7 @@ def _search(plan: Plan, diary: Diary, modality: Modality) -> Iterator[str]:
         folds = f"{len(trial.folds)}/{FOLDS} folds"
         yield f"search, {modality}: trial {trial.number + 1}/{found.study.total}, {folds}"
     keep_search(found, config)
-    best = to_dict(found, config)["best"]
+    best = summary(found, config)["best"]
     diary.note("search", modality, {"rows": rows, "folds": FOLDS, "cells": found.study.total, "best": best})
 
 

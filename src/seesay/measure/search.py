@@ -20,6 +20,7 @@ from seesay.learn.trial import Trial
 from seesay.learn.tune import Search
 from seesay.measure.plots import save
 from seesay.measure.search_figure import figure_of, short, text_of
+from seesay.plain import to_dict
 from seesay.tables import show
 
 MOST = 20
@@ -34,7 +35,7 @@ def keep_search(found: Search, base: Config) -> None:
     folder = found.study.folder
     write_csv(found, folder / "search.csv")
     with new_file(folder / "search.json") as file:
-        file.write(json.dumps(to_dict(found, base), indent=2) + "\n")
+        file.write(json.dumps(summary(found, base), indent=2) + "\n")
     if found.best is not None:
         save(figure_of(found, _title(found), _always(found)), folder / "search.png")
 
@@ -140,7 +141,7 @@ def _at(trial: Trial, fold: int, condition: Condition) -> float:
     return float(scores[fold]) if fold < len(scores) else math.nan
 
 
-def to_dict(found: Search, base: Config) -> dict[str, Any]:
+def summary(found: Search, base: Config) -> dict[str, Any]:
     """Everything as plain values: `best` with its complete `config` and the `flags` that make it from the
     recipe."""
     best, plan = found.best, found.plan
@@ -166,8 +167,8 @@ def _best(found: Search, best: Trial, base: Config) -> dict[str, Any]:
         "trial": best.number,
         "values": dict(best.values),
         "scores": scores,
-        "flags": flags(config, base),
-        "config": dataclasses.asdict(config),
+        "flags": flags(config, base, found.data.spec.kinds),
+        "config": to_dict(config.naming(found.data.spec.kinds)),
     }
 
 

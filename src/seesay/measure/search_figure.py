@@ -14,7 +14,7 @@ from seesay.learn.space import shown
 from seesay.learn.study import FEWEST
 from seesay.learn.trial import Trial
 from seesay.learn.tune import Search
-from seesay.measure.plots import CONDITIONS, INK, PALE, RULE, _page, _style
+from seesay.measure.plots import BLUE, INK, ORANGE, PALE, RULE, _page, _style
 
 MOST = 20
 """Cells in the figure, the best."""
@@ -54,7 +54,7 @@ def cells_figure(
     )
     for y, trial in enumerate(shown_here):
         mean, std = trial.mean(condition=condition), trial.std(condition=condition)
-        colour = CONDITIONS["image"] if y == 0 else INK
+        colour = BLUE if y == 0 else INK
         folds = trial.scores(condition=condition)
         right.plot(folds, np.full(len(folds), y), "o", color=PALE, markersize=4, alpha=0.5, markeredgewidth=0)
         right.plot(
@@ -99,16 +99,16 @@ def course_figure(
     words += f", {len(pruned)} stopped early (below)" if pruned else ""
     _style(left, words, "trial", f"macro-F1{f' of {condition}' if condition else ''}")
     best = np.maximum.accumulate(scores)
-    left.step(numbers, best, where="post", color=CONDITIONS["image"], linewidth=2)
+    left.step(numbers, best, where="post", color=BLUE, linewidth=2)
     left.errorbar(
         numbers, scores, yerr=np.nan_to_num([t.std(condition=condition) for t in done]),
         fmt="o", color=INK, ecolor=PALE, markersize=5,
     )  # fmt: skip
     foot = {"transform": left.get_xaxis_transform(), "clip_on": False}
-    left.plot(pruned, np.full(len(pruned), 0.02), "|", color=CONDITIONS["audio"], markersize=9, **foot)
+    left.plot(pruned, np.full(len(pruned), 0.02), "|", color=ORANGE, markersize=9, **foot)
     left.annotate(
         f"best {best[-1]:.4f}", (1, best[-1]), xycoords=("axes fraction", "data"), xytext=(0, 6),
-        textcoords="offset points", ha="right", color=CONDITIONS["image"], fontweight="bold",
+        textcoords="offset points", ha="right", color=BLUE, fontweight="bold",
     )  # fmt: skip
     left.set_xlim(min(numbers, default=0) - 0.5, max(t.number for t in trials) + 0.5)
     left.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))

@@ -5,9 +5,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seesay.config import Modality
 from seesay.model.classifier import Classifier
 from seesay.model.report_cnn import ReportCnn
+from seesay.spec import Modality
 
 
 class ReportDecoder(nn.Module):

@@ -6,6 +6,7 @@ or its neighbours, and a row that has just one gets exactly what that one says a
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from itertools import chain, combinations
 
 import numpy as np
 import torch
@@ -13,13 +14,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from seesay.condition import Condition, conditions
-from seesay.config import MODALITIES, Modality, ModelConfig, Spec
+from seesay.config import EncoderConfig, ModelConfig
 from seesay.data.batches import Inputs, Present, Table
-from seesay.data.dataset import Dataset
 from seesay.model.encoders import encoder
 from seesay.model.fusion import FUSIONS, Doubting, PosteriorSum, mlp
-from seesay.signal.features import front_end as audio_front_end
-from seesay.signal.image import Picture
+from seesay.signal.features import front_end
+from seesay.spec import Modality, Spec
 
 Logits = Float[Tensor, "b k"]
 
@@ -51,7 +51,11 @@ class Classifier(nn.Module):
         log_prior: Float[Tensor, " k"],
     ) -> None:
         super().__init__()
-        self.modalities = tuple(m for m in MODALITIES if m in encoders)
+        self.modalities = tuple(encoders)
+        sizes = range(1, len(self.modalities) + 1)
+        subsets = chain.from_iterable(combinations(self.modalities, size) for size in sizes)
+        # Made here, since torch.compile cannot make text of a class of its own.
+        self.names = {subset: Condition.of(subset) for subset in subsets}
         self.front_ends = nn.ModuleDict({m: front_ends[m] for m in self.modalities})
         self.encoders = nn.ModuleDict({m: encoders[m] for m in self.modalities})
         self.heads = nn.ModuleDict({m: heads[m] for m in self.modalities})
@@ -104,9 +108,9 @@ class Classifier(nn.Module):
         present = self._present(encodings, present)
         known = [m for m in self.modalities if m in encodings]
         opinions = {m: self._opinion(m, encodings[m], present[m]) for m in known}
-        said = {Condition(m): logits for m, logits in opinions.items()}
+        said = {self.names[m,]: logits for m, logits in opinions.items()}
         if len(said) > 1:
-            said[Condition.of(known)] = self._together(encodings, opinions, present)
+            said[self.names[tuple(known)]] = self._together(encodings, opinions, present)
         return said
 
     def evidence(
@@ -180,15 +184,16 @@ def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed
     classes, as training will show them; None: all alike. So what is learned is what a content adds to it
     (Lin et al. 2017 begin detectors of rare objects so)."""
     classes = len(spec.classes)
+    encoders = {m: config.of(m, kind) for m, kind in spec.kinds.items()}
     shares = np.full(classes, 1 / classes) if prior is None else prior
     log_prior = torch.from_numpy(np.log(np.clip(shares, 1e-8, 1))).float()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         classifier = Classifier(
-            front_ends={m: front_end(spec, m) for m in spec.modalities},
-            encoders={m: encoder(config, spec, m) for m in spec.modalities},
-            heads={m: mlp(config.dim, config.hidden, classes, config.head_layers) for m in spec.modalities},
-            fusion=_fusion(config, spec.modalities, classes, log_prior),
+            front_ends={m: front_end(encoders[m].features, spec[m]) for m in encoders},
+            encoders={m: encoder(encoders[m], config.dim, spec[m]) for m in encoders},
+            heads={m: mlp(config.dim, config.hidden, classes, config.head_layers) for m in encoders},
+            fusion=_fusion(config, list(encoders.values()), classes, log_prior),
             log_prior=log_prior,
         )
     for layers in (*classifier.heads.values(), *_heads_of(classifier.fusion)):
@@ -209,27 +214,29 @@ def begin_at(layers: nn.Module, log_prior: Float[Tensor, " k"]) -> None:
     last.bias.copy_(log_prior)
 
 
-def front_end(spec: Spec, modality: Modality) -> nn.Module:
-    """The module from contents to features of this modality."""
-    return Picture() if modality == "image" else audio_front_end(spec[modality])
-
-
 def _fusion(
-    config: ModelConfig, modalities: Sequence[Modality], classes: int, log_prior: Tensor
+    config: ModelConfig, encoders: Sequence[EncoderConfig], classes: int, log_prior: Tensor
 ) -> nn.Module:
     if config.fusion == "posterior-sum":
-        return PosteriorSum(log_prior.clone(), len(modalities))
+        return PosteriorSum(log_prior.clone(), len(encoders))
     kind = FUSIONS[config.fusion]
-    fusion = kind(len(modalities), config.dim, classes, config.hidden, config.fusion_layers)
-    shares = [getattr(config, m).fusion_dropout for m in modalities]
+    fusion = kind(len(encoders), config.dim, classes, config.hidden, config.fusion_layers)
+    shares = [each.fusion_dropout for each in encoders]
     return Doubting(fusion, shares) if any(shares) else fusion
 
 
-def completed(tensors: Mapping[str, Tensor], fusion: str) -> dict[str, Tensor]:
-    """A state of `Classifier` as it is today, from one that was saved before there were learned priors:
-    answers then were `logits / temperature`."""
+def completed(
+    tensors: Mapping[str, Tensor], fusion: str, normalisers: Mapping[Modality, Sequence[Sequence[float]]]
+) -> dict[str, Tensor]:
+    """A state of `Classifier` as it is today, from an older one: `normalisers` are the numbers, mean and
+    scale, that then stood in the spec; before there were learned priors answers were
+    `logits / temperature`."""
+    tensors = dict(tensors)
+    for modality, numbers in normalisers.items():
+        for name, values in zip(("mean", "scale"), numbers, strict=True):
+            tensors[f"front_ends.{modality}.normaliser.{name}"] = torch.tensor(values)
     if "learned" in tensors:
-        return dict(tensors)
+        return tensors
     temperature, log_prior = tensors["temperature"], tensors["log_prior"]
     more = {
         "learned": temperature[:, None] * log_prior,
@@ -254,26 +261,3 @@ def posteriors(model: Classifier, rows: Table, size: int = 128) -> dict[Conditio
             there = name.has(batch.present)
             parts[name].append(torch.where(there[:, None], logits.softmax(1), torch.nan).cpu().numpy())
     return {name: np.concatenate(part) for name, part in parts.items()}
-
-
-@torch.no_grad()
-def features_of(model: Classifier, dataset: Dataset, size: int = 16) -> dict[Modality, Tensor]:
-    """The features of all contents of a data set, on the model's device, each made once; of modalities that
-    both know.
-
-    Pictures of whole bytes stay bytes, which is exact and a quarter of the memory; see `Table`. `size`:
-    contents at once; frames and spectra of more than 16 waveforms leave the cache, and take three times as
-    long (docs/log.md).
-    """
-    device = model.log_prior.device
-    features = {}
-    for modality in (m for m in model.modalities if m in dataset.contents):
-        contents = dataset.contents[modality]
-        if contents.dtype == np.uint8:
-            features[modality] = torch.from_numpy(np.array(contents)).to(device)
-        else:
-            parts = (
-                torch.from_numpy(np.array(contents[i : i + size])) for i in range(0, len(contents), size)
-            )
-            features[modality] = torch.cat([model.front_ends[modality](part.to(device)) for part in parts])
-    return features

@@ -12,7 +12,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seesay.config import EncoderConfig, Modality, ModelConfig, Spec
+from seesay.config import EncoderConfig, FeaturesConfig
+from seesay.errors import ConfigError
 from seesay.model.recording_cnn import (
     ResidualRecordingCnn,
     SpectralRecordingCnn,
@@ -22,6 +23,8 @@ from seesay.model.recording_cnn import (
 )
 from seesay.model.report_cnn import ReportCnn
 from seesay.model.transformer import Transformer
+from seesay.signal.feature_settings import analysis_of, feature_shape
+from seesay.spec import ContentSpec, PictureSpec, VectorSpec, WaveformSpec
 
 
 class PictureCnn(nn.Module):
@@ -77,21 +80,49 @@ def _projection(size: int, dim: int, dropout: float) -> nn.Sequential:
     )
 
 
-def encoder(config: ModelConfig, spec: Spec, modality: Modality) -> nn.Module:
-    """The network of this modality, as the config says, for features as the spec says."""
-    chosen: EncoderConfig = getattr(config, modality)
-    sizes = {"dim": config.dim, "width": chosen.width, "layers": chosen.layers, "dropout": chosen.dropout}
-    shape = spec[modality].shape
-    if chosen.kind == "report":
+class VectorMlp(nn.Module):
+    """Linear layers from a vector to an encoding, each normalised."""
+
+    def __init__(self, size: int, dim: int, width: int, layers: int, dropout: float) -> None:
+        """`layers`: hidden ones, each `width` wide."""
+        super().__init__()
+        self.layers = nn.Sequential()
+        for before, after in pairwise([size, *[width] * layers]):
+            normalise = nn.BatchNorm1d(after)
+            self.layers.append(
+                nn.Sequential(nn.Linear(before, after, bias=False), normalise, nn.ReLU(inplace=True))
+            )
+        self.project = _projection(width, dim, dropout)
+
+    def forward(self, features: Float[Tensor, "b f"]) -> Float[Tensor, "b d"]:
+        return self.project(self.layers(features))
+
+
+def encoder(config: EncoderConfig, dim: int, spec: ContentSpec) -> nn.Module:
+    """The network from the features of contents like these to encodings of `dim` numbers, as the config
+    says. One that is not for contents of this kind: ConfigError."""
+    shape = feature_shape(config.features, spec)
+    sizes = {"dim": dim, "width": config.width, "layers": config.layers, "dropout": config.dropout}
+    if (config.kind == "mlp") != isinstance(spec, VectorSpec):
+        raise ConfigError(f"an encoder {config.kind} does not fit {spec}", "Vectors need mlp, all else not.")
+    if config.kind == "mlp":
+        return VectorMlp(shape[0], **sizes)
+    if config.kind == "report":
         return ReportCnn(
-            shape, kernel=chosen.kernel, stride=chosen.stride, activation=chosen.activation, **sizes
+            shape, kernel=config.kernel, stride=config.stride, activation=config.activation, **sizes
         )
-    if chosen.kind == "transformer":
+    if config.kind == "transformer":
         return Transformer(shape, **sizes)
-    deep = chosen.kind == "deep"
-    if modality == "audio":
-        neighbours = spec[modality].features == "log-mel"
-        residual = SpectralRecordingCnn if neighbours else ResidualRecordingCnn
-        return (residual if deep else RecordingCnn)(shape[1], **sizes)
-    widths = [chosen.width * (i + 1 if deep else 2**i) for i in range(chosen.layers)]
-    return PictureCnn(shape, config.dim, widths, depth=2 if deep else 1, dropout=chosen.dropout)
+    deep = config.kind == "deep"
+    if isinstance(spec, PictureSpec):
+        widths = [config.width * (i + 1 if deep else 2**i) for i in range(config.layers)]
+        return PictureCnn(
+            (shape[0], shape[1], shape[2]), dim, widths, depth=2 if deep else 1, dropout=config.dropout
+        )
+    residual = SpectralRecordingCnn if _neighbours(config.features, spec) else ResidualRecordingCnn
+    return (residual if deep else RecordingCnn)(shape[1], **sizes)
+
+
+def _neighbours(features: FeaturesConfig, spec: ContentSpec) -> bool:
+    """Whether columns next to each other are neighbours in frequency."""
+    return isinstance(spec, WaveformSpec) and analysis_of(features, spec).kind == "log-mel"

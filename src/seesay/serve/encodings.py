@@ -8,12 +8,14 @@ import mmap
 
 import numpy as np
 import torch
-from jaxtyping import Float, Integer, Num
-from torch import Tensor
+from jaxtyping import Float, Integer
+from torch import Tensor, nn
 
-from seesay.config import Modality
 from seesay.data.dataset import MISSING
+from seesay.data.ragged import ContentTable, Ragged
 from seesay.model.classifier import Classifier
+from seesay.model.features import front_of
+from seesay.spec import Modality
 
 KEPT = 64 * 2**20
 """Bytes of encodings that are kept, by modality: 260,000 of 64 numbers."""
@@ -30,9 +32,10 @@ a recording with 16 at once, 360 with 128 (docs/log.md)."""
 class Encodings:
     """The encodings of a table of contents of one modality. Several threads may ask at once."""
 
-    def __init__(self, model: Classifier, modality: Modality, contents: Num[np.ndarray, "n ..."]) -> None:
+    def __init__(self, model: Classifier, modality: Modality, contents: ContentTable) -> None:
         self.model, self.modality, self.contents = model, modality, contents
-        self.dim = self._encode(np.zeros((1, *contents.shape[1:]), contents.dtype)).shape[1]
+        heads = (layer for layer in model.heads[modality].modules() if isinstance(layer, nn.Linear))
+        self.dim = next(heads).in_features
         self.keeps = len(contents) * self.dim * 4 <= KEPT
         self.kept = torch.empty(len(contents) if self.keeps else 0, self.dim)
         self.known = np.zeros(len(self.kept), bool)
@@ -48,7 +51,7 @@ class Encodings:
     def _of(self, ids: Integer[np.ndarray, " n"]) -> Float[Tensor, "n d"]:
         new = ids[~self.known[ids]] if self.keeps else ids
         parts = [self._encode(self.contents[new[i : i + AT_ONCE]]) for i in range(0, len(new), AT_ONCE)]
-        release(self.contents)
+        release(self.contents.values if isinstance(self.contents, Ragged) else self.contents)
         encoded = torch.cat([self.kept[:0], *parts])
         if not self.keeps:
             return encoded
@@ -57,10 +60,9 @@ class Encodings:
         return self.kept[torch.from_numpy(ids)]
 
     @torch.inference_mode()
-    def _encode(self, contents: Num[np.ndarray, "n ..."]) -> Float[Tensor, "n d"]:
-        front_end = self.model.front_ends[self.modality]
-        parts = torch.from_numpy(np.ascontiguousarray(contents)).split(AT_THE_DOOR)
-        features = torch.cat([front_end(part) for part in parts])
+    def _encode(self, contents: ContentTable) -> Float[Tensor, "n d"]:
+        front_end, starts = self.model.front_ends[self.modality], range(0, len(contents), AT_THE_DOOR)
+        features = torch.cat([front_of(front_end, contents[i : i + AT_THE_DOOR]) for i in starts])
         return self.model.encode({self.modality: features})[self.modality]
 
 

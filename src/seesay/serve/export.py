@@ -12,7 +12,7 @@ import json
 import logging
 import warnings
 from collections.abc import Generator, Mapping
-from dataclasses import asdict
+from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
@@ -25,13 +25,15 @@ from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
 from seesay.condition import Condition
-from seesay.config import Modality, Spec, from_dict
-from seesay.data.dataset import INTEGERS, content_shape
+from seesay.data.dataset import INTEGERS
 from seesay.errors import InputError, OutputError
 from seesay.files import check_file, new_file
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
+from seesay.model.features import fitting
 from seesay.model.folding import folded
+from seesay.plain import from_dict, to_dict
+from seesay.spec import Modality, PictureSpec, Spec
 
 Kind = Literal["contents", "features"]
 """`contents`: what a data set holds, pictures as uint8 and waveforms as int16, the front ends in the graph;
@@ -47,6 +49,40 @@ SAYS = "probabilities_"
 """Before a condition, the name of an output; inputs have the modalities' own."""
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+
+
+@dataclass(frozen=True)
+class Place:
+    """What the graph takes for a row of one modality."""
+
+    shape: tuple[int, ...]
+    dtype: str
+
+    def blank(self, rows: int) -> np.ndarray:
+        """Zeros, (rows, *shape)."""
+        return np.zeros((rows, *self.shape), self.dtype)
+
+
+TYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int16)": "int16"}
+"""ONNX Runtime's names of what a graph takes."""
+
+
+def places_of(model: Classifier, spec: Spec, kind: Kind) -> dict[Modality, Place]:
+    """By modality what the graph of a model takes: features, or contents that have the model's size, since a
+    graph's inputs have: clips, and pictures that were made to fit."""
+    places = {}
+    for modality, own in spec.contents.items():
+        floats = isinstance(own, PictureSpec) and own.standardised
+        fit, _ = fitting(model.front_ends[modality])
+        with torch.no_grad():
+            shape = own.shape if fit is None else tuple(fit(torch.zeros(1, *own.shape)).shape[1:])
+        place = Place(shape, "float32" if floats else INTEGERS.get(own.kind, "float32"))
+        if kind == "features":
+            with torch.no_grad():
+                features = model.front_ends[modality](torch.from_numpy(place.blank(1)))
+            place = Place(tuple(features.shape[1:]), "float32")
+        places[modality] = place
+    return places
 
 
 class Doors(nn.Module):
@@ -93,7 +129,9 @@ def to_onnx(model: Classifier, spec: Spec, inputs: Kind = "contents") -> bytes:
     with _quiet():
         program = torch.onnx.export(
             torch.export.export(
-                doors, _examples(spec, inputs, 4), dynamic_shapes=(({0: rows},) * len(doors.names),)
+                doors,
+                _examples(places_of(model, spec, inputs), 4),
+                dynamic_shapes=(({0: rows},) * len(doors.names),),
             ),
             input_names=doors.names,
             output_names=[f"{SAYS}{name}" for name in model.conditions],
@@ -105,7 +143,7 @@ def to_onnx(model: Classifier, spec: Spec, inputs: Kind = "contents") -> bytes:
     for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output):
         del part.metadata_props[:]  # which line of which file of this machine made it
     about = {"seesay": version("seesay"), "inputs": inputs, "classes": json.dumps(spec.classes)}
-    onnx.helper.set_model_props(proto, about | {"spec": json.dumps(asdict(spec))})
+    onnx.helper.set_model_props(proto, about | {"spec": json.dumps(to_dict(spec))})
     return proto.SerializeToString()
 
 
@@ -128,6 +166,11 @@ class Graph:
             self.spec: Spec = from_dict(Spec, json.loads(about["spec"]), "spec")
         except Exception as error:  # ONNX Runtime has an exception of its own for everything
             raise InputError(f"{name} is not what seesay export wrote ({error})", "Export again.") from None
+        self.places = {
+            given.name: Place(tuple(given.shape[1:]), TYPES[given.type])
+            for given in self.session.get_inputs()
+            if given.name in self.spec.modalities
+        }
         self.conditions: list[Condition] = [
             Condition(output.name.removeprefix(SAYS)) for output in self.session.get_outputs()
         ]
@@ -148,7 +191,7 @@ class Graph:
         fed: dict[str, np.ndarray] = {}
         for modality in self.spec.modalities:
             there = modality in inputs
-            fed[modality] = inputs[modality] if there else _blank(self.spec, modality, self.inputs, count)
+            fed[modality] = inputs[modality] if there else self.places[modality].blank(count)
             fed[f"has_{modality}"] = (
                 present.get(modality, np.ones(count, bool)) if there else np.zeros(count, bool)
             )
@@ -159,7 +202,7 @@ def check_same(model: Classifier, graph: Graph, path: Path | str) -> None:
     """OutputError where the graph says anything else than the model: one row or more, whatever is missing."""
     modalities = graph.spec.modalities
     for rows in (1, 2, 3 * 2 ** len(modalities)):
-        examples = _examples(graph.spec, graph.inputs, rows)
+        examples = _examples(graph.places, rows)
         inputs, there = (
             dict(zip(modalities, part, strict=True))
             for part in (examples[: len(modalities)], examples[len(modalities) :])
@@ -177,30 +220,21 @@ def check_same(model: Classifier, graph: Graph, path: Path | str) -> None:
                 )
 
 
-def _examples(spec: Spec, kind: Kind, rows: int) -> tuple[Tensor, ...]:
+def _examples(places: Mapping[Modality, Place], rows: int) -> tuple[Tensor, ...]:
     """What the graph is given for some rows: noise, soft and loud, and in turn every way of being there."""
     random = np.random.default_rng(rows)
     tensors = []
-    for modality in spec.modalities:
-        blank = _blank(spec, modality, kind, rows)
+    for place in places.values():
+        blank = place.blank(rows)
         loud = np.geomspace(1, 1 / 256, rows).reshape(-1, *[1] * (blank.ndim - 1))
         if blank.dtype.kind == "f":
-            noise = random.normal(size=blank.shape) if modality == "audio" else random.random(blank.shape)
+            noise = random.normal(size=blank.shape)
         else:
             reach = np.iinfo(blank.dtype)
             noise = random.integers(reach.min, reach.max, blank.shape) * loud
         tensors.append(torch.from_numpy(noise.astype(blank.dtype)))
-    ways = np.arange(rows)[:, None] >> np.arange(len(spec.modalities)) & 1 == 0
+    ways = np.arange(rows)[:, None] >> np.arange(len(places)) & 1 == 0
     return (*tensors, *(torch.from_numpy(way.copy()) for way in ways.T))
-
-
-def _blank(spec: Spec, modality: Modality, kind: Kind, rows: int) -> np.ndarray:
-    """Zeros in the shape and of the type that the graph takes."""
-    own = spec[modality]
-    floats = own.features == "unknown" if modality == "audio" else own.standardised
-    if kind == "features" or floats:
-        return np.zeros((rows, *spec[modality].shape), np.float32)
-    return np.zeros((rows, *content_shape(spec, modality)), INTEGERS[modality])
 
 
 @contextlib.contextmanager

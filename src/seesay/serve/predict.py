@@ -20,7 +20,6 @@ from PIL import Image
 from torch import Tensor
 
 from seesay.condition import Condition
-from seesay.config import AudioSpec, Modality, Spec
 from seesay.data.contents import Reading
 from seesay.data.dataset import Dataset
 from seesay.errors import InputError, OutputError
@@ -33,6 +32,8 @@ from seesay.signal.audio import as_content as audio_content
 from seesay.signal.audio import read_audio
 from seesay.signal.image import as_content as image_content
 from seesay.signal.image import read_image
+from seesay.signal.ready_made import read_ready_made
+from seesay.spec import ContentSpec, Modality, PictureSpec, Spec, WaveformSpec
 
 T = TypeVar("T")
 
@@ -77,37 +78,49 @@ class Predictor:
         run = run if isinstance(run, Run) else Run.open(run)
         return Predictor(run.model(), run.spec)
 
-    def predict(self, image: Any = None, audio: Any = None) -> Prediction:
+    def predict(self, *sources: Any, **inputs: Any) -> Prediction:
         """What the picture shows or the recording says, or both together.
 
-        `image`: path, bytes, array or PIL picture; `audio`: path, bytes or `(samples, rate)`. What cannot be
-        read, a modality that the model does not know, or none at all: InputError.
+        `inputs`: by modality, as in `image=..., audio=...`, or in the order of the model's modalities; None
+        is missing. A picture is a path, bytes, an array or a PIL picture; a recording a path, bytes or
+        `(samples, rate)`; ready-made matrices and vectors are arrays. What cannot be read, a modality that
+        the model does not know, or none at all: InputError.
         """
-        given = {name: source for name, source in (("image", image), ("audio", audio)) if source is not None}
+        given = {name: source for name, source in self._named(sources, inputs).items() if source is not None}
         contents = {name: torch.from_numpy(self.read(name, source))[None] for name, source in given.items()}
         if not contents:
-            raise InputError(
-                "expected a picture, a recording or both, got neither", "Give --image or --audio."
-            )
+            known = " or ".join(f"--{modality}" for modality in self.spec.modalities)
+            raise InputError("expected a picture, a recording or both, got neither", f"Give {known}.")
         with torch.inference_mode():
             logits = self.model(contents)
         ranked = {name: self._ranked(said[0].softmax(0).numpy()) for name, said in logits.items()}
-        opinions = {name: ranked[name] for name in self.spec.modalities if name in ranked}
+        opinions = {name: ranked[Condition(name)] for name in self.spec.modalities if name in ranked}
         agree = len({scores[0]["label"] for scores in opinions.values()}) == 1
         return Prediction(ranked[Condition.of(opinions)], list(opinions), opinions, agree)
 
+    def _named(self, sources: tuple[Any, ...], inputs: dict[str, Any]) -> dict[str, Any]:
+        """The sources by modality. Too many, or one given twice: InputError."""
+        if len(sources) > len(self.spec.modalities):
+            known = " and ".join(self.spec.modalities)
+            raise InputError(f"expected at most {known}, got {len(sources)} sources")
+        named = dict(zip(self.spec.modalities, sources, strict=False))
+        if twice := sorted(set(named) & set(inputs)):
+            raise InputError(f"{' and '.join(twice)} is given twice", "Name every source, or none.")
+        return named | inputs
+
     def read(self, modality: Modality, source: Any) -> np.ndarray:
         """One content of this modality, as the model's data set would hold it."""
-        spec = self.spec[modality]
-        if spec is None:
+        if modality not in self.spec.modalities:
             known = " and ".join(self.spec.modalities)
             raise InputError(
                 f"this model was trained on {known} only, got {modality}", f"Leave --{modality} out."
             )
-        _check_kind(modality, source)
-        if isinstance(spec, AudioSpec):
-            clip = read_audio(source, spec)
-            return clip if spec.features == "unknown" else audio_content(clip)
+        spec = self.spec[modality]
+        _check_type(modality, spec, source)
+        if isinstance(spec, WaveformSpec):
+            return audio_content(read_audio(source, spec))
+        if not isinstance(spec, PictureSpec):
+            return read_ready_made(source, spec)
         if spec.standardised:
             return read_image(source, spec)
         content = image_content(read_image(source, spec))
@@ -121,13 +134,15 @@ class Predictor:
         return [{"label": self.spec.classes[i], "score": round(float(probabilities[i]), 6)} for i in order]
 
 
-def _check_kind(modality: Modality, source: Any) -> None:
+def _check_type(modality: Modality, spec: ContentSpec, source: Any) -> None:
     """InputError for what no reader takes."""
-    if not isinstance(
-        source, (bytes, str, PathLike, np.ndarray, tuple if modality == "audio" else Image.Image)
-    ):
-        kinds = {"image": "an array or a Pillow picture", "audio": "a pair (samples, rate)"}[modality]
-        raise InputError(f"expected {modality} as a path, bytes, {kinds}, got {type(source).__name__}")
+    more = {
+        "picture": (Image.Image, "an array or a Pillow picture"),
+        "waveform": (tuple, "a pair (samples, rate)"),
+    }
+    other, named = more.get(spec.kind, (np.ndarray, "an array"))
+    if not isinstance(source, (bytes, str, PathLike, np.ndarray, other)):
+        raise InputError(f"expected {modality} as a path, bytes, {named}, got {type(source).__name__}")
 
 
 def load(run: Path | str | None = None) -> Predictor:
@@ -146,13 +161,9 @@ def check_fits(spec: Spec, dataset: Dataset, labelled: bool = True) -> None:
         given, known = " and ".join(theirs.modalities), " and ".join(spec.modalities)
         raise InputError(f"{dataset.name} has {given}, the model was trained on {known} only")
     for modality in shared(spec, dataset):
-        ours, other = _bare(spec[modality]), _bare(theirs[modality])
-        if ours != other:
-            different = ", ".join(
-                f"{n} {ours.get(n)} and {other.get(n)}" for n in ours if ours[n] != other.get(n)
-            )
+        if different := _differences(spec[modality], theirs[modality]):
             raise InputError(
-                f"{dataset.name} and the model differ in {modality}: {different}",
+                f"{dataset.name} and the model differ in {modality}: {', '.join(different)}",
                 "Import its files anew as the model has them: seesay data import --help.",
             )
     if labelled and theirs.classes != spec.classes:
@@ -166,14 +177,12 @@ def shared(spec: Spec, dataset: Dataset) -> list[Modality]:
     return [modality for modality in dataset.modalities if modality in spec.modalities]
 
 
-def _bare(spec: Any) -> dict[str, Any]:
-    """What contents must share with those that a model was trained on. Features it makes of them itself,
-    where they are not ready-made."""
-    fields = asdict(spec)
-    if isinstance(spec, AudioSpec):
-        ready = spec.features == "unknown"
-        return {name: fields[name] for name in (("frames", "columns") if ready else ("rate", "seconds"))}
-    return {name: fields[name] for name in ("channels", "height", "width", "standardised")}
+def _differences(ours: ContentSpec, theirs: ContentSpec) -> list[str]:
+    """In what contents must agree with those that a model was trained on, and do not; features it makes of
+    them itself."""
+    fields = ("kind", *ours.fixed) if ours.kind == theirs.kind else ("kind",)
+    said = ((name, getattr(ours, name), getattr(theirs, name)) for name in fields)
+    return [f"{name} {one} and {other}" for name, one, other in said if one != other]
 
 
 def reading_of(spec: Spec) -> Reading:

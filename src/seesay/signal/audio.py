@@ -1,4 +1,4 @@
-"""The door for recordings: a file, bytes or an array become a mono waveform, and that a clip around the word.
+"""The door for recordings: a file, bytes or an array become a mono waveform.
 
 After this door nobody asks about formats, rates, channels or bit depths again. What comes in is not trusted:
 a header is believed only where that is cheap, decoding goes block by block, and whatever cannot be used is
@@ -14,11 +14,11 @@ import numpy as np
 import soxr
 from jaxtyping import Float, Int16
 
-from seesay.config import AudioSpec
 from seesay.errors import InputError
 from seesay.signal.media import BLOCK, Sound
 from seesay.signal.sound_files import LONGEST, RATES, Facts, opened
 from seesay.signal.sound_files import facts_of as facts_of_file
+from seesay.spec import WaveformSpec
 
 Source = bytes | str | PathLike[str] | tuple[Any, Any]
 """A file's bytes, its path, or `(samples, rate)`: an array `(n,)` or `(n, channels)`, integers or floats in
@@ -37,25 +37,17 @@ NOISE = 3.0
 2.4 at most of 3,000 noises, white to brown, 0.3 to 10 s. Of 3,338 real words, brought to -50 dB, 6
 are as even (docs/log.md)."""
 TONE = 0.25  # of the power: where one line of the spectrum has more, it is no noise
-PLATEAU = 0.01  # of the most energy: windows that hold all but this much are equally good
 
 KINDS = ("uint8", "int16", "int32", "float16", "float32", "float64")  # of samples in an array
 UNKNOWN_LENGTH = 2**63 - 1  # libsndfile's count of samples for a stream that does not say
 
 
-def read_audio(source: Source | np.ndarray, spec: AudioSpec) -> Float[np.ndarray, "..."]:
-    """The clip `(spec.samples,)` around the loudest part of a recording, in [-1, 1] at `spec.rate`, a very
-    quiet one turned up.
-
-    Where the spec's features are `unknown` no recording can be read, since nobody can say how features were
-    made from it: InputError, unless `source` is a ready-made feature matrix of `spec.shape`, which is passed
-    on as float32. What `read_waveform` refuses is refused here too.
-    """
-    if spec.features == "unknown":
-        return _ready_made(source, spec)
+def read_audio(source: Source | np.ndarray, spec: WaveformSpec) -> Float[np.ndarray, " samples"]:
+    """A whole recording in [-1, 1] at `spec.rate`, a very quiet one turned up. What `read_waveform` refuses:
+    InputError."""
     if isinstance(source, np.ndarray):
         raise InputError("an array alone does not say its rate", "Give the pair (samples, rate).")
-    return audible(clip_around_word(read_waveform(source, spec.rate), spec.samples))
+    return audible(read_waveform(source, spec.rate))
 
 
 def read_waveform(source: Source, rate: int) -> Float[np.ndarray, " samples"]:
@@ -85,27 +77,8 @@ def facts_of(source: Source) -> Facts | None:
     return Facts(rate, len(samples) / rate) if RATES[0] <= rate <= RATES[1] and samples.ndim else None
 
 
-def clip_around_word(waveform: Float[np.ndarray, " n"], samples: int) -> Float[np.ndarray, " {samples}"]:
-    """The `samples` of a waveform that hold the most energy; a shorter one is centred on silence (zeros).
-
-    Where many windows next to each other hold (nearly) the most, as around a word shorter than the clip, the
-    middle one is taken, so that the word is centred.
-    """
-    missing = samples - len(waveform)
-    if missing >= 0:
-        return np.pad(waveform, (missing // 2, missing - missing // 2))
-    sums = np.concatenate([[0.0], np.cumsum(waveform.astype(np.float64) ** 2)])
-    energy = sums[samples:] - sums[:-samples]
-    best = int(energy.argmax())
-    worse = np.flatnonzero(energy < (1 - PLATEAU) * energy[best])
-    first = worse[worse < best].max(initial=-1) + 1
-    last = worse[worse > best].min(initial=len(energy)) - 1
-    start = (first + last) // 2
-    return waveform[start : start + samples]
-
-
 def audible(clip: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """The clip, turned up to a peak of QUIET where it is below that: a microphone far away is no other
+    """The recording, turned up to a peak of QUIET where it is below that: a microphone far away is no other
     word."""
     return clip * np.float32(max(1.0, QUIET / max(float(np.abs(clip).max(initial=0.0)), SILENCE)))
 
@@ -118,21 +91,6 @@ def as_content(waveform: Float[np.ndarray, "*n samples"]) -> Int16[np.ndarray, "
 def _name(source: Source) -> str:
     """What to call a recording in a message."""
     return str(source) if isinstance(source, str | PathLike) else "the recording"
-
-
-def _ready_made(source: Source | np.ndarray, spec: AudioSpec) -> Float[np.ndarray, "t f"]:
-    """A feature matrix of exactly the spec's shape, or InputError."""
-    if not isinstance(source, np.ndarray):
-        raise InputError(
-            f"{_name(source)} cannot be turned into features: this model's came ready-made, how is not known",
-            f"Give a feature matrix of shape {spec.shape}, or use a model that was trained on recordings.",
-        )
-    if source.shape != spec.shape or source.dtype.kind not in "fiu":
-        came = f"{source.dtype} of shape {source.shape}"
-        raise InputError(f"expected a feature matrix of numbers of shape {spec.shape}, got {came}")
-    if not np.isfinite(source).all():
-        raise InputError("the feature matrix holds values that are not a number or infinite")
-    return source.astype(np.float32)
 
 
 # ----------------------------------------------------------------------------------------------------- arrays

@@ -14,9 +14,24 @@ Pictures = Float[Tensor, "b c h w"]
 Recordings = Float[Tensor, "b t f"]
 
 
-def augment(features: Tensor, modality: str, config: AugmentConfig, generator: Generator) -> Tensor:
-    """The batch of this modality, changed as `config` says."""
-    return {"image": augment_pictures, "audio": augment_recordings}[modality](features, config, generator)
+def augment(features: Tensor, kind: str, config: AugmentConfig, generator: Generator) -> Tensor:
+    """The batch of features, of contents of this kind, changed as `config` says."""
+    changes = {
+        "picture": augment_pictures,
+        "waveform": augment_recordings,
+        "matrix": augment_recordings,
+        "vector": augment_vectors,
+    }
+    return changes[kind](features, config, generator)
+
+
+def augment_vectors(
+    vectors: Float[Tensor, "b f"], config: AugmentConfig, generator: Generator
+) -> Float[Tensor, "b f"]:
+    """Noise added: nothing else is known of what a vector's numbers mean."""
+    if not config.noise:
+        return vectors
+    return vectors + config.noise * torch.randn(vectors.shape, generator=generator, device=vectors.device)
 
 
 def augment_pictures(pictures: Pictures, config: AugmentConfig, generator: Generator) -> Pictures:

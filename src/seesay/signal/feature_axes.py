@@ -4,7 +4,9 @@ of coefficients."""
 import math
 from dataclasses import dataclass
 
-from seesay.config import AudioSpec
+from seesay.config import FeaturesConfig
+from seesay.signal.feature_settings import Analysis, analysis_of
+from seesay.spec import ContentSpec, MatrixSpec, WaveformSpec
 
 FREQUENCIES = (60, 125, 250, 500, 1_000, 2_000, 4_000, 8_000, 16_000)
 """Hz that an axis may be marked at: octaves."""
@@ -22,29 +24,32 @@ class FeatureAxes:
     """What the columns are."""
 
 
-def feature_axes(spec: AudioSpec) -> FeatureAxes:
-    """Of the features that are made of recordings, or of ready-made ones, of which only the numbers are
-    known."""
-    if spec.features == "unknown":
+def feature_axes(features: FeaturesConfig, spec: ContentSpec) -> FeatureAxes | None:
+    """Of the features that are made of recordings, or of ready-made matrices, of which only the numbers are
+    known. Others have no such axes: None."""
+    if isinstance(spec, MatrixSpec):
         ends = ((0.0, "1"), (spec.columns - 1.0, str(spec.columns)))
         return FeatureAxes(f"{spec.frames} frames", ends, "column")
-    if spec.features == "log-mel":
-        return FeatureAxes(f"{spec.seconds:g} s", _frequencies(spec), "frequency")
-    middle = spec.coefficients // 2
-    marks = ((0.0, "1"), (middle - 1.0, str(middle)), (float(spec.coefficients), "energy"))
+    if not isinstance(spec, WaveformSpec):
+        return None
+    found = analysis_of(features, spec)
+    if found.kind == "log-mel":
+        return FeatureAxes(f"{spec.seconds:g} s", _frequencies(found), "frequency")
+    middle = found.coefficients // 2
+    marks = ((0.0, "1"), (middle - 1.0, str(middle)), (float(found.coefficients), "energy"))
     return FeatureAxes(f"{spec.seconds:g} s", marks, "coefficient")
 
 
-def _frequencies(spec: AudioSpec) -> tuple[tuple[float, str], ...]:
+def _frequencies(analysis: Analysis) -> tuple[tuple[float, str], ...]:
     """Every other octave, downwards, as long as they do not crowd. Filter j has its peak j + 1 steps above
     the lower edge."""
-    low, high = _mel(spec.low), _mel(spec.high)
-    step = (high - low) / (spec.filters + 1)
+    low, high = _mel(analysis.low), _mel(analysis.high)
+    step = (high - low) / (analysis.filters + 1)
     there = [hertz for hertz in FREQUENCIES if low + step <= _mel(hertz) <= high][::-2]
     marks: list[tuple[float, str]] = []
     for hertz in there:
         place = (_mel(hertz) - low) / step - 1
-        if not marks or marks[-1][0] - place > spec.filters / 8:
+        if not marks or marks[-1][0] - place > analysis.filters / 8:
             marks.append((place, _named(hertz)))
     return tuple(reversed(marks))
 

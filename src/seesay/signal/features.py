@@ -1,4 +1,4 @@
-"""Front ends: modules from a recording's content to the features `(frames, columns)` that an encoder eats.
+"""Front ends: modules from contents to the features that an encoder is given, a sequence of named steps.
 
 Spectra are a matrix product with the windowed basis of the discrete Fourier transform, so that a front end is
 made of operations that export everywhere and travels inside the model. Everything is computed in float32,
@@ -6,14 +6,22 @@ whatever comes in.
 """
 
 import math
+from collections import OrderedDict
+from collections.abc import Iterable
 
 import numpy as np
 import torch
 from jaxtyping import Float, Float32, Num
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from seesay.config import AudioSpec
+from seesay.config import FeaturesConfig
 from seesay.errors import ConfigError
+from seesay.signal.feature_settings import Analysis, analysis_of, feature_shape, settled_features
+from seesay.spec import ContentSpec, PictureSpec, WaveformSpec
+
+PLATEAU = 0.01
+"""Of the most energy: windows that hold all but this much are equally good."""
 
 FLOOR = 1e-8
 """Mel power that counts as silence: -80 dB, a full-scale sine being 1. It is where a quiet room lies (noise
@@ -37,12 +45,12 @@ class LogMel(nn.Module):
     odd: Float[Tensor, "half bins"]
     filters: Float[Tensor, "bins filters"]
 
-    def __init__(self, spec: AudioSpec) -> None:
+    def __init__(self, analysis: Analysis) -> None:
         super().__init__()
-        self.window = round(spec.rate * spec.window)
-        self.shift = round(spec.rate * spec.shift)
+        self.window = round(analysis.rate * analysis.window)
+        self.shift = round(analysis.rate * analysis.shift)
         length = 2 ** math.ceil(math.log2(self.window))
-        filters = mel_filters(spec, length)
+        filters = mel_filters(analysis, length)
         bins = np.flatnonzero(filters.any(axis=0))
         # Divided by the floor here, since onnxscript 0.7.2 takes the 1e-8 of `mel + 1e-8` for 0 and drops it.
         even, odd = (basis / math.sqrt(FLOOR) for basis in folded_basis(self.window, length, bins))
@@ -71,10 +79,10 @@ class Mfcc(nn.Module):
 
     cosines: Float[Tensor, "filters coefficients"]
 
-    def __init__(self, spec: AudioSpec) -> None:
+    def __init__(self, analysis: Analysis) -> None:
         super().__init__()
-        self.log_mel = LogMel(spec)
-        cosines = torch.from_numpy(cosine_basis(spec.filters, spec.coefficients)).float()
+        self.log_mel = LogMel(analysis)
+        cosines = torch.from_numpy(cosine_basis(analysis.filters, analysis.coefficients)).float()
         self.register_buffer("cosines", cosines, persistent=False)
 
     def forward(self, waveforms: Num[Tensor, "b samples"]) -> Float[Tensor, "b frames columns"]:
@@ -84,69 +92,187 @@ class Mfcc(nn.Module):
         return torch.cat([cepstra, energy], dim=-1)
 
 
-class ReadyMade(nn.Module):
-    """Feature matrices `(b, t, f)` that were handed over ready-made, as float32; nothing else happens to
-    them."""
+class Clip(nn.Module):
+    """Recordings `(b, n)`, whatever their length, → the `(b, samples)` of each that hold the most energy, of
+    the same type; a shorter one is centred on silence (zeros).
 
-    def forward(self, features: Num[Tensor, "b t f"]) -> Float32[Tensor, "b t f"]:
+    Where many windows next to each other hold (nearly) the most, as around a word shorter than the clip, the
+    middle one is taken, so that the word is centred.
+    """
+
+    def __init__(self, samples: int) -> None:
+        super().__init__()
+        self.samples = samples
+
+    def forward(self, recordings: Num[Tensor, "b n"]) -> Num[Tensor, "b samples"]:
+        missing = self.samples - recordings.shape[1]
+        if missing == 0:
+            return recordings
+        if missing > 0:
+            return F.pad(recordings, (missing // 2, missing - missing // 2))
+        sums = F.pad(recordings.double().square().cumsum(1), (1, 0))
+        energy = sums[:, self.samples :] - sums[:, : -self.samples]
+        best = energy.argmax(1, keepdim=True)
+        worse = energy < (1 - PLATEAU) * energy.gather(1, best)
+        place = torch.arange(energy.shape[1], device=energy.device)
+        first = torch.where(worse & (place < best), place, -1).amax(1, keepdim=True) + 1
+        last = torch.where(worse & (place > best), place, energy.shape[1]).amin(1, keepdim=True) - 1
+        wanted = (first + last) // 2 + torch.arange(self.samples, device=energy.device)
+        return recordings.gather(1, wanted)
+
+
+class Fit(nn.Module):
+    """Pictures `(b, c, h, w)`, whatever their sides, → `(b, c, height, width)` of the same type, by bicubic
+    resampling: the middle of them (`crop`), all of them with black beside them (`pad`), or all of them, their
+    shape not kept (`stretch`)."""
+
+    def __init__(self, height: int, width: int, how: str) -> None:
+        super().__init__()
+        self.height, self.width, self.how = height, width, how
+
+    def forward(self, pictures: Num[Tensor, "b c h w"]) -> Num[Tensor, "b c height width"]:
+        high, wide = pictures.shape[2:]
+        if (high, wide) == (self.height, self.width):
+            return pictures
+        if self.how == "stretch":
+            return resized(pictures, self.height, self.width)
+        if self.how == "crop":
+            factor = min(high / self.height, wide / self.width)
+            inner = max(1, round(self.height * factor)), max(1, round(self.width * factor))
+            top, left = (high - inner[0]) // 2, (wide - inner[1]) // 2
+            return resized(
+                pictures[..., top : top + inner[0], left : left + inner[1]], self.height, self.width
+            )
+        factor = min(self.height / high, self.width / wide)
+        small = resized(pictures, max(1, round(high * factor)), max(1, round(wide * factor)))
+        down, right = self.height - small.shape[2], self.width - small.shape[3]
+        return F.pad(small, (right // 2, right - right // 2, down // 2, down - down // 2))
+
+
+def resized(pictures: Num[Tensor, "b c h w"], height: int, width: int) -> Num[Tensor, "b c height width"]:
+    """Bicubic, smoothed where it makes them smaller, of the same type: whole numbers are rounded."""
+    values = F.interpolate(pictures.float(), (height, width), mode="bicubic", antialias=True)
+    if pictures.is_floating_point():
+        return values.to(pictures.dtype)
+    return values.round().clamp(0, 255).to(pictures.dtype)
+
+
+class UnitRange(nn.Module):
+    """Pictures: uint8 contents become float32 features, 0 to 1; floats keep their values."""
+
+    takes_bytes = True
+    """What comes before may be kept as bytes until a batch is wanted (model/features.py)."""
+
+    def forward(self, contents: Num[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
+        features = contents.to(torch.float32)
+        return features if contents.is_floating_point() else features / 255
+
+
+class ReadyMade(nn.Module):
+    """What was handed over ready-made, as float32; nothing else happens to it."""
+
+    def forward(self, features: Num[Tensor, "b *shape"]) -> Float32[Tensor, "b *shape"]:
         return features.float()
 
 
 class Normaliser(nn.Module):
-    """`(features - mean) / scale`, per column."""
+    """`(features - mean) / scale`, per column (the last axis). Until `fit` has set them, features stay as
+    they are."""
 
     mean: Float[Tensor, " f"]
     scale: Float[Tensor, " f"]
 
-    def __init__(self, mean: tuple[float, ...], scale: tuple[float, ...]) -> None:
+    def __init__(self, columns: int) -> None:
         super().__init__()
-        self.register_buffer("mean", torch.tensor(mean), persistent=False)
-        self.register_buffer("scale", torch.tensor(scale), persistent=False)
+        self.register_buffer("mean", torch.zeros(columns))
+        self.register_buffer("scale", torch.ones(columns))
 
-    def forward(self, features: Float[Tensor, "b t f"]) -> Float[Tensor, "b t f"]:
+    def forward(self, features: Float[Tensor, "b *shape f"]) -> Float[Tensor, "b *shape f"]:
         return (features - self.mean) / self.scale
 
-    @staticmethod
-    def fit(features: Float[np.ndarray, "n t f"]) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and standard deviation of every column over all frames, for `AudioSpec.mean` and
-        `AudioSpec.scale`.
-
-        A column that does not vary (beyond rounding) gets the scale 1, and so becomes zero.
-        """
-        mean = features.mean(axis=(0, 1), dtype=np.float64)
-        scale = features.std(axis=(0, 1), dtype=np.float64)
+    def fit(self, features: Float[np.ndarray, "n *shape f"]) -> None:
+        """Sets the mean and the standard deviation of every column over all rows and frames. A column that
+        does not vary (beyond rounding) gets the scale 1, and so becomes zero."""
+        over = tuple(range(features.ndim - 1))
+        mean = features.mean(axis=over, dtype=np.float64)
+        scale = features.std(axis=over, dtype=np.float64)
         varies = scale > np.finfo(np.float32).eps * np.abs(mean)
-        return tuple(mean.tolist()), tuple(np.where(varies, scale, 1.0).tolist())
+        self.mean.copy_(torch.from_numpy(mean))
+        self.scale.copy_(torch.from_numpy(np.where(varies, scale, 1.0)))
 
 
-def front_end(spec: AudioSpec) -> nn.Module:
-    """The module from contents to features `(b, frames, columns)`; normalised if the spec has mean and scale.
+MAKERS: dict[str, type[Mfcc] | type[LogMel]] = {"mfcc": Mfcc, "log-mel": LogMel}
+"""By the name that `FeaturesConfig.kind` gives them."""
 
-    Raises ConfigError where mean or scale do not have one value for each column.
+
+class FrontEnd(nn.Sequential):
+    """Steps from contents to features, and the settings that they were made by."""
+
+    def __init__(self, steps: OrderedDict[str, nn.Module], settings: FeaturesConfig) -> None:
+        super().__init__(steps)
+        self.settings = settings
+
+
+def front_end(features: FeaturesConfig, spec: ContentSpec) -> FrontEnd:
+    """The module from contents `(b, ...)` of this spec to features: of pictures (b, channels, height, width),
+    of recordings and matrices (b, frames, columns), of vectors (b, size). What it is given may be uint8 or
+    int16, pictures and recordings of any size. All but pictures are normalised in the end.
+
+    Fields that do not fit each other or the contents: ConfigError.
     """
-    makers = {"mfcc": Mfcc, "log-mel": LogMel}
-    features = makers[spec.features](spec) if spec.features in makers else ReadyMade()
-    if not spec.mean and not spec.scale:
-        return nn.Sequential(features)
-    if not len(spec.mean) == len(spec.scale) == spec.columns or min(spec.scale) <= 0:
-        raise ConfigError(
-            f"the normaliser needs a mean and a positive scale for each of {spec.columns} columns, got "
-            f"{len(spec.mean)} and {len(spec.scale)}, the smallest scale being {min(spec.scale, default=0):g}"
-        )
-    return nn.Sequential(features, Normaliser(spec.mean, spec.scale))
+    if isinstance(spec, PictureSpec):
+        found = settled_features(features, spec)
+        assert found.height is not None
+        assert found.width is not None
+        fit = Fit(found.height, found.width, found.fit or "crop")
+        return FrontEnd(OrderedDict[str, nn.Module](fit=fit, features=UnitRange()), found)
+    steps: OrderedDict[str, nn.Module] = OrderedDict(features=ReadyMade())
+    if isinstance(spec, WaveformSpec):
+        analysis = analysis_of(features, spec)
+        steps = OrderedDict(clip=Clip(analysis.samples), features=MAKERS[analysis.kind](analysis))
+    steps["normaliser"] = Normaliser(feature_shape(features, spec)[-1])
+    return FrontEnd(steps, settled_features(features, spec))
+
+
+PLAIN = (nn.Sequential, FrontEnd)
+"""Front ends that are their steps, one after the other, and nothing else: others are not looked into."""
+
+FITTING = (Clip, Fit)
+"""Steps that bring contents of any size to one."""
+
+
+Contents = np.ndarray | Iterable[np.ndarray]
+"""A table of contents of one size, or contents of different sizes."""
+
+
+def fitting(front_end: nn.Module) -> tuple[nn.Module | None, nn.Module]:
+    """A front end as what brings contents of any size to one, and the rest; None: no step does that."""
+    if (
+        type(front_end) in PLAIN
+        and isinstance(front_end, nn.Sequential)
+        and isinstance(front_end[0], FITTING)
+    ):
+        return front_end[0], nn.Sequential(*list(front_end)[1:])
+    return None, front_end
+
+
+def fitted(fit: nn.Module | None, contents: Contents) -> Tensor:
+    """These contents as one tensor, each brought to the size that the model asks for."""
+    if isinstance(contents, np.ndarray):
+        values = torch.from_numpy(np.array(contents))
+        return values if fit is None else fit(values)
+    parts = (torch.from_numpy(np.array(content))[None] for content in contents)
+    return torch.cat([part if fit is None else fit(part) for part in parts])
 
 
 @torch.no_grad()
-def audio_features(
-    contents: Num[np.ndarray, "n ..."], spec: AudioSpec, batch: int = 64
-) -> Float32[np.ndarray, "n t f"]:
-    """`front_end(spec)` of a table of contents, which may be memory-mapped, `batch` rows at a time."""
-    module = front_end(spec)
-    features = np.empty((len(contents), *spec.shape), np.float32)
-    for start in range(0, len(contents), batch):
-        rows = slice(start, start + batch)
-        features[rows] = module(torch.tensor(contents[rows])).numpy()
-    return features
+def front_of(front_end: nn.Module, contents: Contents, device: torch.device | str = "cpu") -> Tensor:
+    """The features of some contents, which may differ in size."""
+    fit, rest = fitting(front_end)
+    if fit is None and not isinstance(contents, np.ndarray):
+        parts = [torch.from_numpy(np.array(each))[None].to(device) for each in contents]
+        return torch.cat([front_end(part) for part in parts])
+    return rest(fitted(fit, contents).to(device))
 
 
 def as_float(waveforms: Num[Tensor, "b samples"]) -> Float32[Tensor, "b samples"]:
@@ -164,22 +290,23 @@ def mel_to_hertz(mel: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     return 700.0 * (10.0 ** (mel / 2595.0) - 1.0)
 
 
-def mel_filters(spec: AudioSpec, length: int) -> Float[np.ndarray, "filters bins"]:
+def mel_filters(analysis: Analysis, length: int) -> Float[np.ndarray, "filters bins"]:
     """Triangles of peak 1, straight in Hz, equally far apart in mel, sampled at the lines of a spectrum.
 
     Each rises from its lower neighbour's peak to its own and falls to its upper neighbour's, so between the
     lowest and the highest peak they add up to 1. Raises ConfigError where a filter lies between two lines.
     """
-    corners = mel_to_hertz(np.linspace(hertz_to_mel(spec.low), hertz_to_mel(spec.high), spec.filters + 2))
-    lines = np.arange(length // 2 + 1) * spec.rate / length
+    ends = hertz_to_mel(analysis.low), hertz_to_mel(analysis.high)
+    corners = mel_to_hertz(np.linspace(*ends, analysis.filters + 2))
+    lines = np.arange(length // 2 + 1) * analysis.rate / length
     rising = (lines - corners[:-2, None]) / (corners[1:-1] - corners[:-2])[:, None]
     falling = (corners[2:, None] - lines) / (corners[2:] - corners[1:-1])[:, None]
     filters = np.maximum(0.0, np.minimum(rising, falling))
     empty = [str(number) for number in np.flatnonzero(filters.sum(axis=1) == 0) + 1]
     if empty:
         raise ConfigError(
-            f"mel filter {', '.join(empty[:10])} of {spec.filters} lies between two lines of the spectrum, "
-            f"which are {spec.rate / length:g} Hz apart",
+            f"mel filter {', '.join(empty[:10])} of {analysis.filters} lies between two lines of the "
+            f"spectrum, which are {analysis.rate / length:g} Hz apart",
             "Use fewer filters, a longer window or a wider band.",
         )
     return filters

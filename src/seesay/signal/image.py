@@ -1,7 +1,7 @@
 """A picture, whatever holds it, as float32 `(channels, height, width)` between 0 and 1: once, at the door.
 
 After `read_image` nobody asks about file formats, sizes, modes or polarity again. What it gives is stored as
-a content by `as_content`, and `Picture` is the front end in the model that makes features of contents.
+a content by `as_content`; the front end in the model (features.py) makes features of contents.
 """
 
 import math
@@ -12,15 +12,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
-from jaxtyping import Float, Num, UInt8
+from jaxtyping import Float, UInt8
 from PIL import Image, ImageOps, UnidentifiedImageError
-from torch import Tensor, nn
 
-from seesay.config import ImageSpec
 from seesay.errors import InputError
 from seesay.signal import media
 from seesay.signal.ink import LONGEST, lay_out
+from seesay.spec import PictureSpec
 
 Source = bytes | str | PathLike | np.ndarray | Image.Image
 
@@ -32,8 +30,9 @@ LYING = (5, 6, 7, 8)
 BITS_PER_SAMPLE = 258  # a tag of TIFF
 
 
-def read_image(source: Source, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
-    """A picture as the spec's reader makes it: float32 between 0 and 1, of shape `spec.shape`.
+def read_image(source: Source, spec: PictureSpec) -> Float[np.ndarray, "c h w"]:
+    """A picture as the spec's reader makes it: float32 between 0 and 1, of shape `spec.shape`, or for a photo
+    of its own.
 
     The source is a path, the bytes of a file in any format that Pillow decodes by itself (HEIC with the extra
     `media`), a Pillow picture, or an array `(h, w)`, `(h, w, c)` or `(c, h, w)` with 1, 3 or 4 channels. EXIF
@@ -42,15 +41,16 @@ def read_image(source: Source, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
 
     `ink` finds the ink on its paper and lays it out as MNIST did (seesay.signal.ink): a MNIST picture comes
     back bit for bit, a blank page is all zeros, transparent ground is the opposite of what is drawn on it,
-    and contrast does not matter. `photo` is made to fit as `spec.fit` says; transparent ground is white, and
-    which value is white is the same for all pictures of a kind (`_white`). `unknown` takes arrays of exactly
-    `spec.shape`, uint8 or between 0 and 1, and nothing else.
+    and contrast does not matter. a `photo` is all of it, made smaller where its longer side
+    has more than `spec.max_side` pixels; transparent ground is white, and
+    which value is white is the same for all pictures of a kind (`_white`). Without a reader arrays of exactly
+    `spec.shape` are taken, uint8 or between 0 and 1, and nothing else.
 
     Raises InputError, naming the file, for one that is missing, empty, no picture, truncated, under 2
     pixels on a side or over 50 megapixels (refused before it is decoded); and for an array of another
     shape, of no size, with NaN or infinities, or brighter than white.
     """
-    if spec.reader == "unknown":
+    if spec.reader is None:
         return _ready_made(source, spec)
     if isinstance(source, np.ndarray):
         picture = _from_array(source, spec)
@@ -104,7 +104,7 @@ def thumbnail(source: bytes | str | PathLike, longest: int) -> Float[np.ndarray,
     with _opened(source, name := _name(source)) as file:
         _check_size(file.size, name)
         file.draft("RGB", (2 * longest, 2 * longest))
-        picture = _decoded(file, name, ImageSpec("ink"))
+        picture = _decoded(file, name, PictureSpec("ink"))
     if picture.mode == "F":
         picture = Image.fromarray(np.rint(np.asarray(picture) * 255).astype(np.uint8))
     if picture.mode == "RGBA":
@@ -120,29 +120,21 @@ def thumbnail(source: bytes | str | PathLike, longest: int) -> Float[np.ndarray,
 
 
 def as_content(picture: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "c h w"]:
-    """A picture between 0 and 1 as it is stored: rounded to 0-255. `Picture` is the way back."""
+    """A picture between 0 and 1 as it is stored: rounded to 0-255."""
     return np.rint(picture * 255).astype(np.uint8)
-
-
-class Picture(nn.Module):
-    """The front end of pictures: uint8 contents become float32 features, 0 to 1; floats keep their values."""
-
-    def forward(self, contents: Num[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
-        features = contents.to(torch.float32)
-        return features if contents.is_floating_point() else features / 255
 
 
 # ------------------------------------------------------------------------------------------ the two readers
 
 
-def _spare(size: tuple[int, int], spec: ImageSpec) -> int:
+def _spare(size: tuple[int, int], spec: PictureSpec) -> int:
     """How many times smaller the picture may be made beforehand, without the reader seeing a difference."""
     if spec.reader == "ink":
         return max(1, max(size) // LONGEST)
-    return max(1, min(size) // (3 * max(spec.height, spec.width)))
+    return max(1, max(size) // (3 * spec.max_side))
 
 
-def _ink(picture: Image.Image, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
+def _ink(picture: Image.Image, spec: PictureSpec) -> Float[np.ndarray, "c h w"]:
     grey = _grey(_contrasting(picture))
     if picture.mode == "RGBA":
         alpha = _grey(picture.getchannel("A"))
@@ -176,35 +168,25 @@ def _ground_under(grey: Float[np.ndarray, "h w"], alpha: Float[np.ndarray, "h w"
     return np.float32(0 if light else 1)
 
 
-def _photo(picture: Image.Image, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
+def _photo(picture: Image.Image, spec: PictureSpec) -> Float[np.ndarray, "c h w"]:
     if picture.mode == "RGBA":
         picture = Image.alpha_composite(Image.new("RGBA", picture.size, "white"), picture)
     if picture.mode != "F":
         picture = picture.convert("L" if spec.channels == 1 else "RGB")
-    fitted = np.asarray(_fitted(picture, spec))
+    fitted = np.asarray(_smaller(picture, spec.max_side))
     planes = np.atleast_3d(fitted).transpose(2, 0, 1).astype(np.float32)
     if picture.mode == "F":
         return np.repeat(np.clip(planes, 0, 1), spec.channels, axis=0)
     return np.ascontiguousarray(planes) / np.float32(255)
 
 
-def _fitted(picture: Image.Image, spec: ImageSpec) -> Image.Image:
-    """Of the spec's size: its middle, all of it with black beside it, or all of it out of shape."""
-    size = (spec.width, spec.height)
-    if spec.fit == "pad":
-        return _padded(picture, size)
-    if spec.fit == "stretch":
-        return picture.resize(size, Image.Resampling.BICUBIC)
-    return ImageOps.fit(picture, size, Image.Resampling.BICUBIC)
-
-
-def _padded(picture: Image.Image, size: tuple[int, int]) -> Image.Image:
-    factor = min(size[0] / picture.width, size[1] / picture.height)
-    inner = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
-    canvas = Image.new(picture.mode, size)
-    corner = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
-    canvas.paste(picture.resize(inner, Image.Resampling.BICUBIC), corner)
-    return canvas
+def _smaller(picture: Image.Image, longest: int) -> Image.Image:
+    """The picture, its longer side as long as that, where it has more pixels."""
+    factor = longest / max(picture.size)
+    if factor >= 1:
+        return picture
+    size = max(1, round(picture.width * factor)), max(1, round(picture.height * factor))
+    return picture.resize(size, Image.Resampling.BICUBIC)
 
 
 # --------------------------------------------------------------------------------------- which value is white
@@ -225,7 +207,7 @@ def _stated_white(picture: Image.Image) -> float | None:
     return None
 
 
-def _white(values: np.ndarray, spec: ImageSpec, stated: float | None, name: str) -> float:
+def _white(values: np.ndarray, spec: PictureSpec, stated: float | None, name: str) -> float:
     """The value that is white: never decided by one picture, but for ink, of which contrast is no part.
 
     What the file states, else the spec's, which was looked up once for all pictures of a data set, else by
@@ -305,7 +287,7 @@ def _identified(source: bytes | str | PathLike) -> Image.Image:
     return Image.open(BytesIO(source) if isinstance(source, bytes) else source)
 
 
-def _decoded(picture: Image.Image, name: str, spec: ImageSpec) -> Image.Image:
+def _decoded(picture: Image.Image, name: str, spec: PictureSpec) -> Image.Image:
     """Upright, as L, RGB or RGBA (8 bits), or as F (grey between 0 and 1) where there were more bits."""
     _check_size(picture.size, name)
     stated = _stated_white(picture)
@@ -330,7 +312,7 @@ def _broken(name: str, error: Exception) -> InputError:
     return InputError(f"{name} is a damaged or truncated picture ({error})", "Make or copy it again.")
 
 
-def _from_array(array: np.ndarray, spec: ImageSpec) -> Image.Image:
+def _from_array(array: np.ndarray, spec: PictureSpec) -> Image.Image:
     name, given = "the picture array", array.shape
     if array.ndim == 3 and array.shape[2] not in (1, 3, 4):
         array = np.moveaxis(array, 0, 2)
@@ -355,7 +337,7 @@ def _checked(array: np.ndarray, name: str) -> np.ndarray:
     return array
 
 
-def _unit(array: np.ndarray, spec: ImageSpec, name: str) -> Float[np.ndarray, "..."]:
+def _unit(array: np.ndarray, spec: PictureSpec, name: str) -> Float[np.ndarray, "..."]:
     """Values between 0 and 1, float32. bool, uint8 and uint16 span their type, whole numbers of others 255,
     floats 1; all but bool and uint8 the spec's `white`, if it has one."""
     if array.dtype == bool:
@@ -369,7 +351,7 @@ def _unit(array: np.ndarray, spec: ImageSpec, name: str) -> Float[np.ndarray, ".
     return np.minimum(array.astype(np.float32) / np.float32(white), np.float32(1))
 
 
-def _ready_made(source: Source, spec: ImageSpec) -> Float[np.ndarray, "c h w"]:
+def _ready_made(source: Source, spec: PictureSpec) -> Float[np.ndarray, "c h w"]:
     if not isinstance(source, np.ndarray):
         name = str(source) if isinstance(source, str | PathLike) else "the picture"
         raise InputError(

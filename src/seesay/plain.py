@@ -1,0 +1,86 @@
+"""Dataclasses to plain values as JSON has them, and back, with one clear line for what does not fit.
+
+A dataclass with a field that is a mapping says by `to_plain` and `from_plain` how that one is written.
+"""
+
+import dataclasses
+import json
+import math
+import types
+from collections.abc import Mapping
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from seesay.errors import ConfigError, nearest
+
+
+def check_range(config: Any, *names: str, least: int | float, most: int | float = math.inf) -> None:
+    """ConfigError where one of these fields is not between the two, or not finite. None is a default that
+    follows from the data."""
+    for name in names:
+        value = getattr(config, name)
+        if value is not None and not (least <= value <= most and math.isfinite(value)):
+            limits = f"{least:g} or more" if most == math.inf else f"{least:g} to {most:g}"
+            raise ConfigError(f"{name} must be {limits}, got {value:g}")
+
+
+def to_json(config: Any) -> str:
+    """Any spec or config as indented JSON; `from_dict` is its inverse."""
+    return json.dumps(to_dict(config), indent=2)
+
+
+def to_dict(value: Any) -> Any:
+    """A dataclass, and all that is in it, as plain values."""
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        own = getattr(value, "to_plain", None)
+        if own is not None:
+            return own()
+        return {field.name: to_dict(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    if isinstance(value, Mapping):
+        return {name: to_dict(each) for name, each in value.items()}
+    return [to_dict(each) for each in value] if isinstance(value, list | tuple) else value
+
+
+def from_dict(kind: Any, values: Any, where: str = "") -> Any:
+    """The dataclass `kind` from plain values as JSON gives them. An unknown field or a value of another type:
+    ConfigError."""
+    if dataclasses.is_dataclass(kind):
+        own = getattr(kind, "from_plain", dataclass_from)
+        return own(values, where) if own is not dataclass_from else dataclass_from(kind, values, where)
+    origin, arguments = get_origin(kind), get_args(kind)
+    if origin in (Union, types.UnionType):
+        if values is None:
+            return None
+        return from_dict(next(a for a in arguments if a is not type(None)), values, where)
+    if origin is Literal:
+        if values not in arguments:
+            raise ConfigError(f"{where} is {values!r}", nearest(str(values), [str(a) for a in arguments]))
+        return values
+    if origin is tuple:
+        if not isinstance(values, list | tuple):
+            raise ConfigError(f"{where} must be a list, got {values!r}")
+        return tuple(from_dict(arguments[0], v, where) for v in values)
+    if kind is float and isinstance(values, int) and not isinstance(values, bool):
+        return float(values)
+    if not isinstance(values, kind) or (kind is int and isinstance(values, bool)):
+        raise ConfigError(f"{where} must be {kind.__name__}, got {values!r}")
+    return values
+
+
+def dataclass_from(kind: Any, values: Any, where: str = "") -> Any:
+    """The dataclass `kind` from a mapping of its fields; ConfigError as in `from_dict`."""
+    check_object(kind.__name__, values, where)
+    hints = get_type_hints(kind)
+    names = [f.name for f in dataclasses.fields(kind) if f.init]
+    for name in values:
+        if name not in names:
+            raise ConfigError(f"{f'{where}.' if where else ''}{name} is not a field", nearest(name, names))
+    try:
+        return kind(**{n: from_dict(hints[n], v, f"{where}.{n}" if where else n) for n, v in values.items()})
+    except TypeError as error:  # a field without a default is absent
+        raise ConfigError(f"{where or kind.__name__}: {error}") from None
+
+
+def check_object(name: str, values: Any, where: str) -> None:
+    """ConfigError unless these are fields by name."""
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{where or name} must be an object with fields, got {values!r}")
