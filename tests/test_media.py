@@ -68,7 +68,6 @@ def test_sound_of_phones_and_browsers_is_read(
         assert abs(int(spectrum.argmax()) * RATE / len(inner) - 440) < 3
         facts = facts_of(source)
         assert facts is not None
-        assert facts is not None
         assert facts.rate == rate
         assert facts.seconds is None or abs(facts.seconds - 1) < 0.2
     assert capfd.readouterr() == ("", "")

@@ -192,3 +192,9 @@ def test_filters_end_where_every_recording_has_sound(
 
 def test_a_recording_that_does_not_say_its_length_is_no_reason_for_one() -> None:
     assert recording_settings([Recording(8_000, None)]).spec == WaveformSpec(8_000, 1.0, high=4_000)
+
+
+def test_a_model_is_given_no_more_of_a_photo_than_is_kept():
+    files = [Picture(500, 400)] * 3
+    spec = picture_settings(PictureFacts(files, []), "photo", max_side=20).spec
+    assert (spec.height, spec.width, spec.max_side) == (20, 16, 20)

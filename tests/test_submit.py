@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from seesay.cli import main
+from seesay.config import EncoderConfig, ModelConfig
 from seesay.data.layouts import open_data
 from seesay.errors import InputError
 from seesay.serve.submit import unlabelled
@@ -57,7 +58,10 @@ def course(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("course")
     kaggle(folder / "kaggle")
     assert main(["data", "import", str(folder / "kaggle"), "--out", str(folder / "data")]) == 0
-    config = tiny_config(8, augment=STILL)
+    small = EncoderConfig(width=4, layers=2, dropout=0.1)  # for features that came ready-made
+    config = tiny_config(
+        8, ModelConfig(dim=8, hidden=8, named={"image": small, "audio": small}), augment=STILL
+    )
     tiny_run(folder / "run", open_data(folder / "data"), config, str(folder / "data"))
     return folder
 
@@ -141,7 +145,7 @@ def test_a_model_of_other_contents_is_refused(course: Path, tmp_path: Path, caps
     said = refused(
         capsys, "submit", tmp_path / "run", "--data", course / "kaggle", "--out", tmp_path / "s.csv"
     )
-    assert "the model differ in image: height 8 and 28" in said
+    assert "the model differ in audio: kind waveform and matrix" in said
     assert not (tmp_path / "s.csv").exists()
 
 

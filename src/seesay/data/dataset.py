@@ -257,7 +257,7 @@ def _table(folder: Path, modality: Modality, spec: ContentSpec) -> ContentTable:
     if (folder / f"{modality}.shapes.npy").is_file():
         shapes = read_array(folder / f"{modality}.shapes.npy")
     else:
-        shapes = np.diff(offsets)[:, None]
+        shapes = np.diff(offsets).astype(np.int32)[:, None]
     sizes = np.prod(np.asarray(shapes, np.int64), axis=1) if shapes.ndim == 2 else np.zeros(0)
     fits = values.ndim == offsets.ndim == 1 and len(offsets) == len(sizes) + 1 and not offsets[0]
     if not fits or (np.diff(offsets) != sizes).any() or (sizes < 1).any() or offsets[-1] != len(values):

@@ -65,10 +65,6 @@ def _content_rows(info: Info) -> Iterator[list[str]]:
         yield [f"{name}s", *(_count(t.groups.get(name, 0)) for t in tables)]
 
 
-def _size(side: int | None) -> str:
-    return "any" if side is None else str(side)
-
-
 def _repeats(table: Contents) -> str:
     return f"{table.repeated:,} rows, one up to {table.most_repeated:,} times" if table.repeated else "-"
 

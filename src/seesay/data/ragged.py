@@ -82,7 +82,7 @@ def hashed(*tables: ContentTable) -> str:
     for table in tables:
         whole.update(np.ascontiguousarray(flat(table)).data)
         if isinstance(table, Ragged):
-            whole.update(np.ascontiguousarray(table.shapes).data)
+            whole.update(np.ascontiguousarray(table.shapes, np.int32).data)
     return whole.hexdigest()
 
 

@@ -123,7 +123,7 @@ def picture_settings(
         spec = PictureSpec("ink", 1, side or INK_SIDE, side or INK_SIDE)
         return Chosen(spec, f"{why}, {spec.width}x{spec.height} grey", notes)
     channels = 3 if any(seen.colour for seen in facts.looks) else 1
-    own = _photo_size(facts.files)
+    own = _at_most(_photo_size(facts.files), max_side)
     white, bits = _white(facts.files)
     spec = PictureSpec("photo", channels, *own, max_side=max_side, white=white)
     colours = "RGB" if channels == 3 else "grey"
@@ -176,6 +176,12 @@ def _photo_size(files: Sequence[image.Facts]) -> tuple[int, int]:
         return round(height), round(width)
     half = math.exp(usual / 2)
     return _in_steps(PHOTO_SIDE / half), _in_steps(PHOTO_SIDE * half)
+
+
+def _at_most(sides: tuple[int, int], longest: int) -> tuple[int, int]:
+    """The sides in their proportion, none longer than that."""
+    factor = min(1.0, longest / max(sides))
+    return max(1, round(sides[0] * factor)), max(1, round(sides[1] * factor))
 
 
 def _in_steps(side: float) -> int:

@@ -41,7 +41,7 @@ def read_image(source: Source, spec: PictureSpec) -> Float[np.ndarray, "c h w"]:
 
     `ink` finds the ink on its paper and lays it out as MNIST did (seesay.signal.ink): a MNIST picture comes
     back bit for bit, a blank page is all zeros, transparent ground is the opposite of what is drawn on it,
-    and contrast does not matter. a `photo` is all of it, made smaller where its longer side
+    and contrast does not matter. A `photo` is kept whole, made smaller where its longer side
     has more than `spec.max_side` pixels; transparent ground is white, and
     which value is white is the same for all pictures of a kind (`_white`). Without a reader arrays of exactly
     `spec.shape` are taken, uint8 or between 0 and 1, and nothing else.
