@@ -185,19 +185,18 @@ def _kinds_read(data: str) -> Mapping[str, str]:
 
 def as_flags(config: Config) -> Any:
     """The config as a dataclass of which tyro makes options: each named modality is a field of its model."""
-    model = config.model
-    fields = [f for f in dataclasses.fields(model) if f.name not in ("kinds", "named")]
-    hints = get_type_hints(type(model))
-    parts = [(f.name, hints[f.name], getattr(model, f.name)) for f in fields]
-    parts += [(name, type(each), each) for name, each in model.named.items()]
-    whole = [
-        (f.name, get_type_hints(Config)[f.name], getattr(config, f.name)) for f in dataclasses.fields(config)
-    ]
-    of_model = _instance(ModelConfig, parts)
-    return _instance(
-        Config,
-        [(n, type(of_model) if n == "model" else t, of_model if n == "model" else v) for n, t, v in whole],
-    )
+    model = _options(config.model, "kinds", "named")
+    model += [(name, type(each), each) for name, each in config.model.named.items()]
+    of_model = _instance(ModelConfig, model)
+    fields = {name: (name, hint, value) for name, hint, value in _options(config)}
+    return _instance(Config, [*(fields | {"model": ("model", type(of_model), of_model)}).values()])
+
+
+def _options(config: Any, *without: str) -> list[tuple[str, Any, Any]]:
+    """Of a dataclass the fields but these: name, type and value."""
+    hints = get_type_hints(type(config))
+    names = [field.name for field in dataclasses.fields(config) if field.name not in without]
+    return [(name, hints[name], getattr(config, name)) for name in names]
 
 
 def _instance(kind: type, fields: list[tuple[str, Any, Any]]) -> Any:

@@ -44,8 +44,8 @@ def from_dict(kind: Any, values: Any, where: str = "") -> Any:
     """The dataclass `kind` from plain values as JSON gives them. An unknown field or a value of another type:
     ConfigError."""
     if dataclasses.is_dataclass(kind):
-        own = getattr(kind, "from_plain", dataclass_from)
-        return own(values, where) if own is not dataclass_from else dataclass_from(kind, values, where)
+        own = getattr(kind, "from_plain", None)
+        return dataclass_from(kind, values, where) if own is None else own(values, where)
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         if values is None:

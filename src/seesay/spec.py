@@ -69,6 +69,8 @@ class WaveformSpec:
 
     kind: ClassVar[Kind] = "waveform"
     """What it is."""
+    fixed: ClassVar[tuple[str, ...]] = ("rate",)
+    """The fields in which contents must agree with those that a model was trained on."""
     rate: int = 16_000
     """Samples a second."""
     seconds: float = 1.0
@@ -90,11 +92,6 @@ class WaveformSpec:
         """Of a clip: (samples,). Recordings may have any length."""
         return (self.samples,)
 
-    @property
-    def fixed(self) -> tuple[str, ...]:
-        """The fields in which contents must agree with those that a model was trained on."""
-        return ("rate",)
-
     def __str__(self) -> str:
         return f"recordings ({self.rate} Hz)"
 
@@ -106,6 +103,8 @@ class MatrixSpec:
 
     kind: ClassVar[Kind] = "matrix"
     """What it is."""
+    fixed: ClassVar[tuple[str, ...]] = ("frames", "columns")
+    """The fields in which contents must agree with those that a model was trained on."""
     frames: int
     """Rows of a matrix."""
     columns: int
@@ -119,11 +118,6 @@ class MatrixSpec:
         """Of a content: (frames, columns)."""
         return (self.frames, self.columns)
 
-    @property
-    def fixed(self) -> tuple[str, ...]:
-        """The fields in which contents must agree with those that a model was trained on."""
-        return ("frames", "columns")
-
     def __str__(self) -> str:
         return f"ready-made features ({self.frames}x{self.columns})"
 
@@ -134,6 +128,8 @@ class VectorSpec:
 
     kind: ClassVar[Kind] = "vector"
     """What it is."""
+    fixed: ClassVar[tuple[str, ...]] = ("size",)
+    """The fields in which contents must agree with those that a model was trained on."""
     size: int
     """Numbers of a vector."""
 
@@ -144,11 +140,6 @@ class VectorSpec:
     def shape(self) -> tuple[int]:
         """Of a content: (size,)."""
         return (self.size,)
-
-    @property
-    def fixed(self) -> tuple[str, ...]:
-        """The fields in which contents must agree with those that a model was trained on."""
-        return ("size",)
 
     def __str__(self) -> str:
         return f"vectors ({self.size})"

@@ -44,7 +44,7 @@ class Group:
 
 @dataclass(frozen=True)
 class Dataset:
-    """ContentTable and rows. Arrays may be memory-mapped and must not be written to.
+    """Contents and rows. Arrays may be memory-mapped and must not be written to.
 
     `contents[m]`: (contents, ...), as `spec[m]` describes, or a ragged table; `rows`: (rows, modalities of
     spec) int32; `label`: (rows,) int64; `split`: (rows,) int8.

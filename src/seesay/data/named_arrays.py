@@ -43,12 +43,17 @@ Named = dict[str, dict[str, tuple[str, np.ndarray]]]
 """By kind and split, "" for none, the name of an array and the array."""
 
 
+def without_split(name: str) -> tuple[str, str]:
+    """An array's name without the words that name a split, and the first of those splits, "" for none."""
+    words = re.split(r"[_\-. ]+", name)
+    splits = [SYNONYMS.get(word.lower(), word.lower()) for word in words]
+    rest = "_".join(word for word, split in zip(words, splits, strict=True) if split not in SPLITS)
+    return rest, next((split for split in splits if split in SPLITS), "")
+
+
 def kind_of(name: str) -> tuple[str, str] | None:
     """What an array of this name is, and of which split, "" for none: `x_train` is content of train."""
-    words = re.split(r"[_\-. ]+", name.lower())
-    splits = [SYNONYMS.get(word, word) for word in words]
-    rest = "_".join(word for word, split in zip(words, splits, strict=True) if split not in SPLITS)
-    split = next((split for split in splits if split in SPLITS), "")
+    rest, split = without_split(name.lower())
     if not rest and split:
         return None
     return next(((kind, split) for kind, names in KINDS.items() if (rest or name.lower()) in names), None)
@@ -57,12 +62,10 @@ def kind_of(name: str) -> tuple[str, str] | None:
 def modality_of(name: str, array: np.ndarray) -> tuple[Modality, str] | None:
     """What an array that is called as nothing of `KINDS` holds, and of which split, "" for none; None: it
     cannot be a content per row, or its name cannot be that of a modality."""
-    words = re.split(r"[_\-. ]+", name)
-    splits = [SYNONYMS.get(word.lower(), word.lower()) for word in words]
-    rest = "_".join(word for word, split in zip(words, splits, strict=True) if split not in SPLITS)
+    rest, split = without_split(name)
     if not 2 <= array.ndim <= 4 or array.dtype.kind not in "biuf" or not is_name(rest):
         return None
-    return rest, next((split for split in splits if split in SPLITS), "")
+    return rest, split
 
 
 def is_array_folder(folder: Path) -> bool:
@@ -124,7 +127,7 @@ def _dataset(
         split = np.repeat([SPLITS.index(part) for part in parts], list(rows.values())).astype(np.int8)
     label = _column(named, "label", parts, rows)
     classes = named.get("classes", {}).get("")
-    used = {name for kind in named.values() for name, _ in kind.values()} | {"rate"}
+    used = {name for kind in named.values() for name, _ in kind.values()}
     unused = [each for each in arrays if each not in used and (kind_of(each) or ("", ""))[0] != "rate"]
     return dataset_from(
         name,

@@ -11,8 +11,7 @@ from torch import Generator, nn
 from seesay.config import WaveformConfig
 from seesay.data.batches import Features, Table
 from seesay.data.dataset import Dataset
-from seesay.model.features import fitted, fitting
-from seesay.signal.features import as_float
+from seesay.signal.features import as_float, fitted, fitting
 from seesay.signal.waveforms import augment_waveforms
 from seesay.spec import Modality, WaveformSpec
 

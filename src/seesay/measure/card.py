@@ -12,8 +12,8 @@ from seesay.measure import plots
 from seesay.measure.evaluate import Evaluation
 from seesay.measure.metrics import confusion
 from seesay.model.classifier import Classifier
-from seesay.model.features import front_of
 from seesay.signal.feature_axes import FeatureAxes, feature_axes
+from seesay.signal.features import front_of
 from seesay.spec import Spec
 
 MISTAKES = 24

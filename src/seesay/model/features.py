@@ -12,7 +12,7 @@ from seesay.data.batches import Features
 from seesay.data.dataset import MISSING, Dataset
 from seesay.data.ragged import ContentTable
 from seesay.model.classifier import Classifier
-from seesay.signal.features import PLAIN, Normaliser, fitted, fitting, front_of
+from seesay.signal.features import Normaliser, fitted, fitting, front_of, steps_of
 from seesay.spec import Modality
 
 AT_ONCE = 16
@@ -39,18 +39,14 @@ class RawFeatures:
 
 def parted(front_end: nn.Module) -> tuple[nn.Module, Normaliser | None]:
     """A front end as what comes before the normaliser, and that; None where it does not end in one."""
-    last = front_end[-1] if type(front_end) in PLAIN and isinstance(front_end, nn.Sequential) else None
-    if isinstance(front_end, nn.Sequential) and isinstance(last, Normaliser):
-        return nn.Sequential(*list(front_end)[:-1]), last
-    return front_end, None
+    *steps, last = steps_of(front_end)
+    return (nn.Sequential(*steps), last) if isinstance(last, Normaliser) else (front_end, None)
 
 
 def may_stay_bytes(rest: nn.Module) -> bool:
     """Whether whole bytes lose nothing by being kept until a batch of them is wanted: the first step says so,
     by an attribute `takes_bytes`."""
-    whole = type(rest) in PLAIN and isinstance(rest, nn.Sequential)
-    first = rest[0] if whole and isinstance(rest, nn.Sequential) else rest
-    return bool(getattr(first, "takes_bytes", False))
+    return bool(getattr(steps_of(rest)[0], "takes_bytes", False))
 
 
 @torch.no_grad()

@@ -30,9 +30,9 @@ from seesay.errors import InputError, OutputError
 from seesay.files import check_file, new_file
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
-from seesay.model.features import fitting
 from seesay.model.folding import folded
 from seesay.plain import from_dict, to_dict
+from seesay.signal.features import fitting
 from seesay.spec import Modality, PictureSpec, Spec
 
 Kind = Literal["contents", "features"]

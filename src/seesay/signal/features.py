@@ -245,15 +245,16 @@ Contents = np.ndarray | Iterable[np.ndarray]
 """A table of contents of one size, or contents of different sizes."""
 
 
+def steps_of(front_end: nn.Module) -> list[nn.Module]:
+    """The steps of a front end that is nothing but those; of another, itself."""
+    whole = isinstance(front_end, nn.Sequential) and type(front_end) in PLAIN and len(front_end) > 0
+    return list(front_end) if whole and isinstance(front_end, nn.Sequential) else [front_end]
+
+
 def fitting(front_end: nn.Module) -> tuple[nn.Module | None, nn.Module]:
     """A front end as what brings contents of any size to one, and the rest; None: no step does that."""
-    if (
-        type(front_end) in PLAIN
-        and isinstance(front_end, nn.Sequential)
-        and isinstance(front_end[0], FITTING)
-    ):
-        return front_end[0], nn.Sequential(*list(front_end)[1:])
-    return None, front_end
+    first, *rest = steps_of(front_end)
+    return (first, nn.Sequential(*rest)) if isinstance(first, FITTING) else (None, front_end)
 
 
 def fitted(fit: nn.Module | None, contents: Contents) -> Tensor:
