@@ -25,8 +25,8 @@ from seesay.config import Config
 from seesay.data.dataset import SPLITS, Dataset, only_rows
 from seesay.data.layouts import open_data
 from seesay.measure.metrics import measure
-from seesay.model.fusion import FUSIONS
 from seesay.recipes import recipe
+from seesay.registry import names
 from seesay.spec import PictureSpec, Spec, WaveformSpec
 
 TEST = SPLITS.index("test")
@@ -124,7 +124,7 @@ def _manifest(heading: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Dataset:
 def rare(folder: Path, seeds: int) -> Iterator[tuple[str, Scores]]:
     for seed in range(seeds):
         data = made_pairs(seed)
-        for fusion in FUSIONS:
+        for fusion in names("fusion"):
             for epochs in (2, 5, 15, 60):
                 config = replace(recipe("small"), seed=seed)
                 config = replace(

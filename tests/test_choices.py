@@ -1,30 +1,27 @@
 """Names that a config may choose by lead to as many different things as there are names."""
 
-import dataclasses
-from typing import Any, get_args, get_type_hints
+from dataclasses import replace
+from typing import get_args
 
 import pytest
 
-from seesay.config import EncoderConfig, FeaturesConfig, ModelConfig, usual_encoders
+from seesay.config import EncoderConfig, FeaturesConfig, usual_encoders
+from seesay.errors import ConfigError
 from seesay.model.classifier import build
 from seesay.model.encoders import encoder
-from seesay.model.fusion import FUSIONS
-from seesay.signal.features import MAKERS, front_end
+from seesay.registry import names
+from seesay.signal.features import features_shape, front_end
 from seesay.spec import CONTENT_SPECS, ContentSpec, Kind, MatrixSpec, VectorSpec
-from tiny import AUDIO, FEATURES, IMAGE, tiny_model, tiny_spec
+from tiny import AUDIO, FEATURES, FUSIONS, IMAGE, tiny_model, tiny_spec
 
 CONTENTS: list[ContentSpec] = [IMAGE, AUDIO, MatrixSpec(9, 7), VectorSpec(5)]
 """One of every kind."""
 
 
-def choices(kind: type, field: str) -> tuple[Any, ...]:
-    return get_args(get_type_hints(kind)[field])
-
-
-def test_the_fusions_of_the_config_are_those_that_there_are():
-    assert sorted(choices(ModelConfig, "fusion")) == sorted(FUSIONS)
-    for name in FUSIONS:
-        assert type(build(tiny_model(fusion=name), tiny_spec()).fusion) is FUSIONS[name]
+def test_every_fusion_of_a_config_is_another():
+    made = {name: type(build(tiny_model(fusion=name), tiny_spec()).fusion) for name in names("fusion")}
+    assert made == FUSIONS
+    assert len(set(made.values())) == len(made)
 
 
 def test_there_is_a_spec_and_a_usual_network_of_every_kind_of_content():
@@ -36,20 +33,18 @@ def test_there_is_a_spec_and_a_usual_network_of_every_kind_of_content():
 def test_every_kind_of_encoder_is_another(spec: ContentSpec):
     """Vectors have one of their own, which is for nothing else."""
     features = FEATURES if spec is AUDIO else FeaturesConfig()
-    kinds = [k for k in choices(EncoderConfig, "kind") if (k == "mlp") == (spec.kind == "vector")]
-    made = {k: encoder(EncoderConfig(kind=k, width=4, features=features), 8, spec) for k in kinds}
-    assert len({repr(module) for module in made.values()}) == len(kinds), made
+    shape, kinds = features_shape(front_end(features, spec), spec), names("encoder", spec.kind)
+    made = {k: encoder(EncoderConfig(kind=k, width=4), 8, shape, spec.kind) for k in kinds}
+    assert len({repr(module) for module in made.values()}) == len(kinds) > 0, made
+    for other in set(names("encoder")) - set(kinds):
+        with pytest.raises(ConfigError, match=f"an encoder {other} does not fit a {spec.kind}"):
+            encoder(EncoderConfig(kind=other, width=4), 8, shape, spec.kind)
 
 
 def test_every_kind_of_features_is_made_in_another_way():
-    [kinds] = [get_args(each) for each in choices(FeaturesConfig, "kind") if get_args(each)]
-    assert set(kinds) == set(MAKERS)
-    made = [type(front_end(_of_kind(k), AUDIO).get_submodule("features")) for k in kinds]
+    kinds = names("front-end", "waveform")
+    made = [type(front_end(replace(FEATURES, kind=k), AUDIO).get_submodule("features")) for k in kinds]
     made += [
         type(front_end(FeaturesConfig(), spec).get_submodule("features")) for spec in (IMAGE, CONTENTS[2])
     ]
     assert len(set(made)) == len(kinds) + 2
-
-
-def _of_kind(kind: Any) -> FeaturesConfig:
-    return dataclasses.replace(FEATURES, kind=kind)

@@ -4,7 +4,7 @@ import copy
 import dataclasses
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import numpy as np
 import pytest
@@ -14,16 +14,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
-from seesay.config import EncoderConfig, ModelConfig
+from seesay.config import EncoderConfig
 from seesay.data.batches import Batch, table
 from seesay.learn.train import loss_of
 from seesay.model.classifier import Classifier, build, posteriors
 from seesay.model.features import RawFeatures, features_of, fit_normalisers
 from seesay.model.fusion import Concat, PosteriorSum
-from tiny import tiny_data, tiny_model, tiny_spec
+from seesay.registry import names
+from tiny import FUSIONS, tiny_data, tiny_model, tiny_spec
 
-FUSIONS = get_args(get_type_hints(ModelConfig)["fusion"])
-KINDS = [kind for kind in get_args(get_type_hints(EncoderConfig)["kind"]) if kind != "mlp"]
+KINDS = names("encoder", "picture")
 """For pictures and recordings."""
 
 PRIOR = np.array([0.2, 0.3, 0.5])

@@ -18,7 +18,8 @@ from seesay import spec as spec_module
 from seesay.config import Config, EncoderConfig, FeaturesConfig, ModelConfig, OptimConfig
 from seesay.errors import ConfigError
 from seesay.plain import from_dict, to_dict, to_json
-from seesay.signal.feature_settings import analysis_of, feature_shape, settled_features
+from seesay.signal.feature_settings import analysis_of, settled_features
+from seesay.signal.features import features_shape, front_end
 from seesay.spec import (
     CONTENT_SPECS,
     TAKEN,
@@ -172,7 +173,7 @@ def test_pictures_keep_their_sides_and_are_cropped_unless_told_otherwise():
         (WaveformSpec(), {"fit": "pad"}),
         (MatrixSpec(50, 20), {"filters": 64}),
         (MatrixSpec(50, 20), {"width": 20}),
-        (VectorSpec(7), {"kind": "mfcc"}),
+        (VectorSpec(7), {"window": 0.1}),
     ],
 )
 def test_a_field_of_a_front_end_that_would_change_nothing_is_refused(
@@ -336,13 +337,17 @@ def holding(**fields: Any) -> dict[str, Any]:
     return {"classes": ["a"], "contents": {"audio": fields}}
 
 
+def feature_shape(features: FeaturesConfig, spec: ContentSpec) -> tuple[int, ...]:
+    return features_shape(front_end(features, spec), spec)
+
+
 def test_an_unknown_field_is_refused_with_its_path_and_the_nearest():
     with pytest.raises(ConfigError, match=r"^model\.image\.widht is not a field\. Did you mean 'width'\?$"):
         from_dict(Config, {"model": {"image": {"widht": 3}}})
 
 
 def test_an_unknown_choice_is_refused_with_the_nearest():
-    with pytest.raises(ConfigError, match=r"^model\.fusion is 'concta'\. Did you mean 'concat'\?$"):
+    with pytest.raises(ConfigError, match=r"^there is no fusion 'concta'\. Did you mean 'concat'\?"):
         from_dict(Config, {"model": {"fusion": "concta"}})
 
 

@@ -1,6 +1,6 @@
 """Encoders: one vector for features of any size, the whole input looked at, every weight in use."""
 
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 import pytest
 import torch
@@ -11,9 +11,9 @@ from torch import Tensor, nn
 from seesay.config import EncoderConfig
 from seesay.errors import ConfigError
 from seesay.model.encoders import encoder
-from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, VectorSpec
+from seesay.registry import names
 
-KINDS = get_args(get_type_hints(EncoderConfig)["kind"])
+KINDS = names("encoder")
 DIM = 6
 
 PICTURES = [(1, 8, 8), (1, 28, 28), (3, 28, 28), (3, 64, 40), (1, 1, 1), (1, 5, 17)]
@@ -26,12 +26,8 @@ def of_every_kind(*shapes: tuple[int, ...]) -> list[tuple[tuple[int, ...], str]]
     return [(shape, kind) for shape in shapes for kind in KINDS if (kind == "mlp") == (len(shape) == 1)]
 
 
-def content(shape: tuple[int, ...]) -> ContentSpec:
-    """Three numbers are a picture's, two a matrix's, one a vector's."""
-    if len(shape) == 3:
-        channels, height, width = shape
-        return PictureSpec(channels=channels, height=height, width=width)
-    return MatrixSpec(*shape) if len(shape) == 2 else VectorSpec(*shape)
+KIND = {3: "picture", 2: "matrix", 1: "vector"}
+"""Of content, by the number of axes of its features."""
 
 
 def network(shape: tuple[int, ...], kind: Any = "cnn", layers: int = 2, dropout: float = 0.0) -> nn.Module:
@@ -39,7 +35,7 @@ def network(shape: tuple[int, ...], kind: Any = "cnn", layers: int = 2, dropout:
     settings = EncoderConfig(kind=kind, width=4, layers=layers, dropout=dropout)
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        return encoder(settings, DIM, content(shape))
+        return encoder(settings, DIM, shape, KIND[len(shape)])
 
 
 def features(shape: tuple[int, ...], b: int = 4) -> Tensor:

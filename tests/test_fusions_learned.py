@@ -13,7 +13,6 @@ from torch import Tensor, nn
 from seesay.config import EncoderConfig
 from seesay.model.classifier import Classifier, build
 from seesay.model.fusion import (
-    FUSIONS,
     RANK,
     Attention,
     Concat,
@@ -24,7 +23,7 @@ from seesay.model.fusion import (
     PosteriorSum,
     mlp,
 )
-from tiny import tiny_data, tiny_model, tiny_spec
+from tiny import FUSIONS, tiny_data, tiny_model, tiny_spec
 
 MODALITIES, DIM, CLASSES, HIDDEN = 3, 8, 4, 7
 LEARNED = [name for name in FUSIONS if name != "posterior-sum"]

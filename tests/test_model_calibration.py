@@ -23,8 +23,8 @@ from seesay.model.calibration import (
 )
 from seesay.model.classifier import Classifier, build, completed, posteriors
 from seesay.model.features import features_of
-from seesay.model.fusion import FUSIONS, PosteriorSum
-from tiny import tiny_data, tiny_model, tiny_spec
+from seesay.model.fusion import PosteriorSum
+from tiny import FUSIONS, tiny_data, tiny_model, tiny_spec
 
 CLASSES = 4
 

@@ -18,9 +18,8 @@ from seesay.learn.run import Run
 from seesay.learn.train import Training, fresh
 from seesay.measure.evaluate import evaluate
 from seesay.model.features import features_of
-from seesay.model.fusion import FUSIONS
 from seesay.spec import Spec, VectorSpec
-from tiny import CLASSES, tiny_config, tiny_data, tiny_model, tiny_run
+from tiny import CLASSES, FUSIONS, tiny_config, tiny_data, tiny_model, tiny_run
 
 ALL = Condition("image+audio+touch")
 

@@ -15,12 +15,16 @@ from seesay.config import Config, EncoderConfig, FeaturesConfig, ModelConfig, Op
 from seesay.data.dataset import Dataset, Group
 from seesay.learn.run import Run, begin, train
 from seesay.recipes import AS_IT_IS
+from seesay.registry import find, names
 from seesay.spec import PictureSpec, Spec, WaveformSpec
 
 CLASSES = ("low", "middle", "high")
 SPEAKERS = ("ann", "bob", "cleo", "dan")
 SPLIT = (0, 0, 1, 2)
 """Of each speaker: two in train, one in valid, one in test."""
+
+FUSIONS = {name: find("fusion", name).load() for name in names("fusion")}
+"""Those that come with seesay, by name."""
 
 IMAGE = PictureSpec(reader="photo", height=8, width=8)
 AUDIO = WaveformSpec(rate=4_000, seconds=0.25)

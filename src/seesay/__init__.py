@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the names of `_HOME` once more, for editors and type checke
     from seesay.measure.evaluate import evaluate as evaluate
     from seesay.model.classifier import build as build
     from seesay.recipes import recipe as recipe
+    from seesay.registry import register as register
     from seesay.serve.predict import Predictor as Predictor
     from seesay.serve.predict import load as load
     from seesay.spec import Spec as Spec
@@ -45,6 +46,7 @@ __all__ = [
     "load",
     "open_data",
     "recipe",
+    "register",
     "split",
     "train",
 ]
@@ -65,6 +67,7 @@ _HOME: dict[str, str] = {
     "load": "serve.predict",
     "open_data": "data.layouts",
     "recipe": "recipes",
+    "register": "registry",
     "split": "data.splits",
     "train": "learn.run",
 }

@@ -15,6 +15,7 @@ from seesay.data.source import check_inputs, check_path
 from seesay.errors import ConfigError, InputError, SeesayError, nearest
 from seesay.options import parse
 from seesay.recipes import RECIPES
+from seesay.registry import plugin_words
 from seesay.tables import Format
 from seesay.terminal import (
     console,
@@ -214,7 +215,7 @@ def train(
     if not quiet:
         scored = any((dataset.label[splits[name]] >= 0).any() for name in ("valid", "test"))
         then = f"evaluate {out}" if scored else f"predict {out} --data DATA --out predictions.csv"
-        print(f"Saved to {out}. Next: seesay {then}")
+        print(f"Saved to {out}. Next: seesay {then}{plugin_words()}")
 
 
 def tune(
@@ -291,7 +292,7 @@ def tune(
     if found.best is not None and not quiet:
         words = " ".join(summary(found, recipe_of(recipe))["best"]["flags"])
         print(f"search.csv, search.json and search.png lie in {out}")
-        print(f"Next: seesay train --data {data} --recipe {recipe} --out RUN {words}")
+        print(f"Next: seesay train --data {data} --recipe {recipe} --out RUN {words}{plugin_words()}")
 
 
 def evaluate(

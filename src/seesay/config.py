@@ -8,12 +8,13 @@ one. What a data set holds is a spec (spec.py).
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from seesay.errors import ConfigError
 from seesay.plain import check_object, check_range, dataclass_from, from_dict, to_dict
+from seesay.registry import Choice, check
 from seesay.spec import Modality
 
 LAST_SEED = 2**32 - 1
@@ -49,7 +50,7 @@ class SplitConfig:
 class FeaturesConfig:
     """The front end: how features are made of one modality's contents. Open fields follow from the data."""
 
-    kind: Literal["mfcc", "log-mel"] | None = None
+    kind: Annotated[str | None, Choice("front-end")] = None
     """Recordings: `mfcc`: `coefficients` cepstra and the log energy; `log-mel`: the `filters` themselves.
     Default: mfcc of single words, log-mel of longer clips."""
     height: int | None = None
@@ -78,6 +79,7 @@ class FeaturesConfig:
     """MFCC only: cepstra 1 to this; the log energy is added behind them. Default: 12."""
 
     def __post_init__(self) -> None:
+        check("front-end", self.kind)
         check_range(self, "window", "shift", "low", "high", least=0)
         check_range(self, "filters", "coefficients", "height", "width", least=1)
         check_range(self, "seconds", least=0, most=600)
@@ -87,7 +89,7 @@ class FeaturesConfig:
 class EncoderConfig:
     """One modality's front end and network, from contents to an encoding."""
 
-    kind: Literal["cnn", "deep", "report", "transformer", "mlp"] = "cnn"
+    kind: Annotated[str, Choice("encoder")] = "cnn"
     """`cnn`: convolutions over height and width of a picture, over time of a recording (its columns are
     channels); `deep`: two convolutions a block for a picture, residual blocks over time for a recording,
     behind 2-D convolutions if its columns are log-mel; `report`: the report's blocks at full resolution and a
@@ -116,6 +118,7 @@ class EncoderConfig:
     """What the network is given."""
 
     def __post_init__(self) -> None:
+        check("encoder", self.kind)
         check_range(self, "width", "layers", "kernel", "stride", least=1)
         check_range(self, "dropout", "fusion_dropout", least=0, most=0.95)
         if self.weight_decay is not None:
@@ -139,7 +142,7 @@ class ModelConfig:
 
     dim: int = 64
     """Length of an encoding."""
-    fusion: Literal["concat", "gated", "attention", "low-rank", "mean", "posterior-sum"] = "posterior-sum"
+    fusion: Annotated[str, Choice("fusion")] = "posterior-sum"
     """How the modalities become one prediction (model/fusion.py). `posterior-sum`: calibrated log-posteriors
     added, the optimum where picture and recording are independent given the class; the others are learned
     from the encodings."""
@@ -156,6 +159,7 @@ class ModelConfig:
     `model.image.width`."""
 
     def __post_init__(self) -> None:
+        check("fusion", self.fusion)
         check_range(self, "dim", "hidden", "fusion_layers", "head_layers", least=1)
 
     def of(self, modality: Modality, kind: str) -> EncoderConfig:
@@ -371,6 +375,13 @@ class Config:
                     f"only report encoders can be pretrained, and model.{modality}.kind is {encoder.kind}",
                     "Use kind report, or pretrain.epochs 0.",
                 )
+
+    def parts(self) -> Iterator[tuple[str, str | None]]:
+        """The family and the name of each part (registry.py) of its model."""
+        yield "fusion", self.model.fusion
+        for encoder in (self.model.named or self.model.kinds).values():
+            yield "encoder", encoder.kind
+            yield "front-end", encoder.features.kind
 
     def naming(self, kinds: Mapping[Modality, str], others: bool = False) -> Config:
         """The same with every modality that is used named in the model, from the kind of its contents.

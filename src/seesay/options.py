@@ -24,6 +24,7 @@ from seesay.config import Config, ModelConfig
 from seesay.errors import ConfigError, SeesayError, nearest
 from seesay.plain import from_dict, to_dict
 from seesay.recipes import USUAL_KINDS, recipe
+from seesay.registry import Choice, load_installed, load_plugin, names
 
 Call = functools.partial[int | None]
 
@@ -38,6 +39,7 @@ def parse(commands: Mapping[str, Callable[..., int | None]], arguments: list[str
 
         print(version("seesay"))
         return None
+    arguments = _plugins(arguments)
     name, rest = _command(commands, arguments)
     if name is None:
         print(_overview(commands, arguments[0] if arguments and not arguments[0].startswith("-") else ""))
@@ -61,6 +63,24 @@ def parse(commands: Mapping[str, Callable[..., int | None]], arguments: list[str
                 print(f"seesay {name} {ALL} shows every option: each field of the config is one.")
             return None
         raise ConfigError(*_short(said.getvalue(), name, _flags(command))) from None
+
+
+def _plugins(arguments: list[str]) -> list[str]:
+    """The arguments without `--plugin MODULE`, which every command takes, once those modules have been
+    imported; where there is work to do, the plug-ins of installed packages too."""
+    rest, words = [], iter(arguments)
+    for word in words:
+        option, equals, module = word.partition("=")
+        if option != "--plugin":
+            rest.append(word)
+            continue
+        module = module if equals else next(words, "")
+        if not module or module.startswith("-"):
+            raise ConfigError("--plugin needs the name of a module", "As in --plugin my_package.")
+        load_plugin(module)
+    if not {"--help", "-h", "--version"} & set(arguments):
+        load_installed()
+    return rest
 
 
 ALL = "--help-all"
@@ -118,7 +138,8 @@ def _overview(commands: Mapping[str, Callable[..., int | None]], family: str) ->
             said = " ".join((inspect.getdoc(command) or "").partition("\n\n")[0].split())
             first = f"  seesay {name:<16}{re.split(r'(?<=[.]) ', said)[0]}"
             lines += textwrap.wrap(first, 100, subsequent_indent=" " * 25)
-    return "\n".join([*lines, "", "seesay COMMAND --help shows a command's options."])
+    last = "seesay COMMAND --help shows a command's options. Every command takes --plugin MODULE: own parts."
+    return "\n".join([*lines, "", last])
 
 
 def _with_config(command: Callable[..., int | None], arguments: list[str]) -> Callable[..., int | None]:
@@ -194,7 +215,7 @@ def as_flags(config: Config) -> Any:
 
 def _options(config: Any, *without: str) -> list[tuple[str, Any, Any]]:
     """Of a dataclass the fields but these: name, type and value."""
-    hints = get_type_hints(type(config))
+    hints = get_type_hints(type(config), include_extras=True)
     names = [field.name for field in dataclasses.fields(config) if field.name not in without]
     return [(name, hints[name], getattr(config, name)) for name in names]
 
@@ -243,7 +264,10 @@ def _field_option(config: Any, name: str) -> inspect.Parameter:
     owner, last, value = _field(config, name)
     off, help = value is True, field_docs(getattr(owner, "described_in", type(owner)))[last]
     flag = tyro.conf.arg(name=_flag(config, name), help=f"Turns off: {help}" if off else help)
-    hint: Any = bool if off else get_type_hints(type(owner))[last]
+    hint: Any = bool if off else get_type_hints(type(owner), include_extras=True)[last]
+    choices = [each for each in getattr(hint, "__metadata__", ()) if isinstance(each, Choice)]
+    if choices:
+        flag = tyro.conf.arg(name=_flag(config, name), help=help, metavar=_choices(choices[0]))
     annotated: Any = Annotated  # type checkers take what stands in its brackets for a type
     return inspect.Parameter(
         name.replace(".", "_"),
@@ -251,6 +275,11 @@ def _field_option(config: Any, name: str) -> inspect.Parameter:
         default=False if off else value,
         annotation=annotated[hint, flag],
     )
+
+
+def _choices(choice: Choice) -> str:
+    """As tyro writes the values that an option may have."""
+    return f"{{{','.join(names(choice.family))}}}"
 
 
 def _field(config: Any, name: str) -> tuple[Any, str, Any]:

@@ -27,7 +27,7 @@ from seesay.data.dataset import Dataset
 from seesay.data.groups import says_speakers, unknown_speakers
 from seesay.data.ragged import hashed
 from seesay.data.splits import Splits, split
-from seesay.errors import InputError, OutputError
+from seesay.errors import ConfigError, InputError, OutputError
 from seesay.files import make_way, new_file, writing
 from seesay.learn.cross_fit import cross_fit, from_tensors, to_tensors
 from seesay.learn.defaults import facts_of, settled, settled_split
@@ -39,6 +39,7 @@ from seesay.model.calibration import Evidence
 from seesay.model.classifier import Classifier, build, completed
 from seesay.model.features import RawFeatures
 from seesay.plain import from_dict, to_dict
+from seesay.registry import load_installed, missing_plugins, plugins_of
 from seesay.spec import Modality, Spec
 
 MODEL = "model.safetensors"
@@ -66,6 +67,8 @@ class Run:
     recipe: str
     threads: int
     """Torch threads in training; sums in another order give other last digits."""
+    plugins: tuple[str, ...] = ()
+    """Modules that its parts from outside come from."""
     normalisers: Mapping[Modality, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
     """Of an old run, whose numbers stood in its `config.json`: mean and scale by modality."""
 
@@ -88,12 +91,14 @@ class Run:
         """The run in this folder; none: the one that comes with seesay. It is no run, or its files are
         broken: InputError."""
         folder = PACKAGED if folder is None else Path(folder)
+        load_installed()
         path = folder / "config.json"
         if folder.is_file():
             remedy = "Pictures are given with --image, recordings with --audio."
             raise InputError(f"{folder} is a file, expected the folder of a run", remedy)
         if not path.is_file():
             raise InputError(f"{folder} is not a run: it has no config.json", "Make one with seesay train.")
+        card: Any = None
         try:
             card = json.loads(path.read_text())
             normalisers = {}
@@ -101,6 +106,11 @@ class Run:
                 card, normalisers = old_run(card)
             fields = {name: card[name] for name in ("data", "digest", "recipe", "threads")}
             config, spec = from_dict(Config, card["config"], "config"), from_dict(Spec, card["spec"], "spec")
+            fields["plugins"] = tuple(card.get("plugins", ()))
+        except ConfigError:
+            if isinstance(card, dict) and (missing := missing_plugins(card.get("plugins", ()))):
+                raise _needs(folder, missing) from None
+            raise
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is not what seesay wrote ({error})", "Train again.") from None
         return Run(folder=folder, config=config, spec=spec, normalisers=normalisers, **fields)
@@ -209,6 +219,15 @@ class Run:
             file.write(save(dict(tensors)))
 
 
+def _needs(folder: Path, plugins: list[str]) -> InputError:
+    """A run folder names plug-ins and never imports one: its files may be a stranger's."""
+    words = " ".join(f"--plugin {module}" for module in plugins)
+    return InputError(
+        f"{folder} needs the plug-in {' and '.join(plugins)}, which holds parts of its model",
+        f"Add {words}; in Python, import it first.",
+    )
+
+
 def digest(dataset: Dataset, rows: np.ndarray) -> str:
     """A fingerprint of these rows: what they point at, and their labels."""
     return hashed(dataset.rows[rows], dataset.label[rows], rows, *dataset.contents.values())[:16]
@@ -275,7 +294,8 @@ def begin(
         run = Run.open(folder)
         check_same(run, config, fingerprint)
         return run, data, splits
-    run = Run(folder, config, data.spec, source, fingerprint, recipe, torch.get_num_threads())
+    threads, plugins = torch.get_num_threads(), plugins_of(config.parts())
+    run = Run(folder, config, data.spec, source, fingerprint, recipe, threads, plugins)
     return Run.create(run, overwrite), data, splits
 
 

@@ -6,7 +6,9 @@ or its neighbours, and a row that has just one gets exactly what that one says a
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, combinations
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,10 +18,12 @@ from torch import Tensor, nn
 from seesay.condition import Condition, conditions
 from seesay.config import EncoderConfig, ModelConfig
 from seesay.data.batches import Inputs, Present, Table
+from seesay.errors import ConfigError
 from seesay.model.encoders import encoder
-from seesay.model.fusion import FUSIONS, Doubting, PosteriorSum, mlp
-from seesay.signal.features import front_end
-from seesay.spec import Modality, Spec
+from seesay.model.fusion import Doubting, PosteriorSum, mlp
+from seesay.registry import find
+from seesay.signal.features import FrontEnd, features_shape, front_end
+from seesay.spec import ContentSpec, Modality, Spec
 
 Logits = Float[Tensor, "b k"]
 
@@ -189,9 +193,10 @@ def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed
     log_prior = torch.from_numpy(np.log(np.clip(shares, 1e-8, 1))).float()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
+        front_ends = {m: front_end(encoders[m].features, spec[m]) for m in encoders}
         classifier = Classifier(
-            front_ends={m: front_end(encoders[m].features, spec[m]) for m in encoders},
-            encoders={m: encoder(encoders[m], config.dim, spec[m]) for m in encoders},
+            front_ends=front_ends,
+            encoders={m: _encoder(encoders[m], config.dim, front_ends[m], spec[m]) for m in encoders},
             heads={m: mlp(config.dim, config.hidden, classes, config.head_layers) for m in encoders},
             fusion=_fusion(config, list(encoders.values()), classes, log_prior),
             log_prior=log_prior,
@@ -201,10 +206,18 @@ def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed
     return classifier
 
 
+def _encoder(config: EncoderConfig, dim: int, front_end: FrontEnd, spec: ContentSpec) -> nn.Module:
+    shape = features_shape(front_end, spec)
+    return encoder(replace(config, features=front_end.settings), dim, shape, spec.kind)
+
+
 def _heads_of(fusion: nn.Module) -> list[nn.Module]:
-    """The layers of a learned fusion that end in logits."""
+    """The layers of a learned fusion that end in logits: its `layers`, which one from outside need not
+    have."""
     fusion = fusion.get_submodule("fusion") if isinstance(fusion, Doubting) else fusion
-    return [] if isinstance(fusion, PosteriorSum) else [fusion.get_submodule("layers")]
+    layers = getattr(fusion, "layers", None)
+    linear = isinstance(layers, nn.Module) and any(isinstance(m, nn.Linear) for m in layers.modules())
+    return [layers] if linear and isinstance(layers, nn.Module) else []
 
 
 @torch.no_grad()
@@ -219,10 +232,29 @@ def _fusion(
 ) -> nn.Module:
     if config.fusion == "posterior-sum":
         return PosteriorSum(log_prior.clone(), len(encoders))
-    kind = FUSIONS[config.fusion]
-    fusion = kind(len(encoders), config.dim, classes, config.hidden, config.fusion_layers)
+    part = find("fusion", config.fusion)
+    fusion = part.load()(len(encoders), config.dim, classes, config.hidden, config.fusion_layers)
+    if part.module:
+        _check_fusion(config.fusion, fusion, len(encoders), config.dim, classes)
     shares = [each.fusion_dropout for each in encoders]
     return Doubting(fusion, shares) if any(shares) else fusion
+
+
+@torch.no_grad()
+def _check_fusion(name: str, fusion: Any, modalities: int, dim: int, classes: int) -> None:
+    """ConfigError where a fusion from outside does not return logits of two rows."""
+    rows = torch.zeros(2, modalities, dim), torch.zeros(2, modalities, classes)
+    there = torch.ones(2, modalities, dtype=torch.bool)
+    if not isinstance(fusion, nn.Module):
+        raise ConfigError(f"the fusion {name} makes a {type(fusion).__name__}, expected a torch.nn.Module")
+    said = fusion.eval()(*rows, there)
+    fusion.train()
+    if not isinstance(said, Tensor) or said.shape != (2, classes):
+        got = tuple(said.shape) if isinstance(said, Tensor) else type(said).__name__
+        raise ConfigError(
+            f"the fusion {name} gives {got} for 2 rows, {modalities} modalities and {classes} classes",
+            f"It is to return logits of shape {(2, classes)}.",
+        )
 
 
 def completed(

@@ -7,12 +7,13 @@ clipping full resolution maps costs more than the convolutions themselves (docs/
 import math
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Any
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from seesay.config import EncoderConfig, FeaturesConfig
+from seesay.config import EncoderConfig
 from seesay.errors import ConfigError
 from seesay.model.recording_cnn import (
     ResidualRecordingCnn,
@@ -23,8 +24,10 @@ from seesay.model.recording_cnn import (
 )
 from seesay.model.report_cnn import ReportCnn
 from seesay.model.transformer import Transformer
-from seesay.signal.feature_settings import analysis_of, feature_shape
-from seesay.spec import ContentSpec, PictureSpec, VectorSpec, WaveformSpec
+from seesay.registry import find, names
+
+Shape = tuple[int, ...]
+"""Of one content's features: (channels, height, width), (frames, columns) or (size,)."""
 
 
 class PictureCnn(nn.Module):
@@ -98,31 +101,49 @@ class VectorMlp(nn.Module):
         return self.project(self.layers(features))
 
 
-def encoder(config: EncoderConfig, dim: int, spec: ContentSpec) -> nn.Module:
-    """The network from the features of contents like these to encodings of `dim` numbers, as the config
-    says. One that is not for contents of this kind: ConfigError."""
-    shape = feature_shape(config.features, spec)
-    sizes = {"dim": dim, "width": config.width, "layers": config.layers, "dropout": config.dropout}
-    if (config.kind == "mlp") != isinstance(spec, VectorSpec):
-        raise ConfigError(f"an encoder {config.kind} does not fit {spec}", "Vectors need mlp, all else not.")
-    if config.kind == "mlp":
-        return VectorMlp(shape[0], **sizes)
-    if config.kind == "report":
-        return ReportCnn(
-            shape, kernel=config.kernel, stride=config.stride, activation=config.activation, **sizes
-        )
-    if config.kind == "transformer":
-        return Transformer(shape, **sizes)
-    deep = config.kind == "deep"
-    if isinstance(spec, PictureSpec):
-        widths = [config.width * (i + 1 if deep else 2**i) for i in range(config.layers)]
-        return PictureCnn(
-            (shape[0], shape[1], shape[2]), dim, widths, depth=2 if deep else 1, dropout=config.dropout
-        )
-    residual = SpectralRecordingCnn if _neighbours(config.features, spec) else ResidualRecordingCnn
-    return (residual if deep else RecordingCnn)(shape[1], **sizes)
+def cnn(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
+    """Convolutions over height and width of a picture, over time of a matrix."""
+    if len(shape) == 3:
+        widths = [config.width * 2**i for i in range(config.layers)]
+        return PictureCnn((shape[0], shape[1], shape[2]), dim, widths, depth=1, dropout=config.dropout)
+    return RecordingCnn(shape[1], **_sizes(config, dim))
 
 
-def _neighbours(features: FeaturesConfig, spec: ContentSpec) -> bool:
-    """Whether columns next to each other are neighbours in frequency."""
-    return isinstance(spec, WaveformSpec) and analysis_of(features, spec).kind == "log-mel"
+def deep_cnn(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
+    """Two convolutions a block of a picture; residual blocks over time of a matrix, behind 2-D convolutions
+    where columns next to each other are neighbours in frequency."""
+    if len(shape) == 3:
+        widths = [config.width * (i + 1) for i in range(config.layers)]
+        return PictureCnn((shape[0], shape[1], shape[2]), dim, widths, depth=2, dropout=config.dropout)
+    residual = SpectralRecordingCnn if config.features.kind == "log-mel" else ResidualRecordingCnn
+    return residual(shape[1], **_sizes(config, dim))
+
+
+def report_cnn(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
+    """The report's network."""
+    kernel, stride = config.kernel, config.stride
+    return ReportCnn(shape, kernel=kernel, stride=stride, activation=config.activation, **_sizes(config, dim))
+
+
+def transformer(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
+    """Attention over patches of a picture, frames of a matrix."""
+    return Transformer(shape, **_sizes(config, dim))
+
+
+def mlp(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
+    """Linear layers over a vector."""
+    return VectorMlp(shape[0], **_sizes(config, dim))
+
+
+def _sizes(config: EncoderConfig, dim: int) -> dict[str, Any]:
+    return {"dim": dim, "width": config.width, "layers": config.layers, "dropout": config.dropout}
+
+
+def encoder(config: EncoderConfig, dim: int, shape: Shape, kind: str) -> nn.Module:
+    """The network from features `(b, *shape)`, made of contents of this kind, to encodings of `dim` numbers,
+    as the config says. One that is not for contents of this kind: ConfigError."""
+    part = find("encoder", config.kind)
+    if part.kinds and kind not in part.kinds:
+        fitting = ", ".join(names("encoder", kind))
+        raise ConfigError(f"an encoder {config.kind} does not fit a {kind}", f"Choose one of: {fitting}.")
+    return part.load()(config, dim, shape)

@@ -145,14 +145,3 @@ def masked_softmax(scores: Float[Tensor, "b m h"], present: Bool[Tensor, "b m 1"
     """Shares over the modalities that are present; zeros in a row without any."""
     lowest = torch.finfo(scores.dtype).min
     return torch.where(present, torch.where(present, scores, lowest).softmax(1), 0)
-
-
-FUSIONS: dict[str, type[nn.Module]] = {
-    "concat": Concat,
-    "gated": Gated,
-    "attention": Attention,
-    "low-rank": LowRank,
-    "mean": Mean,
-    "posterior-sum": PosteriorSum,
-}
-"""By the name that `ModelConfig.fusion` gives them."""

@@ -33,6 +33,8 @@ def feature_axes(features: FeaturesConfig, spec: ContentSpec) -> FeatureAxes | N
     if not isinstance(spec, WaveformSpec):
         return None
     found = analysis_of(features, spec)
+    if found.kind not in ("mfcc", "log-mel"):
+        return FeatureAxes(f"{found.seconds:g} s", (), "feature")
     if found.kind == "log-mel":
         return FeatureAxes(f"{spec.seconds:g} s", _frequencies(found), "frequency")
     middle = found.coefficients // 2

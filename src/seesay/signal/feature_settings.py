@@ -10,6 +10,7 @@ from typing import Any
 
 from seesay.config import FeaturesConfig
 from seesay.errors import ConfigError
+from seesay.registry import names
 from seesay.spec import ContentSpec, PictureSpec, WaveformSpec
 
 WORD = 1.5
@@ -21,7 +22,7 @@ class Analysis:
     """How features are made of clips."""
 
     kind: str
-    """`mfcc` or `log-mel`."""
+    """`mfcc`, `log-mel`, or a front end from outside."""
     rate: int
     """Samples a second."""
     seconds: float
@@ -73,7 +74,7 @@ def analysis_of(features: FeaturesConfig, spec: WaveformSpec) -> Analysis:
         "high": spec.high or spec.rate / 2,
         "coefficients": 12,
     }
-    _check_use(features, (*usual, "seconds"), f"{spec}")
+    _check_use(features, tuple(usual), spec)
     given = {name: value for name, value in vars(features).items() if value is not None}
     found = Analysis(rate=spec.rate, **usual | given)
     _check(found)
@@ -84,11 +85,11 @@ def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesCon
     """The config with every open field filled in that contents like these have use for. Fields that they
     have none for, or what `analysis_of` refuses: ConfigError."""
     if isinstance(spec, PictureSpec):
-        _check_use(features, ("height", "width", "fit"), f"{spec}")
+        _check_use(features, ("height", "width", "fit"), spec)
         height, width = features.height or spec.height, features.width or spec.width
         return dataclasses.replace(features, height=height, width=width, fit=features.fit or "crop")
     if not isinstance(spec, WaveformSpec):
-        _check_use(features, (), f"{spec}")
+        _check_use(features, (), spec)
         return features
     found = analysis_of(features, spec)
     names = [f.name for f in dataclasses.fields(FeaturesConfig) if hasattr(found, f.name)]
@@ -96,21 +97,15 @@ def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesCon
     return FeaturesConfig(**filled | ({"coefficients": None} if found.kind == "log-mel" else {}))
 
 
-def feature_shape(features: FeaturesConfig, spec: ContentSpec) -> tuple[int, ...]:
-    """Of the features: (channels, height, width), (frames, columns) or (size,)."""
-    if isinstance(spec, PictureSpec):
-        return (spec.channels, features.height or spec.height, features.width or spec.width)
-    if not isinstance(spec, WaveformSpec):
-        return spec.shape
-    found = analysis_of(features, spec)
-    return (found.frames, found.columns)
-
-
-def _check_use(features: FeaturesConfig, known: Collection[str], what: str) -> None:
-    """ConfigError for a field that changes nothing."""
+def _check_use(features: FeaturesConfig, known: Collection[str], spec: ContentSpec) -> None:
+    """ConfigError for a field that changes nothing, and for a front end of other contents."""
     for name, value in vars(features).items():
-        if value is not None and name not in known:
-            raise ConfigError(f"features.{name} changes nothing of {what}", "Drop it.")
+        if value is not None and name not in (*known, "kind"):
+            raise ConfigError(f"features.{name} changes nothing of {spec}", "Drop it.")
+    fitting = names("front-end", spec.kind)
+    if features.kind is not None and features.kind not in fitting:
+        remedy = f"Choose one of: {', '.join(fitting)}." if fitting else "Drop features.kind."
+        raise ConfigError(f"a front end {features.kind} is not made for {spec}", remedy)
 
 
 def _check(found: Analysis) -> None:

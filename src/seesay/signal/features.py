@@ -17,7 +17,8 @@ from torch.nn import functional as F
 
 from seesay.config import FeaturesConfig
 from seesay.errors import ConfigError
-from seesay.signal.feature_settings import Analysis, analysis_of, feature_shape, settled_features
+from seesay.registry import find
+from seesay.signal.feature_settings import Analysis, analysis_of, settled_features
 from seesay.spec import ContentSpec, PictureSpec, WaveformSpec
 
 PLATEAU = 0.01
@@ -201,8 +202,14 @@ class Normaliser(nn.Module):
         self.scale.copy_(torch.from_numpy(np.where(varies, scale, 1.0)))
 
 
-MAKERS: dict[str, type[Mfcc] | type[LogMel]] = {"mfcc": Mfcc, "log-mel": LogMel}
-"""By the name that `FeaturesConfig.kind` gives them."""
+def mfcc(features: FeaturesConfig, spec: WaveformSpec) -> Mfcc:
+    """From clips to cepstra and energy."""
+    return Mfcc(analysis_of(features, spec))
+
+
+def log_mel(features: FeaturesConfig, spec: WaveformSpec) -> LogMel:
+    """From clips to log-mel columns."""
+    return LogMel(analysis_of(features, spec))
 
 
 class FrontEnd(nn.Sequential):
@@ -218,20 +225,31 @@ def front_end(features: FeaturesConfig, spec: ContentSpec) -> FrontEnd:
     of recordings and matrices (b, frames, columns), of vectors (b, size). What it is given may be uint8 or
     int16, pictures and recordings of any size. All but pictures are normalised in the end.
 
-    Fields that do not fit each other or the contents: ConfigError.
+    A part from outside (`kind`) takes the place of the step `features`. Fields that do not fit each other or
+    the contents: ConfigError.
     """
+    settled = settled_features(features, spec)
+    steps: OrderedDict[str, nn.Module] = OrderedDict()
     if isinstance(spec, PictureSpec):
-        found = settled_features(features, spec)
-        assert found.height is not None
-        assert found.width is not None
-        fit = Fit(found.height, found.width, found.fit or "crop")
-        return FrontEnd(OrderedDict[str, nn.Module](fit=fit, features=UnitRange()), found)
-    steps: OrderedDict[str, nn.Module] = OrderedDict(features=ReadyMade())
-    if isinstance(spec, WaveformSpec):
-        analysis = analysis_of(features, spec)
-        steps = OrderedDict(clip=Clip(analysis.samples), features=MAKERS[analysis.kind](analysis))
-    steps["normaliser"] = Normaliser(feature_shape(features, spec)[-1])
-    return FrontEnd(steps, settled_features(features, spec))
+        assert settled.height is not None
+        assert settled.width is not None
+        steps["fit"] = Fit(settled.height, settled.width, settled.fit or "crop")
+    elif isinstance(spec, WaveformSpec):
+        steps["clip"] = Clip(analysis_of(settled, spec).samples)
+    if settled.kind is not None:
+        steps["features"] = find("front-end", settled.kind).load()(settled, spec)
+    else:
+        steps["features"] = UnitRange() if isinstance(spec, PictureSpec) else ReadyMade()
+    if not isinstance(spec, PictureSpec):
+        steps["normaliser"] = Normaliser(features_shape(nn.Sequential(steps), spec)[-1])
+    return FrontEnd(steps, settled)
+
+
+@torch.no_grad()
+def features_shape(front_end: nn.Module, spec: ContentSpec) -> tuple[int, ...]:
+    """The shape of one content's features, found by making them of a blank one."""
+    whole = {"picture": torch.uint8, "waveform": torch.int16}.get(spec.kind, torch.float32)
+    return tuple(front_end(torch.zeros(1, *spec.shape, dtype=whole)).shape[1:])
 
 
 PLAIN = (nn.Sequential, FrontEnd)
