@@ -21,8 +21,9 @@ from seesay.data.dataset import Dataset
 from seesay.data.layouts import open_data
 from seesay.data.splits import split
 from seesay.errors import InputError
+from seesay.learn.learn import learn
 from seesay.learn.space import Value, apply
-from seesay.learn.train import fit, fresh, validate
+from seesay.learn.train import Epoch, validate
 from seesay.model.features import RawFeatures, features_of
 from seesay.recipes import recipe
 from seesay.spec import Modality
@@ -64,8 +65,7 @@ WITHOUT: Mapping[Modality, Mapping[str, Change]] = {
 def score(data: Dataset, config: Config) -> float:
     """Macro-F1 on the test rows, of the epoch that the recipe keeps."""
     parts, raw = split(data, config.split.seed, config.split.by, config.split.valid), RawFeatures(data)
-    model = fresh(config, data, parts.train, raw=raw)
-    epochs = fit(model, data, parts, config, raw=raw)
+    epochs = (step for step in learn(data, parts, config, raw=raw) if isinstance(step, Epoch))
     kept = [epoch.model for epoch in epochs if epoch.model is not None][-1]
     (found,) = validate(kept, table(data, parts.test, features_of(kept, data, raw))).values()
     return found

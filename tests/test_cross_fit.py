@@ -24,7 +24,7 @@ CONFIG = dataclasses.replace(tiny_config(6), split=SplitConfig(valid=0.0, folds=
 @pytest.fixture(scope="module")
 def parts() -> dict[int, Evidence]:
     rows = FEW.rows_of("train")
-    return {n: part for n, part in cross_fit(FEW, rows, CONFIG, {}) if part is not None}
+    return {part.number: part.evidence for part in cross_fit(FEW, rows, CONFIG, {}) if part is not None}
 
 
 def test_each_row_is_judged_once_by_a_model_that_did_not_train_on_its_group(monkeypatch: pytest.MonkeyPatch):
@@ -36,7 +36,7 @@ def test_each_row_is_judged_once_by_a_model_that_did_not_train_on_its_group(monk
 
     monkeypatch.setattr(module, "fit", watched)
     rows = FEW.rows_of("train")
-    parts = [part for _, part in cross_fit(FEW, rows, CONFIG, {}) if part is not None]
+    parts = [part.evidence for part in cross_fit(FEW, rows, CONFIG, {}) if part is not None]
     judged = np.concatenate([part.rows for part in parts])
     assert sorted(judged.tolist()) == rows.tolist()
     speaker = FEW.groups["audio"]["speaker"].ids[FEW.pointers("audio")]
@@ -52,17 +52,18 @@ def test_it_comes_back_from_tensors(parts: dict[int, Evidence]):
 
 
 def test_parts_that_are_done_are_left_alone(parts: dict[int, Evidence]):
-    rest = dict(cross_fit(FEW, FEW.rows_of("train"), CONFIG, {0: parts[0]}))
-    assert list(rest) == [1, 2]
-    assert rest[2] is not None
-    np.testing.assert_array_equal(rest[2].opinions, parts[2].opinions)
+    first, last = cross_fit(FEW, FEW.rows_of("train"), CONFIG, {0: parts[0]})
+    assert first is not None
+    assert last is not None
+    assert [first.number, last.number] == [1, 2]
+    np.testing.assert_array_equal(last.evidence.opinions, parts[2].opinions)
 
 
 def test_a_stopped_training_says_so():
     def stop(batches):
         return iter(())
 
-    assert list(cross_fit(FEW, FEW.rows_of("train"), CONFIG, {}, stop)) == [(0, None)]
+    assert list(cross_fit(FEW, FEW.rows_of("train"), CONFIG, {}, stop)) == [None]
 
 
 def test_a_run_of_few_rows_trains_on_all_of_them_and_is_calibrated(tmp_path: Path):

@@ -63,14 +63,14 @@ def test_a_score_is_what_the_models_predict_of_the_fold(tmp_path, monkeypatch):
     """Mean over the folds of the macro-F1 of the last epoch's weights; accuracy beside it."""
     found = begin(images(), plan("model.dim=8", epochs=3, folds=2), tmp_path / "s")
     epochs = []
-    fit = tune.fit
+    learn = tune.learn
 
     def watched(*arguments, **named):
-        for epoch in fit(*arguments, **named):
+        for epoch in learn(*arguments, **named):
             epochs.append(epoch)
             yield epoch
 
-    monkeypatch.setattr(tune, "fit", watched)
+    monkeypatch.setattr(tune, "learn", watched)
     (*_, trial) = search(found)
     last = [epoch.scores["image"] for epoch in epochs if epoch.number == 3]
     assert trial.scores() == pytest.approx(last)
@@ -118,18 +118,18 @@ def test_what_is_worse_than_the_median_is_pruned_and_the_rest_goes_on(tmp_path, 
     """Scores are made up: trials 5 and 7 are bad. Pruning begins after 5 trials and in epoch 2."""
     began = []
 
-    def made_up(model, data, splits, config, **named):
+    def made_up(data, splits, config, **named):
         began.append(0)
         number = (len(began) - 1) if len(began) <= 5 else None
         bad = number is None and len(found.study.trials()) - 1 in (5, 7)
-        for epoch in fit(model, data, splits, config, **named):
+        for epoch in learn(data, splits, config, **named):
             began[-1] += 1
             yield dataclasses.replace(
                 epoch, scores={Condition("image"): 0.1 if bad else 0.5 + 0.01 * epoch.number}
             )
 
-    fit = tune.fit
-    monkeypatch.setattr(tune, "fit", made_up)
+    learn = tune.learn
+    monkeypatch.setattr(tune, "learn", made_up)
     found = begin(images(), plan("model.dim=2..16", epochs=3, trials=8), tmp_path / "s")
     trials = list(search(found))
     assert [trial.state for trial in trials] == ["done"] * 5 + ["pruned", "done", "pruned"]
@@ -188,13 +188,15 @@ def test_folds_cut_through_no_group_and_cover_every_row_once(tmp_path):
 def test_each_fold_is_normalised_by_its_own_training_rows(tmp_path, monkeypatch):
     found = begin(tiny_data(), plan("model.dim=8", folds=3), tmp_path / "s")
     means = []
-    fit = tune.fit
+    learn = tune.learn
 
-    def watched(model, *arguments, **named):
+    def watched(*arguments, **named):
+        for step in learn(*arguments, **named):
+            model = step.training.averaged()
+            yield step
         means.append(model.get_buffer("front_ends.audio.normaliser.mean").tolist())
-        yield from fit(model, *arguments, **named)
 
-    monkeypatch.setattr(tune, "fit", watched)
+    monkeypatch.setattr(tune, "learn", watched)
     list(search(found))
     assert len(means) == len(set(map(tuple, means))) == 3
     train, _ = found.pairs[1]
@@ -274,15 +276,15 @@ def test_a_search_broken_off_anywhere_goes_on_and_ends_as_if_it_had_not_been(tmp
 def test_a_fold_that_was_cut_short_is_trained_anew_and_counted_once(tmp_path, monkeypatch):
     """The kill comes after an epoch was reported and before the fold was kept."""
     how = plan(OPEN, epochs=3, trials=1, folds=2)
-    fit = tune.fit
+    learn = tune.learn
 
     def killed(*arguments, **named):
-        epochs = fit(*arguments, **named)
+        epochs = learn(*arguments, **named)
         yield next(epochs)
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tune, "fit", killed)
+        patch.setattr(tune, "learn", killed)
         with pytest.raises(KeyboardInterrupt):
             list(search(begin(images(), how, tmp_path / "s")))
     first, second = search(begin(images(), how, tmp_path / "s"))
@@ -375,13 +377,13 @@ def test_the_field_that_matters_is_the_important_one(tmp_path, monkeypatch):
         return {Condition("image"): {"macro_f1": 1 - abs(math.log10(rates[-1]) + 2) / 4, "accuracy": 1.0}}
 
     rates = []
-    fit = tune.fit
+    learn = tune.learn
 
-    def watched(model, data, splits, config, **named):
+    def watched(data, splits, config, **named):
         rates.append(config.optim.lr)
-        return fit(model, data, splits, config, **named)
+        return learn(data, splits, config, **named)
 
-    monkeypatch.setattr(tune, "fit", watched)
+    monkeypatch.setattr(tune, "learn", watched)
     monkeypatch.setattr(tune, "scores_of", made_up)
     found = begin(images(), plan(OPEN, trials=20), tmp_path / "s")
     assert found.study.importances() == {}

@@ -8,6 +8,7 @@ had fewer rows.
 
 from collections import deque
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -23,6 +24,16 @@ from seesay.model.features import RawFeatures, features_of
 NONE = np.empty(0, np.int64)
 
 
+@dataclass(frozen=True)
+class HeldPart:
+    """A part of the training rows, judged by a model that was trained without it."""
+
+    number: int
+    """From 0."""
+    evidence: Evidence
+    """What that model says of it."""
+
+
 def cross_fit(
     data: Dataset,
     rows: np.ndarray,
@@ -31,10 +42,9 @@ def cross_fit(
     watch: Watch = iter,
     device: str = "cpu",
     raw: RawFeatures | None = None,
-) -> Iterator[tuple[int, Evidence | None]]:
-    """By number of the part, what the model that was trained without it says of it; None: that training was
-    stopped. Parts that are `done` are left alone. No group of rows stands in two parts. `raw`: see
-    `features_of`."""
+) -> Iterator[HeldPart | None]:
+    """What models say of the parts that they were trained without; None: that training was stopped. Parts
+    that are `done` are left alone. No group of rows stands in two parts. `raw`: see `features_of`."""
     how, raw = config.split, RawFeatures(data) if raw is None else raw
     assert how.folds
     for number, (train, held) in enumerate(folds(data, rows, how.folds, how.seed, how.by)):
@@ -44,10 +54,10 @@ def cross_fit(
         epochs = fit(model, data, Splits(train, NONE, NONE), config, watch=watch, raw=raw)
         epoch = next(iter(deque(epochs, maxlen=1)), None)
         if epoch is None or not epoch.last:
-            yield number, None
+            yield None
             return
         average = epoch.training.average
-        yield number, evidence_of(average, table(data, held, features_of(average, data, raw)))
+        yield HeldPart(number, evidence_of(average, table(data, held, features_of(average, data, raw))))
 
 
 def to_tensors(done: Mapping[int, Evidence]) -> dict[str, torch.Tensor]:

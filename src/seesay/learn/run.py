@@ -6,11 +6,10 @@ and `pretrain.jsonl`, where rows were cross-fitted `cross_fit.safetensors`, and 
 unpickles. While it trains, `state.safetensors` holds what a killed run goes on from.
 """
 
-import dataclasses
 import json
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -24,20 +23,18 @@ from torch import Tensor
 from seesay.compatibility import old_run
 from seesay.config import Config
 from seesay.data.dataset import Dataset
-from seesay.data.groups import says_speakers, unknown_speakers
 from seesay.data.ragged import hashed
-from seesay.data.splits import Splits, split
+from seesay.data.splits import Splits
 from seesay.errors import ConfigError, InputError, OutputError
 from seesay.files import make_way, new_file, writing
-from seesay.learn.cross_fit import cross_fit, from_tensors, to_tensors
-from seesay.learn.defaults import facts_of, settled, settled_split
-from seesay.learn.pretrain import Pretraining, Reconstruction, pretrain
+from seesay.learn.cross_fit import HeldPart, from_tensors, to_tensors
+from seesay.learn.learn import Progress, learn, prepared
+from seesay.learn.pretrain import Pretraining, Reconstruction
 from seesay.learn.space import changes
-from seesay.learn.train import Epoch, Watch, check_rows, fit, fresh
+from seesay.learn.train import Epoch, Watch
 from seesay.model.autoencoder import Autoencoder
 from seesay.model.calibration import Evidence
 from seesay.model.classifier import Classifier, build, completed
-from seesay.model.features import RawFeatures
 from seesay.plain import from_dict, to_dict
 from seesay.registry import load_installed, missing_plugins, plugins_of
 from seesay.spec import Modality, Spec
@@ -281,22 +278,15 @@ def begin(
     and config. A model of one modality is given the same splits as one of all. No rows to train on:
     InputError, and no folder.
     """
-    config = replace(config, split=settled_split(config, data))
-    splits = split(data, config.split.seed, config.split.by, config.split.valid)
-    check_rows(splits)
-    config = settled(config, facts_of(data, splits.train, splits.valid))
+    seen, splits, config = prepared(data, config)
     fingerprint = digest(data, splits.train)
-    data = data.only(*config.modalities or data.modalities)
-    if config.split.by == "group":
-        said = says_speakers(*unknown_speakers(data))
-        splits = dataclasses.replace(splits, notes=(*splits.notes, *said))
     if resume and (folder / "config.json").is_file():
         run = Run.open(folder)
         check_same(run, config, fingerprint)
-        return run, data, splits
+        return run, seen, splits
     threads, plugins = torch.get_num_threads(), plugins_of(config.parts())
-    run = Run(folder, config, data.spec, source, fingerprint, recipe, threads, plugins)
-    return Run.create(run, overwrite), data, splits
+    run = Run(folder, config, seen.spec, source, fingerprint, recipe, threads, plugins)
+    return Run.create(run, overwrite), seen, splits
 
 
 def train(
@@ -306,21 +296,15 @@ def train(
     yielding it: those of autoencoders first, where the config asks for them."""
     if run.finished:
         return
-    raw = RawFeatures(data)
-    model = fresh(run.config, data, splits.train, device, raw)
-    for reconstruction in pretrain(model, data, splits, run.config, run.pretraining(), watch, raw):
-        run.log_pretraining(reconstruction)
-        yield reconstruction
-        if not reconstruction.whole:
-            return
-    held = run.cross_fitted()
-    if run.config.split.folds:
-        for number, part in cross_fit(data, splits.train, run.config, held, watch, device, raw):
-            if part is None:
-                return
-            held[number] = part
+    done = Progress(run.pretraining(), run.cross_fitted(), run.state())
+    held = dict(done.held)
+    for step in learn(data, splits, run.config, done, watch, device):
+        if isinstance(step, Reconstruction):
+            run.log_pretraining(step)
+        elif isinstance(step, HeldPart):
+            held[step.number] = step.evidence
             run.log_cross_fit(held)
-    judged = Evidence.joined([held[n] for n in sorted(held)]) if held else None
-    for epoch in fit(model, data, splits, run.config, run.state(), watch, judged, raw):
-        run.log(epoch)
-        yield epoch
+            continue
+        else:
+            run.log(step)
+        yield step

@@ -99,14 +99,22 @@ class Training:
     """What changes from step to step: the weights, their moving average, the optimiser, the number of epochs
     done."""
 
-    def __init__(self, model: Classifier, config: Config, steps: int, weights: Tensor | None = None) -> None:
-        """`weights`: (k,) of the classes in the loss; none: all the same."""
+    def __init__(
+        self,
+        model: Classifier,
+        config: Config,
+        steps: int,
+        weights: Tensor | None = None,
+        behind: Classifier | None = None,
+    ) -> None:
+        """`weights`: (k,) of the classes in the loss; none: all the same. `behind`: the whole classifier
+        where `model` learns from the encodings of its frozen encoders."""
         self.model, self.weights = channels_last(model), weights
         self.average = copy.deepcopy(self.model)
         self.optimizer = _optimizer(self.model, config)
         self.steps, self.epochs, self.done, self.best = steps, 0, 0, -1.0
         self.patience = Patience()
-        self.config = config
+        self.config, self.behind = config, behind
         self.bfloat16 = uses_bfloat16(config.optim.precision, model.log_prior.device)
 
     def step(self, batch: Batch) -> float:
@@ -124,6 +132,12 @@ class Training:
         self.done += 1
         self._follow()
         return float(loss.detach())
+
+    def averaged(self) -> Classifier:
+        """A copy of the whole model with the averaged weights, not calibrated."""
+        return (
+            copy.deepcopy(self.average) if self.behind is None else with_encoders(self.behind, self.average)
+        )
 
     @torch.no_grad()
     def _follow(self) -> None:
@@ -198,12 +212,12 @@ def fit(
     config = settled(config, facts_of(data, splits.train, splits.valid))
     assert config.optim.batch
     assert config.optim.epochs
-    learner = without_encoders(model) if frozen(config) else model
+    learner, behind = (without_encoders(model), model) if frozen(config) else (model, None)
     counts = np.bincount(data.label[splits.train], minlength=len(data.spec.classes))
     weights = _weights(config, counts, model.log_prior.device)
     log_prior = np.log(np.clip(counts / counts.sum(), 1e-8, 1))
     batches = max(1, len(splits.train) // config.optim.batch)
-    training = Training(learner, config, batches * config.optim.epochs, weights)
+    training = Training(learner, config, batches * config.optim.epochs, weights, behind)
     if resume is not None:
         training.restore(resume)  # its normalisers too, so before features are made
     features = features_of(model, data, raw)

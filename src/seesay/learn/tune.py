@@ -24,13 +24,11 @@ from seesay.data.batches import table
 from seesay.data.dataset import MISSING, Dataset, only_rows
 from seesay.data.splits import Splits, folds, split
 from seesay.errors import ConfigError, nearest
-from seesay.learn.defaults import facts_of, settled
-from seesay.learn.frozen import frozen, with_encoders
-from seesay.learn.pretrain import pretrain
+from seesay.learn.learn import learn
 from seesay.learn.run import digest
 from seesay.learn.space import Space, apply
 from seesay.learn.study import Claimed, Study
-from seesay.learn.train import Epoch, Watch, fit, fresh
+from seesay.learn.train import Epoch, Watch
 from seesay.learn.trial import Fold, Trial
 from seesay.model.classifier import Classifier, posteriors
 from seesay.model.features import RawFeatures, features_of
@@ -134,22 +132,21 @@ def _work(search: Search, claimed: Claimed, device: str, watch: Watch) -> Iterat
     """Trains the folds that a trial lacks and keeps each."""
     plan, trial = search.plan, claimed.trial
     config = search.config_of(trial)
+    config = dataclasses.replace(config, split=dataclasses.replace(config.split, folds=0))
     for number in range(len(trial.folds), len(search.pairs)):
-        began = time.perf_counter()
-        data, splits, raw = search.data, search.fold(number), search.raw
-        fitting = settled(config, facts_of(data, splits.train, splits.valid))
-        model = fresh(fitting, data, splits.train, device, raw)
-        learned = model
-        for _ in pretrain(model, data, splits, config, watch=watch, raw=raw):
-            pass
-        for epoch in fit(model, data, splits, config, watch=watch, raw=raw):
-            early = plan.trials and number == 0 and not epoch.last
-            if early and claimed.worse(_said(epoch, plan.condition), epoch.number):
+        began, splits, last = time.perf_counter(), search.fold(number), None
+        for step in learn(search.data, splits, config, watch=watch, device=device, raw=search.raw):
+            if not isinstance(step, Epoch):
+                continue
+            early = plan.trials and number == 0 and not step.last
+            if early and claimed.worse(_said(step, plan.condition), step.number):
                 claimed.prune()
                 yield
                 return
-            learned = epoch.training.average
-        scores = scores_of(with_encoders(model, learned) if frozen(config) else learned, data, splits.valid)
+            last = step
+        if last is None:  # stopped before the first batch
+            return
+        scores = scores_of(last.training.averaged(), search.data, splits.valid)
         claimed.keep(Fold(scores, time.perf_counter() - began))
         if number + 1 < len(search.pairs):
             yield
