@@ -4,7 +4,7 @@ PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help setup demo test check coverage bench model data-given
+.PHONY: help setup demo test check coverage bench reference model data-given
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -36,6 +36,9 @@ coverage: .venv/developer ## which lines and branches the tests reach
 
 bench: .venv/developer ## how quick it is here: make bench BENCH="--data FOLDER --run RUN"
 	$(BIN)/python -m benchmarks $(BENCH)
+
+reference: .venv/developer ## write the pages of the command line and the config from the code
+	$(BIN)/python scripts/make_reference.py
 
 # DATA: a folder with mnist, fsdd and speech_commands (scripts/make_model.py says what is in them). The voices need npm
 # (Node.js) and espeak-ng besides Python's packages: half an hour of one core, and kept in build/. Training takes eight

@@ -11,12 +11,19 @@ from hypothesis import strategies as st
 from torch import Generator, Tensor
 
 from seesay.config import AugmentConfig
-from seesay.signal.augment import augment, augment_pictures, augment_recordings, augment_vectors
+from seesay.registry import resolved
+from seesay.signal.augment import augment_pictures, augment_recordings, augment_vectors
+from seesay.spec import spec_type
 from tiny import STILL
 
 STRONG = AugmentConfig(
     shift=0.3, rotate=40.0, zoom=0.4, delay=0.5, stretch=0.5, mask_frames=20, mask_columns=20, noise=1.0
 )
+
+
+def augment(features: Tensor, kind: str, config: AugmentConfig, generator: Generator) -> Tensor:
+    """As the kind of content says that its features are changed."""
+    return resolved(spec_type(kind).augment)(features, config, generator)
 
 
 def seeded(seed: int = 0) -> Generator:

@@ -21,7 +21,6 @@ from seesay.plain import from_dict, to_dict, to_json
 from seesay.signal.feature_settings import analysis_of, settled_features
 from seesay.signal.features import features_shape, front_end
 from seesay.spec import (
-    CONTENT_SPECS,
     TAKEN,
     ContentSpec,
     MatrixSpec,
@@ -31,6 +30,7 @@ from seesay.spec import (
     WaveformSpec,
     content_to_dict,
     in_order,
+    spec_type,
 )
 
 FULL = Spec(
@@ -53,8 +53,13 @@ def undocumented_fields() -> Iterator[str]:
             continue
         for field, after in zip(node.body, [*node.body[1:], None], strict=True):
             explained = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
-            if isinstance(field, ast.AnnAssign) and not explained:
+            if isinstance(field, ast.AnnAssign) and not explained and not _inherited(node, field):
                 yield f"{node.name}.{ast.unparse(field.target)}"
+
+
+def _inherited(owner: ast.ClassDef, field: ast.AnnAssign) -> bool:
+    """Whether it only gives a value to what the class above explains."""
+    return bool(owner.bases) and "ClassVar" in ast.unparse(field.annotation)
 
 
 def test_a_sentence_stands_under_every_field():
@@ -285,7 +290,7 @@ def test_there_may_be_no_modality():
 def test_contents_say_their_kind_first(modality: str):
     plain = content_to_dict(FULL[modality])
     assert next(iter(plain.items())) == ("kind", FULL.kinds[modality])
-    assert CONTENT_SPECS[plain["kind"]] is type(FULL[modality])
+    assert spec_type(plain["kind"]) is type(FULL[modality])
 
 
 def test_what_is_absent_may_be_said_or_not():
@@ -302,8 +307,10 @@ def test_a_network_is_found_by_name_and_else_by_kind():
     model = ModelConfig(named={"face": own})
     assert model.of("face", "picture") is own
     assert model.of("image", "picture") is model.kinds["picture"]
-    with pytest.raises(ConfigError, match="no network for smell, a gas"):
+    with pytest.raises(ConfigError, match="there is no kind 'gas'"):
         model.of("smell", "gas")
+    with pytest.raises(ConfigError, match="no network for smell, a vector"):
+        ModelConfig(kinds={}).of("smell", "vector")
 
 
 def test_a_config_can_name_the_modalities_that_it_uses():
@@ -372,8 +379,8 @@ def test_an_unknown_choice_is_refused_with_the_nearest():
         (Spec, {"classes": ["a", 1], "contents": {}}, "classes must be str, got 1"),
         (Spec, holding(kind="waveform", rate=0), "rate must be 1 or more"),
         (Spec, holding(kind="waveform", rat=1), r"contents\.audio\.rat is not a field\. .*'rate'"),
-        (Spec, holding(kind="wave"), r"contents\.audio: 'wave' is no kind of content\. .*'waveform'"),
-        (Spec, holding(rate=1), r"contents\.audio: 'None' is no kind of content"),
+        (Spec, holding(kind="wave"), r"contents\.audio: there is no kind 'wave'\. .*'waveform'"),
+        (Spec, holding(rate=1), r"contents\.audio: there is no kind 'None'"),
         (Spec, holding(kind="matrix", frames=3), r"contents\.audio: .*columns"),
         (Spec, {"classes": ["a"], "contents": [3]}, "contents must be an object with fields"),
         (Spec, {"classes": ["a"]}, "contents must be an object with fields, got None"),

@@ -421,7 +421,7 @@ def write(text: str) -> Callable[[Path], object]:
         (change("modalities.smell", {}), "lacks contents"),
         (rename("image", "a b"), "cannot be called 'a b'"),
         (rename("image", "smell"), r"smell\.npy is not there"),
-        (change("modalities.image.spec.kind", "smell"), "'smell' is no kind of content"),
+        (change("modalities.image.spec.kind", "smell"), "there is no kind 'smell'"),
         (change("modalities.image", 3), "expected an object with fields, got 3"),
         (change("modalities.image.spec", {"reader": "inc"}), r"dataset\.json.*'inc'"),
         (change("modalities.audio.spec.rate", "16k"), "rate must be int"),

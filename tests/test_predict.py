@@ -359,9 +359,8 @@ def test_what_a_model_brings_to_its_own_size_itself_does_not_matter():
 @pytest.mark.parametrize(("modality", "source"), [("image", 123), ("audio", 123), ("audio", [1, 2, 3])])
 def test_what_cannot_be_a_picture_or_a_recording_is_said(modality: str, source: Any):
     predictor = Predictor(build(tiny_model(), tiny_spec()), tiny_spec())
-    with pytest.raises(
-        InputError, match=f"expected {modality} as a path, bytes.* got {type(source).__name__}"
-    ):
+    what = {"image": "picture", "audio": "recording"}[modality]
+    with pytest.raises(InputError, match=f"expected a {what} as a path, bytes.* got {type(source).__name__}"):
         predictor.predict(**{modality: source})
 
 

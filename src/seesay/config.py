@@ -14,8 +14,8 @@ from typing import Annotated, Any, Literal
 
 from seesay.errors import ConfigError
 from seesay.plain import check_object, check_range, dataclass_from, from_dict, to_dict
-from seesay.registry import Choice, check
-from seesay.spec import Modality
+from seesay.registry import Choice, check, names
+from seesay.spec import Modality, spec_type
 
 LAST_SEED = 2**32 - 1
 """The highest that numpy's, scikit-learn's and torch's generators all take."""
@@ -126,14 +126,17 @@ class EncoderConfig:
 
 
 def usual_encoders() -> dict[str, EncoderConfig]:
-    """By kind of content the network of the everyday model. Pictures gain from much weight decay, recordings
-    nothing (docs/log.md)."""
-    sound = EncoderConfig(width=64)
-    picture, vector = (
-        EncoderConfig(weight_decay=1.0),
-        EncoderConfig(kind="mlp", width=512, layers=1, dropout=0.3),
-    )
-    return {"picture": picture, "waveform": sound, "matrix": sound, "vector": vector}
+    """By kind of content the network of the everyday model."""
+    return {kind: usual_encoder(kind) for kind in names("kind")}
+
+
+def usual_encoder(kind: str) -> EncoderConfig:
+    """The network of the everyday model for contents of this kind."""
+    return EncoderConfig(**spec_type(kind).encoder)
+
+
+SEESAY_S_KINDS = tuple(usual_encoders())
+"""Those that a recipe knows; others bring their usual network."""
 
 
 @dataclass(frozen=True)
@@ -165,9 +168,9 @@ class ModelConfig:
     def of(self, modality: Modality, kind: str) -> EncoderConfig:
         """The network of a modality that has contents of this kind. There is none: ConfigError."""
         found = self.named.get(modality) or self.kinds.get(kind)
-        if found is None:
+        if found is None and kind in SEESAY_S_KINDS:
             raise ConfigError(f"the config has no network for {modality}, a {kind}", "Use another recipe.")
-        return found
+        return usual_encoder(kind) if found is None else found
 
     def naming(self, kinds: Mapping[Modality, str], others: bool = False) -> ModelConfig:
         """The same model with every modality named, from the kind of its contents. `others`: whether those

@@ -8,7 +8,7 @@ listing names imports nothing.
 
 import re
 import sys
-from collections.abc import Callable, Collection, Generator, Iterable
+from collections.abc import Collection, Generator, Iterable
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -42,12 +42,17 @@ class Part:
     module: str = ""
     """The plug-in that registered it; "": it comes with seesay."""
 
-    def load(self) -> Callable[..., Any]:
+    def load(self) -> Any:
         """The class or function."""
-        if not isinstance(self.make, str):
-            return self.make
-        module, _, name = self.make.partition(":")
-        return getattr(import_module(module), name)
+        return resolved(self.make)
+
+
+def resolved(place: Any) -> Any:
+    """What `module:name` names; anything else is itself."""
+    if not isinstance(place, str):
+        return place
+    module, _, name = place.partition(":")
+    return getattr(import_module(module), name)
 
 
 PARTS: dict[str, dict[str, Part]] = {
@@ -70,6 +75,12 @@ PARTS: dict[str, dict[str, Part]] = {
         "mfcc": Part("seesay.signal.features:mfcc", ("waveform",)),
         "log-mel": Part("seesay.signal.features:log_mel", ("waveform",)),
     },
+    "kind": {
+        "picture": Part("seesay.spec:PictureSpec"),
+        "waveform": Part("seesay.spec:WaveformSpec"),
+        "matrix": Part("seesay.spec:MatrixSpec"),
+        "vector": Part("seesay.spec:VectorSpec"),
+    },
 }
 """By family and name."""
 
@@ -91,7 +102,8 @@ def register(family: str, name: str, part: Any = None, *, kinds: Collection[str]
     `(b, m, d)`, each modality's logits `(b, m, k)` and which are present `(b, m)`, and return logits
     `(b, k)`; an encoder a function `(EncoderConfig, dim, shape)` that returns a module from features
     `(b, *shape)` to `(b, dim)`; a front end a function `(FeaturesConfig, spec)` that returns a module from
-    contents to features; a metric a function `(probabilities, label)` that returns a number.
+    contents to features; a kind of content a frozen dataclass below `seesay.spec.ContentSpec`; a metric a
+    function `(probabilities, label)` that returns a number.
 
     `kinds`: of content that an encoder or a front end is for (`picture`, `waveform`, `matrix`, `vector`);
     empty: any. Another family, a name with spaces, or one that is taken: ConfigError.

@@ -1,8 +1,8 @@
 """What a data set holds: the kind of content of each modality, and the class names.
 
-Four kinds: pictures, waveforms, matrices (ready-made features in time) and vectors (ready-made encodings). A
-modality is called as the data set calls it; what it is follows from its kind alone. A spec is written once,
-by `seesay data`, and travels with every model.
+Four kinds: pictures, waveforms, matrices (ready-made features in time) and vectors (ready-made encodings);
+others are registered. A modality is called as the data set calls it; what it is follows from its kind alone.
+A spec is written once, by `seesay data`, and travels with every model.
 """
 
 import dataclasses
@@ -11,21 +11,85 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Literal
 
-from seesay.errors import ConfigError, nearest
+from seesay.errors import ConfigError
 from seesay.plain import check_object, check_range, dataclass_from, from_dict, to_dict
+from seesay.registry import find, resolved
 
 Modality = str
 
-Kind = Literal["picture", "waveform", "matrix", "vector"]
-"""What the contents of a modality are."""
+
+@dataclass(frozen=True)
+class ContentSpec:
+    """What the contents of a modality are, and the one place that knows their kind: how files become
+    contents, contents features, and what encodes, changes and draws them.
+
+    An own kind is a frozen dataclass below this one, made known by `seesay.register("kind", "points",
+    PointsSpec)`. Parts (`read`, `front_end`, `augment`, `panels`) are functions, or their places as
+    `module:name`.
+    """
+
+    kind: ClassVar[str]
+    """The name that it is registered by."""
+    noun: ClassVar[str] = ""
+    """What people call a content; empty: as its modality is called."""
+    modality: ClassVar[Modality] = ""
+    """What a modality of this kind is called where the data do not name it; empty: they must."""
+    integers: ClassVar[str] = ""
+    """The only integers that a table of contents may hold: its front end scales them to floats."""
+    speech: ClassVar[bool] = False
+    """Whether somebody may have spoken it, so that speakers matter."""
+    task: ClassVar[str] = ""
+    """How model cards name the task."""
+    encoder: ClassVar[Mapping[str, Any]] = {}
+    """Fields of the usual network's `EncoderConfig`."""
+    read: ClassVar[Any] = "seesay.signal.readers:read_ready_made"
+    """`(source, spec)` → one content, of a file, of bytes or of an array, for prediction."""
+    front_end: ClassVar[Any] = "seesay.signal.features:ready_made"
+    """`(FeaturesConfig, spec)` → the module from contents to features."""
+    features: ClassVar[tuple[str, ...]] = ()
+    """Fields of `FeaturesConfig` that its front end uses."""
+    augment: ClassVar[Any] = "seesay.signal.augment:augment_vectors"
+    """`(features, AugmentConfig, generator)` → a batch of features, each changed at random."""
+    panels: ClassVar[Any] = "seesay.data.sheet:matrix_panels"
+    """`(dataset, modality, rows, spec)` → what a contact sheet shows of them."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of a content."""
+        raise NotImplementedError
+
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The fields in which contents must agree with those that a model was trained on."""
+        return tuple(f.name for f in dataclasses.fields(self) if f.init)
+
+    @property
+    def sizes(self) -> tuple[int | str, ...]:
+        """Of a content in a table, axis by axis; where contents may differ, what the axis is."""
+        return self.shape
+
+
+def part_of(spec: ContentSpec, name: str) -> Any:
+    """A part of a kind: the function that its spec names."""
+    return resolved(getattr(type(spec), name))
 
 
 @dataclass(frozen=True)
-class PictureSpec:
+class PictureSpec(ContentSpec):
     """What a picture content is, `(channels, height, width)`, and how a file becomes one."""
 
-    kind: ClassVar[Kind] = "picture"
-    """What it is."""
+    kind: ClassVar[str] = "picture"
+    noun: ClassVar[str] = "picture"
+    modality: ClassVar[Modality] = "image"
+    integers: ClassVar[str] = "uint8"
+    task: ClassVar[str] = "image-classification"
+    encoder: ClassVar[Mapping[str, Any]] = {"weight_decay": 1.0}  # they gain from much of it (docs/log.md)
+    read: ClassVar[Any] = "seesay.signal.readers:read_picture"
+    front_end: ClassVar[Any] = "seesay.signal.features:of_pictures"
+    features: ClassVar[tuple[str, ...]] = ("height", "width", "fit")
+    augment: ClassVar[Any] = "seesay.signal.augment:augment_pictures"
+    panels: ClassVar[Any] = "seesay.data.sheet:picture_panels"
+
     reader: Literal["ink", "photo"] | None = "ink"
     """`ink`: polarity found, ink cropped, scaled and centred as MNIST was; `photo`: all of the picture, each
     in its own size; none: ready-made arrays, how they came about is not known, so a picture file cannot be
@@ -59,18 +123,31 @@ class PictureSpec:
         sides = () if self.reader == "photo" else ("height", "width")
         return ("channels", *sides, "standardised")
 
+    @property
+    def sizes(self) -> tuple[int | str, ...]:
+        """Of a content in a table, axis by axis; where contents may differ, what the axis is."""
+        return (self.channels, "height", "width") if self.reader == "photo" else self.shape
+
     def __str__(self) -> str:
         return f"pictures ({self.channels}x{self.height}x{self.width})"
 
 
 @dataclass(frozen=True)
-class WaveformSpec:
+class WaveformSpec(ContentSpec):
     """What a recording content is: samples."""
 
-    kind: ClassVar[Kind] = "waveform"
-    """What it is."""
-    fixed: ClassVar[tuple[str, ...]] = ("rate",)
-    """The fields in which contents must agree with those that a model was trained on."""
+    kind: ClassVar[str] = "waveform"
+    noun: ClassVar[str] = "recording"
+    modality: ClassVar[Modality] = "audio"
+    integers: ClassVar[str] = "int16"
+    speech: ClassVar[bool] = True
+    task: ClassVar[str] = "audio-classification"
+    encoder: ClassVar[Mapping[str, Any]] = {"width": 64}
+    read: ClassVar[Any] = "seesay.signal.readers:read_recording"
+    front_end: ClassVar[Any] = "seesay.signal.features:of_recordings"
+    augment: ClassVar[Any] = "seesay.signal.augment:augment_recordings"
+    panels: ClassVar[Any] = "seesay.data.sheet:sound_panels"
+
     rate: int = 16_000
     """Samples a second."""
     seconds: float = 1.0
@@ -92,19 +169,29 @@ class WaveformSpec:
         """Of a clip: (samples,). Recordings may have any length."""
         return (self.samples,)
 
+    @property
+    def fixed(self) -> tuple[str, ...]:
+        """The fields in which contents must agree with those that a model was trained on."""
+        return ("rate",)
+
+    @property
+    def sizes(self) -> tuple[int | str, ...]:
+        """Of a content in a table, axis by axis; where contents may differ, what the axis is."""
+        return ("samples",)
+
     def __str__(self) -> str:
         return f"recordings ({self.rate} Hz)"
 
 
 @dataclass(frozen=True)
-class MatrixSpec:
+class MatrixSpec(ContentSpec):
     """What a content is that came as a ready-made matrix, such as features of a recording in time. No file
     can be read into one but an array."""
 
-    kind: ClassVar[Kind] = "matrix"
-    """What it is."""
-    fixed: ClassVar[tuple[str, ...]] = ("frames", "columns")
-    """The fields in which contents must agree with those that a model was trained on."""
+    kind: ClassVar[str] = "matrix"
+    speech: ClassVar[bool] = True
+    encoder: ClassVar[Mapping[str, Any]] = {"width": 64}
+    augment: ClassVar[Any] = "seesay.signal.augment:augment_recordings"
     frames: int
     """Rows of a matrix."""
     columns: int
@@ -123,13 +210,11 @@ class MatrixSpec:
 
 
 @dataclass(frozen=True)
-class VectorSpec:
+class VectorSpec(ContentSpec):
     """What a content is that came as a ready-made vector, such as an encoding by another network."""
 
-    kind: ClassVar[Kind] = "vector"
-    """What it is."""
-    fixed: ClassVar[tuple[str, ...]] = ("size",)
-    """The fields in which contents must agree with those that a model was trained on."""
+    kind: ClassVar[str] = "vector"
+    encoder: ClassVar[Mapping[str, Any]] = {"kind": "mlp", "width": 512, "layers": 1, "dropout": 0.3}
     size: int
     """Numbers of a vector."""
 
@@ -144,12 +229,6 @@ class VectorSpec:
     def __str__(self) -> str:
         return f"vectors ({self.size})"
 
-
-ContentSpec = PictureSpec | WaveformSpec | MatrixSpec | VectorSpec
-
-CONTENT_SPECS: Mapping[str, type[ContentSpec]] = {
-    spec.kind: spec for spec in (PictureSpec, WaveformSpec, MatrixSpec, VectorSpec)
-}
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
 """What a modality may be called: it becomes part of files' names, of options and of conditions."""
@@ -219,18 +298,22 @@ class Spec:
         return Spec(from_dict(tuple[str, ...], values.get("classes"), f"{where}.classes"), contents)
 
 
-NOUNS: Mapping[str, str] = {"picture": "picture", "waveform": "recording"}
-"""What people call a content, by its kind; others are called as their modality is."""
-
-
 def noun(modality: Modality, kinds: Mapping[Modality, str]) -> str:
     """What people call a content of this modality, of those that there are: a picture where only one of them
     holds pictures, else by the modality's name."""
     kind = kinds[modality]
-    return NOUNS.get(kind, modality) if list(kinds.values()).count(kind) == 1 else modality
+    return (list(kinds.values()).count(kind) == 1 and spec_type(kind).noun) or modality
 
 
-FIRST = ("image", "audio")
+def spec_type(kind: str) -> type[ContentSpec]:
+    """The spec of a kind. There is no such kind: ConfigError with the nearest."""
+    return find("kind", kind).load()
+
+
+DEFAULT_NAMES: Mapping[str, Modality] = {s.kind: s.modality for s in (PictureSpec, WaveformSpec)}
+"""By kind, what a modality is called where the data do not name it, as in a folder of files."""
+
+FIRST = tuple(DEFAULT_NAMES.values())
 """Modalities of these names stand before others."""
 
 
@@ -250,6 +333,8 @@ def content_from_dict(values: Any, where: str) -> Any:
     """What `content_to_dict` gave. Another kind or other fields: ConfigError."""
     check_object("spec", values, where)
     kind = str(values.get("kind"))
-    if kind not in CONTENT_SPECS:
-        raise ConfigError(f"{where}: {kind!r} is no kind of content", nearest(kind, list(CONTENT_SPECS)))
-    return dataclass_from(CONTENT_SPECS[kind], {n: v for n, v in values.items() if n != "kind"}, where)
+    try:
+        spec = spec_type(kind)
+    except ConfigError as error:
+        raise ConfigError(f"{where}: {error}") from None
+    return dataclass_from(spec, {n: v for n, v in values.items() if n != "kind"}, where)

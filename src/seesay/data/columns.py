@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from seesay.data.dataset import MISSING, SPLITS, Dataset, Group, Pairing
-from seesay.data.groups import VOICES, joined
+from seesay.data.groups import joined
 from seesay.data.labels import (
     alike,
     check_classes,
@@ -175,7 +175,7 @@ def speakers(tables: Mapping[Modality, Table], speaker: np.ndarray) -> dict[Moda
 
     A content of several rows takes the name that its first row gives.
     """
-    spoken = [m for kind in VOICES for m, table in tables.items() if table.spec.kind == kind]
+    spoken = [m for m, table in tables.items() if table.spec.speech]
     modality = next(iter([*spoken, *tables]))
     table = tables[modality]
     names = text_of(speaker)

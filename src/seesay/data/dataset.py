@@ -15,20 +15,17 @@ from typing import Any, Literal, get_args
 import numpy as np
 
 from seesay.data.card import FORMAT, card_spec, check_card, read_card, shape_of
-from seesay.data.ragged import ContentTable, Ragged, dimensions, hashed
+from seesay.data.ragged import ContentTable, Ragged, hashed
 from seesay.data.skipped import Skipped
 from seesay.errors import ConfigError, InputError, SeesayError, nearest
 from seesay.files import new_folder, read_array
-from seesay.spec import ContentSpec, Modality, PictureSpec, Spec, WaveformSpec, content_to_dict
+from seesay.spec import ContentSpec, Modality, Spec, content_to_dict
 
 SPLITS = ("train", "valid", "test")
 """`split.npy` holds an index into this, or -1: the row belongs to none yet."""
 
 MISSING = -1
 """In `rows`: this row has no such modality. In `label` or a group: not known. In `split`: not assigned."""
-
-INTEGERS: Mapping[str, str] = {"picture": "uint8", "waveform": "int16"}
-"""By kind of content the only integers that a table may hold: a front end divides them by 255 and 32768."""
 
 Pairing = Literal["given", "drawn within class"]
 """`given`: a row's picture and recording belong together; `drawn within class`: any two of one class were."""
@@ -222,7 +219,7 @@ def _check_table(dataset: Dataset, modality: Modality) -> None:
     table = dataset.contents[modality]
     spec = dataset.spec[modality]
     _check_shapes(modality, table, spec)
-    whole = INTEGERS.get(spec.kind)
+    whole = spec.integers
     if table.dtype.kind != "f" and table.dtype != whole:
         raise InputError(f"{modality} must be {whole + ' or ' if whole else ''}floats, got {table.dtype}")
     _check_indices(f"a pointer into {modality}", dataset.pointers(modality), len(table))
@@ -236,16 +233,14 @@ def _check_table(dataset: Dataset, modality: Modality) -> None:
 
 def _check_shapes(modality: Modality, table: ContentTable, spec: ContentSpec) -> None:
     """InputError where a content has not the dimensions, or not the size, that the spec asks for."""
-    if isinstance(spec, WaveformSpec):
-        fits, expected = dimensions(table) == 1, "(samples,)"
-    elif isinstance(spec, PictureSpec) and spec.reader == "photo":
-        first = table.shapes[:, 0] if isinstance(table, Ragged) else table.shape[1:2]
-        fits = dimensions(table) == 3 and set(map(int, first)) <= {spec.channels}
-        expected = f"({spec.channels}, height, width)"
-    else:
-        fits, expected = not isinstance(table, Ragged) and table.shape[1:] == spec.shape, str(spec.shape)
+    known = spec.sizes
+    found = table.shapes if isinstance(table, Ragged) else np.array([table.shape[1:]])
+    fits = found.shape[1] == len(known) and all(
+        isinstance(size, str) or (found[:, axis] == size).all() for axis, size in enumerate(known)
+    )
     if not fits:
-        raise InputError(f"a content of {modality} must be {expected}, got {tuple(shape_of(table))}")
+        wanted = f"({', '.join(map(str, known))}{',' * (len(known) == 1)})"
+        raise InputError(f"a content of {modality} must be {wanted}, got {tuple(shape_of(table))}")
 
 
 def _table(folder: Path, modality: Modality, spec: ContentSpec) -> ContentTable:

@@ -14,9 +14,6 @@ from scipy.sparse.csgraph import connected_components
 from seesay.data.dataset import MISSING, Dataset, Group
 from seesay.spec import Modality
 
-VOICES = ("waveform", "matrix")
-"""Kinds of content that somebody may have spoken: recordings, and features that were made of some."""
-
 
 def ties(dataset: Dataset, groups: bool = True) -> Iterator[tuple[str, np.ndarray]]:
     """What must not cross a split: a name (`audio speaker`) and an id per row, -1 where there is none.
@@ -57,7 +54,7 @@ def of_content(ids: np.ndarray, pointers: np.ndarray) -> np.ndarray:
 def unknown_speakers(dataset: Dataset) -> tuple[int, int]:
     """How many recordings have no known group, such as a speaker, and how many recordings there are."""
     unknown, total = 0, 0
-    for modality in dataset.spec.of_kind(*VOICES):
+    for modality in (m for m, spec in dataset.spec.contents.items() if spec.speech):
         known = np.zeros(len(dataset.contents[modality]), bool)
         for group in dataset.groups.get(modality, {}).values():
             known |= np.asarray(group.ids) != MISSING

@@ -17,10 +17,10 @@ import numpy as np
 from seesay.data.card import shape_of
 from seesay.data.columns import listed
 from seesay.data.dataset import MISSING, SPLITS, Dataset
-from seesay.data.groups import VOICES, says_speakers, sharing, ties, unknown_speakers
+from seesay.data.groups import says_speakers, sharing, ties, unknown_speakers
 from seesay.data.ragged import ContentTable, Ragged
 from seesay.data.splits import Leak, leaks, stored
-from seesay.spec import ContentSpec, Modality, PictureSpec, WaveformSpec, noun
+from seesay.spec import ContentSpec, Modality, PictureSpec, WaveformSpec, noun, spec_type
 
 PART = 0.2  # share of the rows that a random split is imagined to hold out, as most notebooks do
 HARMLESS = 0.01  # of the held-out rows: fewer leaks than this do not show in a score
@@ -205,7 +205,7 @@ def _warnings(info: Info) -> Iterator[str]:
     yield from says_left_out(info.left_out)
     yield from (_says_shared(leak, info.kinds) for leak in info.shared)
     yield from _says_drawn(info.drawn_by_row, info.kinds)
-    heard = [table for table in info.modalities.values() if table.kind in VOICES]
+    heard = [table for table in info.modalities.values() if spec_type(table.kind).speech]
     yield from says_speakers(sum(t.ungrouped for t in heard), sum(t.contents for t in heard))
     yield from _says_balance(info)
     for modality, table in info.modalities.items():

@@ -22,7 +22,7 @@ from seesay.errors import ConfigError, InputError
 from seesay.files import new_file
 from seesay.signal.feature_axes import FeatureAxes, feature_axes
 from seesay.signal.feature_settings import analysis_of
-from seesay.spec import Modality, PictureSpec, WaveformSpec
+from seesay.spec import ContentSpec, Modality, WaveformSpec, part_of
 
 PLAIN = FeaturesConfig()
 SILENCE = np.zeros((1, 1), np.int16)
@@ -115,17 +115,28 @@ def choose(dataset: Dataset, rows: int, seed: int) -> np.ndarray:
 
 def _panels(dataset: Dataset, rows: np.ndarray) -> Iterator[Panel]:
     for modality, spec in dataset.spec.contents.items():
-        if isinstance(spec, PictureSpec):
-            yield Panel(_spread(dataset, modality, rows, _as_images), 1.0, "no picture", {"cmap": "gray"})
-        elif isinstance(spec, WaveformSpec):
-            yield from _sounds(dataset, modality, rows, spec)
-        else:
-            shown = _spread(dataset, modality, rows, lambda values: _deviations(_matrices(values)))
-            said = f"{spec}, deviation from their mean"
-            yield Panel(shown, 1.5, f"no {modality}", FEATURES, said, feature_axes(PLAIN, spec))
+        yield from part_of(spec, "panels")(dataset, modality, rows, spec)
 
 
-def _sounds(dataset: Dataset, modality: Modality, rows: np.ndarray, spec: WaveformSpec) -> Iterator[Panel]:
+def picture_panels(
+    dataset: Dataset, modality: Modality, rows: np.ndarray, spec: ContentSpec
+) -> Iterator[Panel]:
+    """The pictures as they are."""
+    yield Panel(_spread(dataset, modality, rows, _as_images), 1.0, "no picture", {"cmap": "gray"})
+
+
+def matrix_panels(
+    dataset: Dataset, modality: Modality, rows: np.ndarray, spec: ContentSpec
+) -> Iterator[Panel]:
+    """Matrices, and vectors as one column."""
+    shown = _spread(dataset, modality, rows, lambda values: _deviations(_matrices(values)))
+    said = f"{spec}, deviation from their mean"
+    yield Panel(shown, 1.5, f"no {modality}", FEATURES, said, feature_axes(PLAIN, spec))
+
+
+def sound_panels(
+    dataset: Dataset, modality: Modality, rows: np.ndarray, spec: WaveformSpec
+) -> Iterator[Panel]:
     """Log-mel, and where a model would be given MFCC by default, those too."""
     log_mel, usual = replace(PLAIN, kind="log-mel"), analysis_of(PLAIN, spec)
     shown = _spread(dataset, modality, rows, lambda clips: _log_mel(clips, spec))

@@ -123,7 +123,7 @@ def pretrain(
         began, seed = time.perf_counter(), seed_of(config.seed, place, before + 1)
         generator = Generator(rows.device).manual_seed(seed)
         batches = augmented(
-            rows.shuffled(config.pretrain.batch, generator), data.spec.kinds, config.augment, generator
+            rows.shuffled(config.pretrain.batch, generator), data.spec, config.augment, generator
         )
         with torch.random.fork_rng():  # dropout draws from torch's own generator
             torch.manual_seed(seed)

@@ -31,8 +31,7 @@ from seesay.learn.views import heard_anew
 from seesay.model.calibration import Evidence, calibrate, evidence_of, probabilities, remarks
 from seesay.model.classifier import Classifier, build
 from seesay.model.features import RawFeatures, features_of, fit_normalisers
-from seesay.signal.augment import augment
-from seesay.spec import Modality
+from seesay.spec import Spec, part_of
 
 Watch = Callable[[Iterable[Batch]], Iterable[Batch]]
 """What the batches of an epoch are handed through: a progress bar, or something that stops early."""
@@ -266,15 +265,16 @@ def epoch_batches(
         rows = heard_anew(rows, data, modality, model.front_ends[modality], config.waveform, generator)
     assert config.optim.batch
     batches = rows.shuffled(config.optim.batch, generator, config.optim.copies or 1)
-    yield from batches if frozen(config) else augmented(batches, data.spec.kinds, config.augment, generator)
+    yield from batches if frozen(config) else augmented(batches, data.spec, config.augment, generator)
 
 
 def augmented(
-    batches: Iterable[Batch], kinds: Mapping[Modality, str], config: AugmentConfig, generator: Generator
+    batches: Iterable[Batch], spec: Spec, config: AugmentConfig, generator: Generator
 ) -> Iterator[Batch]:
     """The batches with their features changed, as it suits the kind of content of each modality."""
+    changes = {m: part_of(content, "augment") for m, content in spec.contents.items()}
     for batch in batches:
-        inputs = {m: augment(x, kinds[m], config, generator) for m, x in batch.inputs.items()}
+        inputs = {m: changes[m](x, config, generator) for m, x in batch.inputs.items()}
         yield Batch(inputs, batch.present, batch.label, batch.rows)
 
 

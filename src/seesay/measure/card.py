@@ -119,11 +119,9 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
 
 
 def _tags(spec: Spec) -> list[str]:
-    found = [TAGS[kind] for kind in spec.kinds.values() if kind in TAGS]
+    found = [content.task for content in spec.contents.values() if content.task]
     return ["multimodal"] * (len(spec.modalities) > 1) + list(dict.fromkeys(found))
 
-
-TAGS = {"picture": "image-classification", "waveform": "audio-classification"}
 
 ROWS_OF = {"train": "training rows", "valid": "validation rows", "test": "test rows"}
 

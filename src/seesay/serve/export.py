@@ -25,7 +25,6 @@ from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
 from seesay.condition import Condition
-from seesay.data.dataset import INTEGERS
 from seesay.errors import InputError, OutputError
 from seesay.files import check_file, new_file
 from seesay.learn.run import Run
@@ -76,7 +75,7 @@ def places_of(model: Classifier, spec: Spec, kind: Kind) -> dict[Modality, Place
         fit, _ = fitting(model.front_ends[modality])
         with torch.no_grad():
             shape = own.shape if fit is None else tuple(fit(torch.zeros(1, *own.shape)).shape[1:])
-        place = Place(shape, "float32" if floats else INTEGERS.get(own.kind, "float32"))
+        place = Place(shape, "float32" if floats else own.integers or "float32")
         if kind == "features":
             with torch.no_grad():
                 features = model.front_ends[modality](torch.from_numpy(place.blank(1)))

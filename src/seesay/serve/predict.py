@@ -10,13 +10,11 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
-from os import PathLike
 from pathlib import Path
 from typing import Any, TypeVar
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from seesay.condition import Condition
@@ -28,12 +26,7 @@ from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.folding import folded
 from seesay.serve.encodings import Encodings, release
-from seesay.signal.audio import as_content as audio_content
-from seesay.signal.audio import read_audio
-from seesay.signal.image import as_content as image_content
-from seesay.signal.image import read_image
-from seesay.signal.ready_made import read_ready_made
-from seesay.spec import ContentSpec, Modality, PictureSpec, Spec, WaveformSpec
+from seesay.spec import ContentSpec, Modality, Spec, part_of
 
 T = TypeVar("T")
 
@@ -116,33 +109,11 @@ class Predictor:
                 f"this model was trained on {known} only, got {modality}", f"Leave --{modality} out."
             )
         spec = self.spec[modality]
-        _check_type(modality, spec, source)
-        if isinstance(spec, WaveformSpec):
-            return audio_content(read_audio(source, spec))
-        if not isinstance(spec, PictureSpec):
-            return read_ready_made(source, spec)
-        if spec.standardised:
-            return read_image(source, spec)
-        content = image_content(read_image(source, spec))
-        if spec.reader == "ink" and not content.any():
-            name = str(source) if isinstance(source, str | Path) else "the picture"
-            raise InputError(f"{name} is blank: no ink is found in it", "Give another one, or leave it out.")
-        return content
+        return part_of(spec, "read")(source, spec)
 
     def _ranked(self, probabilities: np.ndarray) -> list[Score]:
         order = np.argsort(-probabilities, kind="stable")
         return [{"label": self.spec.classes[i], "score": round(float(probabilities[i]), 6)} for i in order]
-
-
-def _check_type(modality: Modality, spec: ContentSpec, source: Any) -> None:
-    """InputError for what no reader takes."""
-    more = {
-        "picture": (Image.Image, "an array or a Pillow picture"),
-        "waveform": (tuple, "a pair (samples, rate)"),
-    }
-    other, named = more.get(spec.kind, (np.ndarray, "an array"))
-    if not isinstance(source, (bytes, str, PathLike, np.ndarray, other)):
-        raise InputError(f"expected {modality} as a path, bytes, {named}, got {type(source).__name__}")
 
 
 def load(run: Path | str | None = None) -> Predictor:

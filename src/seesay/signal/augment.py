@@ -14,17 +14,6 @@ Pictures = Float[Tensor, "b c h w"]
 Recordings = Float[Tensor, "b t f"]
 
 
-def augment(features: Tensor, kind: str, config: AugmentConfig, generator: Generator) -> Tensor:
-    """The batch of features, of contents of this kind, changed as `config` says."""
-    changes = {
-        "picture": augment_pictures,
-        "waveform": augment_recordings,
-        "matrix": augment_recordings,
-        "vector": augment_vectors,
-    }
-    return changes[kind](features, config, generator)
-
-
 def augment_vectors(
     vectors: Float[Tensor, "b f"], config: AugmentConfig, generator: Generator
 ) -> Float[Tensor, "b f"]:

@@ -85,11 +85,11 @@ def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesCon
     """The config with every open field filled in that contents like these have use for. Fields that they
     have none for, or what `analysis_of` refuses: ConfigError."""
     if isinstance(spec, PictureSpec):
-        _check_use(features, ("height", "width", "fit"), spec)
+        _check_use(features, spec.features, spec)
         height, width = features.height or spec.height, features.width or spec.width
         return dataclasses.replace(features, height=height, width=width, fit=features.fit or "crop")
     if not isinstance(spec, WaveformSpec):
-        _check_use(features, (), spec)
+        _check_use(features, spec.features, spec)
         return features
     found = analysis_of(features, spec)
     names = [f.name for f in dataclasses.fields(FeaturesConfig) if hasattr(found, f.name)]

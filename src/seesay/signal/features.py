@@ -19,7 +19,7 @@ from seesay.config import FeaturesConfig
 from seesay.errors import ConfigError
 from seesay.registry import find
 from seesay.signal.feature_settings import Analysis, analysis_of, settled_features
-from seesay.spec import ContentSpec, PictureSpec, WaveformSpec
+from seesay.spec import ContentSpec, PictureSpec, WaveformSpec, part_of
 
 PLATEAU = 0.01
 """Of the most energy: windows that hold all but this much are equally good."""
@@ -229,26 +229,47 @@ def front_end(features: FeaturesConfig, spec: ContentSpec) -> FrontEnd:
     the contents: ConfigError.
     """
     settled = settled_features(features, spec)
-    steps: OrderedDict[str, nn.Module] = OrderedDict()
-    if isinstance(spec, PictureSpec):
-        assert settled.height is not None
-        assert settled.width is not None
-        steps["fit"] = Fit(settled.height, settled.width, settled.fit or "crop")
-    elif isinstance(spec, WaveformSpec):
-        steps["clip"] = Clip(analysis_of(settled, spec).samples)
-    if settled.kind is not None:
-        steps["features"] = find("front-end", settled.kind).load()(settled, spec)
-    else:
-        steps["features"] = UnitRange() if isinstance(spec, PictureSpec) else ReadyMade()
-    if not isinstance(spec, PictureSpec):
-        steps["normaliser"] = Normaliser(features_shape(nn.Sequential(steps), spec)[-1])
+    made = part_of(spec, "front_end")(settled, spec)
+    steps = made if isinstance(made, OrderedDict) else OrderedDict(features=made)
     return FrontEnd(steps, settled)
+
+
+Steps = OrderedDict[str, nn.Module]
+
+
+def of_pictures(features: FeaturesConfig, spec: PictureSpec) -> Steps:
+    """Pictures of one size, 0 to 1."""
+    assert features.height is not None
+    assert features.width is not None
+    fit = Fit(features.height, features.width, features.fit or "crop")
+    return Steps(fit=fit, features=_own(features, spec) or UnitRange())
+
+
+def of_recordings(features: FeaturesConfig, spec: WaveformSpec) -> Steps:
+    """Matrices of clips, normalised."""
+    clip = Clip(analysis_of(features, spec).samples)
+    return _normalised(Steps(clip=clip, features=_own(features, spec) or ReadyMade()), spec)
+
+
+def ready_made(features: FeaturesConfig, spec: ContentSpec) -> Steps:
+    """What was handed over, normalised."""
+    return _normalised(Steps(features=_own(features, spec) or ReadyMade()), spec)
+
+
+def _own(features: FeaturesConfig, spec: ContentSpec) -> nn.Module | None:
+    """The step that a config names."""
+    return None if features.kind is None else find("front-end", features.kind).load()(features, spec)
+
+
+def _normalised(steps: Steps, spec: ContentSpec) -> Steps:
+    columns = features_shape(nn.Sequential(steps), spec)[-1]
+    return Steps([*steps.items(), ("normaliser", Normaliser(columns))])
 
 
 @torch.no_grad()
 def features_shape(front_end: nn.Module, spec: ContentSpec) -> tuple[int, ...]:
     """The shape of one content's features, found by making them of a blank one."""
-    whole = {"picture": torch.uint8, "waveform": torch.int16}.get(spec.kind, torch.float32)
+    whole = getattr(torch, spec.integers or "float32")
     return tuple(front_end(torch.zeros(1, *spec.shape, dtype=whole)).shape[1:])
 
 

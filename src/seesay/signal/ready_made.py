@@ -9,10 +9,10 @@ from jaxtyping import Float
 
 from seesay.errors import InputError
 from seesay.files import read_array
-from seesay.spec import MatrixSpec, VectorSpec
+from seesay.spec import ContentSpec
 
 
-def read_ready_made(source: Any, spec: MatrixSpec | VectorSpec) -> Float[np.ndarray, "*shape"]:
+def read_ready_made(source: Any, spec: ContentSpec) -> Float[np.ndarray, "*shape"]:
     """The array, or that in a `.npy` file, as float32, if it is one of exactly the spec's shape, of finite
     numbers; else InputError: no other file can be turned into one, how they were made is not known."""
     what = f"a {spec.kind} of shape {spec.shape}"

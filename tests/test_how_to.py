@@ -1,0 +1,70 @@
+"""The how-to pages are run as a reader would follow them, from outside the package: blocks that begin with
+the name of a module are written, other Python is one session, and each command line is run."""
+
+import importlib
+import re
+import shlex
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from seesay.metrics import scores
+
+from seesay import registry
+from seesay.cli import main
+from test_docs import FENCE, ROOT
+
+PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+
+MODULE = re.compile(r"# (\w+\.py)\n")
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """An empty working directory; what a page registers and imports is gone after it."""
+    parts = {family: dict(parts) for family, parts in registry.PARTS.items()}
+    metrics, modules = dict(scores.METRICS), set(sys.modules)
+    for name in ("_named", "_installed"):
+        monkeypatch.setattr(registry, name, [])
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    yield tmp_path
+    for family, known in parts.items():
+        registry.PARTS[family].clear()
+        registry.PARTS[family].update(known)
+    scores.METRICS.clear()
+    scores.METRICS.update(metrics)
+    for name in set(sys.modules) - modules:
+        if name.startswith("my_"):
+            del sys.modules[name]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_a_page_can_be_followed(page: Path, folder: Path, capsys: pytest.CaptureFixture[str]):
+    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    session, text = {"__name__": "__main__"}, page.read_text()
+    done = 0
+    for fence in FENCE.finditer(text):
+        block, line = fence["text"], text[: fence.start("text")].count("\n")
+        if fence["language"] == "python" and (module := MODULE.match(block)):
+            (folder / module[1]).write_text(block)
+            importlib.invalidate_caches()
+        elif fence["language"] == "python":
+            exec(compile("\n" * line + block, page, "exec"), session)
+        elif fence["language"] == "console":
+            for command in re.findall(r"^\$ seesay (.+)$", block, re.M):
+                assert main(shlex.split(command)) == 0, f"{command}: {capsys.readouterr().err}"
+                done += 1
+    assert done, "a how-to page has commands"
+
+
+def test_the_four_pages_are_there():
+    assert {page.stem for page in PAGES} >= {"own-fusion", "third-modality", "vectors", "own-metric"}
+
+
+def test_an_own_fusion_takes_twenty_lines_at_most():
+    text = (ROOT / "docs" / "how-to" / "own-fusion.md").read_text()
+    module = next(f["text"] for f in FENCE.finditer(text) if MODULE.match(f["text"]))
+    assert len(module.splitlines()) <= 20
