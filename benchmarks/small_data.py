@@ -33,7 +33,7 @@ from seesay.data.dataset import SPLITS, Dataset, only_rows
 from seesay.data.pairing import build
 from seesay.learn.run import begin, train
 from seesay.learn.train import Epoch
-from seesay.measure.metrics import confusion, macro_f1
+from seesay.metrics.scores import confusion, macro_f1
 from seesay.model.classifier import posteriors
 from seesay.model.features import features_of, front_of
 from seesay.recipes import recipe

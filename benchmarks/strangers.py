@@ -24,7 +24,7 @@ from benchmarks.small_data import pairs_of, trained
 from seesay.config import Config
 from seesay.data.dataset import SPLITS, Dataset, only_rows
 from seesay.data.layouts import open_data
-from seesay.measure.metrics import measure
+from seesay.metrics.scores import measure
 from seesay.model.fusion import FUSIONS
 from seesay.recipes import recipe
 from seesay.spec import PictureSpec, Spec, WaveformSpec

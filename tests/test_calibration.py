@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from seesay.measure.calibration import reliability
-from seesay.measure.metrics import ece, nll
+from seesay.metrics.reliability import reliability
+from seesay.metrics.scores import ece, nll
 from seesay.model.calibration import TEMPERATURES, fit_temperature
 
 

@@ -14,7 +14,7 @@ from seesay.data.dataset import Dataset
 from seesay.errors import ConfigError, InputError
 from seesay.measure.compare import Side, compare, groups_of, sentences, table_of
 from seesay.measure.outside import read_side
-from seesay.measure.statistics import holm
+from seesay.metrics.statistics import holm
 from tiny import tiny_config, tiny_data, tiny_run
 
 ROWS = 60

@@ -21,7 +21,7 @@ from seesay.learn.space import parse_space
 from seesay.measure.leak import Outcome, leak, resampled, score
 from seesay.measure.report_page import REPORT, filled, page, scores_table, series
 from seesay.measure.reproduce import RECIPES, Plan, configs_for, divided, reproduce
-from seesay.measure.statistics import bootstrap_accuracy, bootstrap_macro_f1
+from seesay.metrics.statistics import bootstrap_accuracy, bootstrap_macro_f1
 from seesay.recipes import recipe
 from tiny import CLASSES, STILL, tiny_config, tiny_data, tiny_model
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from seesay.measure.metrics import accuracy, confusion, macro_f1
-from seesay.measure.statistics import bootstrap_accuracy, bootstrap_macro_f1, mcnemar, paired_bootstrap
+from seesay.metrics.scores import accuracy, confusion, macro_f1
+from seesay.metrics.statistics import bootstrap_accuracy, bootstrap_macro_f1, mcnemar, paired_bootstrap
 
 CLASSES = 4
 

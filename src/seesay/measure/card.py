@@ -10,7 +10,7 @@ from seesay.data.dataset import Dataset
 from seesay.learn.run import Run
 from seesay.measure import plots
 from seesay.measure.evaluate import Evaluation
-from seesay.measure.metrics import confusion
+from seesay.metrics.scores import confusion
 from seesay.model.classifier import Classifier
 from seesay.signal.feature_axes import FeatureAxes, feature_axes
 from seesay.signal.features import front_of

@@ -18,8 +18,8 @@ from seesay.data.groups import components, says_speakers, unknown_speakers
 from seesay.errors import ConfigError, InputError
 from seesay.learn.run import Run
 from seesay.measure.evaluate import HeldOut, held_out, resampling_units
-from seesay.measure.metrics import accuracy, confusion, macro_f1
-from seesay.measure.statistics import Score, holm, mcnemar, paired_bootstrap
+from seesay.metrics.scores import accuracy, confusion, macro_f1
+from seesay.metrics.statistics import Score, holm, mcnemar, paired_bootstrap
 
 FEWEST = 10
 """Groups below which a bootstrap over them says little: contents are drawn instead, and it is said."""

@@ -17,8 +17,8 @@ from seesay.data.info import either, tie_noun
 from seesay.data.splits import Splits, leaks, split
 from seesay.errors import InputError
 from seesay.learn.run import Run, digest
-from seesay.measure.metrics import measure
-from seesay.measure.statistics import bootstrap_macro_f1
+from seesay.metrics.scores import measure
+from seesay.metrics.statistics import bootstrap_macro_f1
 from seesay.model.calibration import Evidence, probabilities
 from seesay.model.classifier import Classifier, posteriors
 from seesay.model.features import features_of

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from seesay.measure.metrics import Label, Prediction
-from seesay.measure.statistics import Group, by_group, counts_of, interval, macro_f1_of, resample
+from seesay.metrics.scores import Label, Prediction
+from seesay.metrics.statistics import Group, by_group, counts_of, interval, macro_f1_of, resample
 
 MEASURES = ("accuracy", "macro_f1")
 

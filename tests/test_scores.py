@@ -4,7 +4,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn import metrics as reference
 
-from seesay.measure.metrics import confusion, ece, macro_f1, measure, nll, predicted
+from seesay.metrics.scores import confusion, ece, macro_f1, measure, nll, predicted
 
 
 def guesses(rows: int, classes: int, seed: int) -> tuple[np.ndarray, np.ndarray]:

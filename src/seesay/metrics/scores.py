@@ -7,7 +7,7 @@ exactly as the report is. All scores are plain fractions.
 import numpy as np
 from jaxtyping import Float, Integer, Real
 
-from seesay.measure.calibration import reliability
+from seesay.metrics.reliability import reliability
 
 Probabilities = Float[np.ndarray, "n k"]
 Prediction = Integer[np.ndarray, "n"]

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 from scipy.stats import binomtest
 
-from seesay.measure.metrics import Label, Prediction, Probabilities, macro_f1_of_counts, predicted
+from seesay.metrics.scores import Label, Prediction, Probabilities, macro_f1_of_counts, predicted
 
 CELLS = 4_000_000
 """Weights drawn at once: 32 MB of them, however many groups there are."""
