@@ -24,7 +24,7 @@ from benchmarks.small_data import pairs_of, trained
 from seesay.config import Config
 from seesay.data.dataset import SPLITS, Dataset, only_rows
 from seesay.data.layouts import open_data
-from seesay.measure.metrics import measure
+from seesay.metrics.scores import measure
 from seesay.recipes import recipe
 from seesay.registry import names
 from seesay.spec import PictureSpec, Spec, WaveformSpec
@@ -32,7 +32,7 @@ from seesay.spec import PictureSpec, Spec, WaveformSpec
 TEST = SPLITS.index("test")
 
 Scores = Mapping[str, Mapping[str, float]]
-"""By condition: accuracy, macro_f1, nll, ece."""
+"""By condition every metric."""
 
 TRIPLES = (
     ((3, 5, 8), ("theo", "yweweler")),

@@ -16,9 +16,8 @@ import soundfile
 from PIL import Image, ImageFile
 
 from seesay.errors import InputError
-from seesay.spec import Kind
 
-SUFFIXES: Mapping[str, Kind] = {
+SUFFIXES: Mapping[str, str] = {
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"), "picture"),
     **dict.fromkeys((".ppm", ".pgm", ".pbm", ".heic", ".heif", ".avif"), "picture"),
     **dict.fromkeys((".wav", ".flac", ".ogg", ".oga", ".mp3", ".aiff", ".aif", ".opus"), "waveform"),
@@ -93,14 +92,14 @@ def _raise(error: OSError) -> NoReturn:
     raise error
 
 
-def kind_of(path: Path) -> Kind | None:
+def kind_of(path: Path) -> str | None:
     """What a file holds, as its suffix says or, where that is no usual one, the library that can open it."""
     if (kind := SUFFIXES.get(path.suffix.lower())) is not None:
         return kind
     return look_inside(path) if path.is_file() else None
 
 
-def look_inside(file: Path | bytes) -> Kind | None:
+def look_inside(file: Path | bytes) -> str | None:
     """What a file holds, or bytes of one, as the library says that can open it."""
     if _is_picture(file):
         return "picture"

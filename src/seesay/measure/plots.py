@@ -23,7 +23,7 @@ from matplotlib.transforms import Bbox
 
 from seesay.condition import JOINT
 from seesay.files import new_file
-from seesay.measure.calibration import Reliability
+from seesay.metrics.reliability import Reliability
 from seesay.signal.feature_axes import FeatureAxes
 from seesay.spec import in_order
 

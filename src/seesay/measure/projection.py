@@ -23,7 +23,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from seesay.errors import ConfigError, InputError
-from seesay.measure.metrics import confusion
+from seesay.metrics.scores import confusion
 
 Method = Literal["tsne", "pca", "umap"]
 Encodings = Float[np.ndarray, "n d"]
