@@ -53,6 +53,12 @@ def test_other_names_mean_the_same(tmp_path: Path, names: tuple[str, str]):
     assert set(data.split) == {-1}
 
 
+def test_arrays_of_other_names_do_not_name_the_data_set(tmp_path: Path):
+    vectors = np.random.default_rng(0).normal(size=(20, 5))
+    data = open_data(npz(tmp_path / "a.npz", image=TRAIN, clip=vectors, label=labels(20)))
+    assert (data.name, data.modalities) == ("a", ("image", "clip"))
+
+
 def test_names_that_say_nothing():
     assert [kind_of(name) for name in ("x_train_wr", "embedding", "train", "y-val")] == [
         None,

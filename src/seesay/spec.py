@@ -230,7 +230,10 @@ def noun(modality: Modality, kinds: Mapping[Modality, str]) -> str:
     return NOUNS.get(kind, modality) if list(kinds.values()).count(kind) == 1 else modality
 
 
-FIRST = ("image", "audio")
+DEFAULT_NAMES: Mapping[str, Modality] = {"picture": "image", "waveform": "audio"}
+"""By kind, what a modality is called where the data do not name it, as in a folder of files."""
+
+FIRST = tuple(DEFAULT_NAMES.values())
 """Modalities of these names stand before others."""
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from seesay.data.columns import Table
 from seesay.data.ragged import ContentTable, Ragged, distinct
 from seesay.errors import InputError
-from seesay.spec import MatrixSpec, PictureSpec, VectorSpec
+from seesay.spec import DEFAULT_NAMES, MatrixSpec, Modality, PictureSpec, VectorSpec
 
 Parts = Mapping[str, np.ndarray]
 """One modality in one or several arrays (train, test) by the name of the file, to be put one below the
@@ -155,6 +155,14 @@ def ready_made_table(parts: Parts) -> Table:
     if dimensions == {2}:
         return vector_table(parts)
     return image_table(parts) if dimensions == {4} else audio_table(parts)
+
+
+def array_table(parts: Parts, modality: Modality) -> Table:
+    """Arrays of a modality: what is called as pictures or recordings are by default is pictures, or features
+    of recordings; others go by their dimensions. What their tables refuse: InputError."""
+    tables = {"picture": image_table, "waveform": audio_table}
+    kinds = {DEFAULT_NAMES[kind]: table for kind, table in tables.items()}
+    return kinds.get(modality, ready_made_table)(parts)
 
 
 # ----------------------------------------------------------------------------------------------------- shapes

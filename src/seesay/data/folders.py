@@ -12,13 +12,13 @@ import numpy as np
 
 from seesay.data.arrays import image_table
 from seesay.data.columns import Table, dataset_from, listed, speakers
-from seesay.data.contents import USUAL, Reading, Track, audio_contents, image_contents, silent
+from seesay.data.contents import READERS, USUAL, Reading, Track, silent
 from seesay.data.dataset import Dataset, Group
 from seesay.data.idx import is_idx_folder, read_idx_folder
 from seesay.data.listing import Listing, look
 from seesay.data.names import Names, read_names, unlabelled
 from seesay.errors import InputError
-from seesay.spec import Modality
+from seesay.spec import DEFAULT_NAMES, NOUNS, Modality
 
 UNDERSTOOD = (
     "a seesay data set, x_train_wr.npy and its like (Kaggle), data_wr_train.npy and its like (Zenodo), "
@@ -27,10 +27,6 @@ UNDERSTOOD = (
     "({label}/*.png, {label}_{speaker}_{take}.wav, train/{label}/*.wav, metadata.csv, ...), "
     "a .csv or .parquet manifest, a folder of train-*.parquet, or the names digits and wsd"
 )
-
-NOUNS: Mapping[Modality, str] = {"image": "pictures", "audio": "recordings"}
-
-READERS = {"image": image_contents, "audio": audio_contents}
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class Recording:
 class Files:
     """The files of a folder that are read, an entry per row each, and what their names say."""
 
-    paths: Mapping[Modality, list[Path]]
+    paths: Mapping[str, list[Path]]
     names: Names
     left_out: Mapping[str, int]
 
@@ -63,8 +59,8 @@ def recordings_of(
     folder: Path, known: Collection[str] = (), pattern: str | None = None
 ) -> tuple[list[Recording], Files]:
     """The recordings of one folder, and how they were found."""
-    files = _of_one(look(folder), "audio", Reading(name_pattern=pattern), known)
-    labels, paths = files.names.labels, files.paths["audio"]
+    files = _of_one(look(folder), "waveform", Reading(name_pattern=pattern), known)
+    labels, paths = files.names.labels, files.paths["waveform"]
     groups = files.names.groups
     who = groups.get("speaker") or next(iter(groups.values()), ("",) * len(labels))
     return [Recording(*each) for each in zip(paths, labels, who, strict=True)], files
@@ -78,10 +74,20 @@ def read_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -
     """
     listing = look(folder)
     files = _files(listing, reading)
-    tables = {m: READERS[m](paths, reading, str(folder), track) for m, paths in files.paths.items()}
-    what = " and ".join(NOUNS[m] for m in tables)
+    tables = {
+        _called(kind, reading): READERS[kind](paths, reading, str(folder), track)
+        for kind, paths in files.paths.items()
+    }
+    what = " and ".join(map(_plural, files.paths))
     data = _dataset(folder, f"the folder of {what}", tables, files.names, files.left_out, reading)
     return data.replace(files=_relative(folder, files))
+
+
+def _called(kind: str, reading: Reading) -> Modality:
+    """What contents of a kind are called: as the model's only ones of that kind that files are read for, else
+    by default."""
+    known = () if reading.spec is None else reading.spec.of_kind(kind)
+    return known[0] if len(known) == 1 else DEFAULT_NAMES[kind]
 
 
 def read_pictures(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
@@ -89,12 +95,13 @@ def read_pictures(folder: Path, reading: Reading = USUAL, track: Track = silent)
 
     Nothing found, or files that cannot be read: InputError.
     """
+    name = DEFAULT_NAMES["picture"]
     if is_idx_folder(folder):
         table, names = _idx(folder)
-        return _dataset(folder, "MNIST's idx files in", {"image": table}, names, {}, reading)
-    files = _of_one(look(folder), "image", reading)
-    table = image_contents(files.paths["image"], reading, str(folder), track)
-    return _dataset(folder, "the folder of pictures", {"image": table}, files.names, files.left_out, reading)
+        return _dataset(folder, "MNIST's idx files in", {name: table}, names, {}, reading)
+    files = _of_one(look(folder), "picture", reading)
+    table = READERS["picture"](files.paths["picture"], reading, str(folder), track)
+    return _dataset(folder, "the folder of pictures", {name: table}, files.names, files.left_out, reading)
 
 
 def _idx(folder: Path) -> tuple[Table, Names]:
@@ -141,7 +148,7 @@ def _relative(folder: Path, files: Files) -> tuple[str, ...]:
 
 
 def _files(listing: Listing, reading: Reading) -> Files:
-    there: list[Modality] = [modality for modality, files in listing.files.items() if files]
+    there: list[str] = [kind for kind, files in listing.files.items() if files]
     if len(there) == 2 and (loose := _only_loose(listing)):
         there.remove(loose)
     if len(there) == 2:
@@ -159,27 +166,29 @@ def _left_out(listing: Listing) -> str:
     return f" ({listed(left)})" if left else ""
 
 
-def _only_loose(listing: Listing) -> Modality | None:
-    """The modality of which all files lie beside folders that hold the other: a logo, a jingle."""
-    loose: list[Modality] = [m for m, files in listing.files.items() if not any("/" in f for f in files)]
+def _only_loose(listing: Listing) -> str | None:
+    """The kind of which all files lie beside folders that hold the other: a logo, a jingle."""
+    loose: list[str] = [k for k, files in listing.files.items() if not any("/" in f for f in files)]
     return loose[0] if len(loose) == 1 else None
 
 
-def _of_one(listing: Listing, modality: Modality, reading: Reading, known: Collection[str] = ()) -> Files:
-    """The files of one modality; those of the other are left out."""
+def _plural(kind: str) -> str:
+    return f"{NOUNS[kind]}s"
+
+
+def _of_one(listing: Listing, kind: str, reading: Reading, known: Collection[str] = ()) -> Files:
+    """The files of one kind; those of the other are left out."""
     left_out = Counter(listing.left_out)
-    files = list(listing.files[modality])
-    left_out[f"not {NOUNS[modality]}"] += sum(map(len, listing.files.values())) - len(files)
+    files, what = list(listing.files[kind]), _plural(kind)
+    left_out[f"not {what}"] += sum(map(len, listing.files.values())) - len(files)
     if not files:
-        raise InputError(
-            f"{listing.folder} holds no {NOUNS[modality]}{_left_out(listing)}", "Check the folder."
-        )
+        raise InputError(f"{listing.folder} holds no {what}{_left_out(listing)}", "Check the folder.")
     if reading.name_pattern is None and reading.labelled:
         files = _without_loose(files, left_out)
-    names = _names(files, modality == "image", reading, known, listing.folder)
+    names = _names(files, kind == "picture", reading, known, listing.folder)
     if names.level is not None and reading.labelled:
-        _check_whole(listing, files, names.level + 1, NOUNS[modality])
-    return Files({modality: listing.paths(files)}, names, +left_out)
+        _check_whole(listing, files, names.level + 1, what)
+    return Files({kind: listing.paths(files)}, names, +left_out)
 
 
 def _without_loose(files: list[str], left_out: Counter[str]) -> list[str]:
@@ -227,31 +236,31 @@ def _pairs(listing: Listing, reading: Reading) -> Files:
     """Pictures and recordings whose paths agree but for the suffix and one folder, such as `image` and
     `audio`. Others: InputError."""
     for i, keys in _keys(listing):
-        paths = {m: dict(zip(keys[m], listing.files[m], strict=True)) for m in keys}
-        stems = sorted(paths["image"], key=lambda stem: stem.split("/"))
+        paths = {k: dict(zip(keys[k], listing.files[k], strict=True)) for k in keys}
+        stems = sorted(paths["picture"], key=lambda stem: stem.split("/"))
         rows = {len(stems), *map(len, listing.files.values())}
-        if paths["image"].keys() != paths["audio"].keys() or len(rows) > 1:
+        if paths["picture"].keys() != paths["waveform"].keys() or len(rows) > 1:
             continue
         names = _names([f"{stem}.wav" for stem in stems], False, reading, (), listing.folder)
         if names.level is not None and reading.labelled:
             files = [file for of in listing.files.values() for file in of]
             _check_whole(listing, files, names.level + 1 + (i <= names.level), "pairs")
         summary = f"{len(stems):,} pairs: each picture with the recording of its name; {names.summary}"
-        found = {m: listing.paths([paths[m][stem] for stem in stems]) for m in paths}
+        found = {k: listing.paths([paths[k][stem] for stem in stems]) for k in paths}
         return Files(found, replace(names, summary=summary), listing.left_out)
     raise InputError(
-        f"{listing.folder} holds {len(listing.files['image']):,} pictures and "
-        f"{len(listing.files['audio']):,} recordings, and their names do not pair them one to one",
+        f"{listing.folder} holds {len(listing.files['picture']):,} pictures and "
+        f"{len(listing.files['waveform']):,} recordings, and their names do not pair them one to one",
         "List the pairs in a manifest, or pair by class with seesay data build.",
     )
 
 
-def _keys(listing: Listing) -> Iterator[tuple[int, dict[Modality, list[str]]]]:
-    """Per modality what its paths are without suffix; then also without a folder in which all pictures are,
+def _keys(listing: Listing) -> Iterator[tuple[int, dict[str, list[str]]]]:
+    """Per kind what its paths are without suffix; then also without a folder in which all pictures are,
     and another in which all recordings are; and how far down that is, or how deep all are."""
-    split = {m: [PurePosixPath(f).with_suffix("").parts for f in of] for m, of in listing.files.items()}
+    split = {k: [PurePosixPath(f).with_suffix("").parts for f in of] for k, of in listing.files.items()}
     depth = min(len(parts) for of in split.values() for parts in of) - 1
-    yield depth + 1, {m: ["/".join(parts) for parts in of] for m, of in split.items()}
+    yield depth + 1, {k: ["/".join(parts) for parts in of] for k, of in split.items()}
     for i in range(depth):
         if all(len({parts[i] for parts in of}) == 1 for of in split.values()):
-            yield i, {m: ["/".join(p[:i] + p[i + 1 :]) for p in of] for m, of in split.items()}
+            yield i, {k: ["/".join(p[:i] + p[i + 1 :]) for p in of] for k, of in split.items()}

@@ -8,6 +8,7 @@ import os
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from pathlib import Path
 from typing import NoReturn
 
@@ -15,13 +16,13 @@ import soundfile
 from PIL import Image, ImageFile
 
 from seesay.errors import InputError
-from seesay.spec import Modality
+from seesay.spec import Kind
 
-SUFFIXES: Mapping[str, Modality] = {
-    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"), "image"),
-    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".heic", ".heif", ".avif"), "image"),
-    **dict.fromkeys((".wav", ".flac", ".ogg", ".oga", ".mp3", ".aiff", ".aif", ".opus"), "audio"),
-    **dict.fromkeys((".m4a", ".aac", ".amr", ".caf", ".webm"), "audio"),
+SUFFIXES: Mapping[str, Kind] = {
+    **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"), "picture"),
+    **dict.fromkeys((".ppm", ".pgm", ".pbm", ".heic", ".heif", ".avif"), "picture"),
+    **dict.fromkeys((".wav", ".flac", ".ogg", ".oga", ".mp3", ".aiff", ".aif", ".opus"), "waveform"),
+    **dict.fromkeys((".m4a", ".aac", ".amr", ".caf", ".webm"), "waveform"),
 }
 """What people and devices call pictures and recordings, whether or not they can be read here."""
 
@@ -37,7 +38,7 @@ class Listing:
     """The files below a folder, as relative paths with `/`, in order of folders and names."""
 
     folder: Path
-    files: Mapping[Modality, Sequence[str]]
+    files: Mapping[str, Sequence[str]]
     folders: Sequence[str]
     """All that are not hidden, empty ones too."""
     left_out: Mapping[str, int]
@@ -51,7 +52,7 @@ def look(folder: Path, but: Collection[Path] = ()) -> Listing:
     """All that is below a folder, but for these files. It is none: InputError."""
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder", "Check the path.")
-    files: dict[Modality, list[str]] = {"image": [], "audio": []}
+    files: dict[str, list[str]] = {"picture": [], "waveform": []}
     folders: list[str] = []
     left_out: Counter[str] = Counter()
     for path in _walk(folder, left_out):
@@ -60,11 +61,11 @@ def look(folder: Path, but: Collection[Path] = ()) -> Listing:
             continue
         if path.is_dir():
             folders.append(name)
-        elif (kind := modality_of(path)) is None:
+        elif (kind := kind_of(path)) is None:
             left_out["not a picture or recording"] += 1
         else:
             files[kind].append(name)
-    ordered = {modality: sorted(names, key=lambda name: name.split("/")) for modality, names in files.items()}
+    ordered = {kind: sorted(names, key=lambda name: name.split("/")) for kind, names in files.items()}
     return Listing(folder, ordered, sorted(folders), dict(left_out))
 
 
@@ -92,21 +93,23 @@ def _raise(error: OSError) -> NoReturn:
     raise error
 
 
-def modality_of(path: Path) -> Modality | None:
-    """Which modality a file holds, as its suffix says or, where that is no usual one, the library that can
-    open it."""
-    if (modality := SUFFIXES.get(path.suffix.lower())) is not None:
-        return modality
-    if not path.is_file():
-        return None
-    if _is_picture(path):
-        return "image"
-    return "audio" if _is_recording(path) else None
+def kind_of(path: Path) -> Kind | None:
+    """What a file holds, as its suffix says or, where that is no usual one, the library that can open it."""
+    if (kind := SUFFIXES.get(path.suffix.lower())) is not None:
+        return kind
+    return look_inside(path) if path.is_file() else None
 
 
-def _is_picture(path: Path) -> bool:
+def look_inside(file: Path | bytes) -> Kind | None:
+    """What a file holds, or bytes of one, as the library says that can open it."""
+    if _is_picture(file):
+        return "picture"
+    return "waveform" if _is_recording(file) else None
+
+
+def _is_picture(file: Path | bytes) -> bool:
     try:
-        with Image.open(path) as picture:
+        with Image.open(BytesIO(file) if isinstance(file, bytes) else file) as picture:
             return not isinstance(
                 picture, ImageFile.StubImageFile
             )  # formats that Pillow names, but not reads
@@ -116,8 +119,10 @@ def _is_picture(path: Path) -> bool:
         return False
 
 
-def _is_recording(path: Path) -> bool:
+def _is_recording(file: Path | bytes) -> bool:
+    if isinstance(file, Path) and file.suffix.lower() == ".raw":
+        return False
     try:
-        return path.suffix.lower() != ".raw" and soundfile.info(str(path)).frames > 0
+        return soundfile.info(BytesIO(file) if isinstance(file, bytes) else str(file)).frames > 0
     except (soundfile.SoundFileError, TypeError):
         return False

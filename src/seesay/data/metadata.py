@@ -11,11 +11,12 @@ from pathlib import Path, PurePosixPath
 from seesay.data.columns import listed
 from seesay.data.contents import Reading, Track, silent
 from seesay.data.dataset import Dataset
-from seesay.data.listing import look, modality_of
+from seesay.data.listing import kind_of, look
 from seesay.data.manifest import read_rows
 from seesay.data.names import read_names, split_called, split_folders
 from seesay.data.sheets import read_columns
 from seesay.errors import InputError
+from seesay.spec import DEFAULT_NAMES, FIRST
 
 TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
@@ -47,7 +48,9 @@ def read_metadata(folder: Path, reading: Reading, track: Track = silent) -> Data
     }
     files = [next(filter(None, cells), "") for cells in zip(*_files(columns).values(), strict=True)]
     if "label" not in columns and reading.labelled:
-        columns["label"] = list(read_names(files, "image" in columns, where=str(folder)).labels)
+        columns["label"] = list(
+            read_names(files, DEFAULT_NAMES["picture"] in columns, where=str(folder)).labels
+        )
     if "split" not in columns and (splits := split_folders(files, str(folder))[1]):
         columns["split"] = list(splits)
     first = tables[0].name
@@ -64,7 +67,7 @@ def read_metadata(folder: Path, reading: Reading, track: Track = silent) -> Data
 
 
 def _files(columns: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-    return {name: columns[name] for name in ("image", "audio") if name in columns}
+    return {name: columns[name] for name in FIRST if name in columns}
 
 
 def _says(columns: Mapping[str, Sequence[str]]) -> str:
@@ -92,8 +95,9 @@ def _rows(table: Path, folder: Path, reading: Reading) -> Columns:
         paths = [
             str(PurePosixPath(table.parent.relative_to(folder), cell)) if cell else "" for cell in found[name]
         ]
-        modality = modality_of(folder / next(filter(None, paths), ""))
-        if modality is None or modality in columns:
+        kind = kind_of(folder / next(filter(None, paths), ""))
+        modality = DEFAULT_NAMES[kind] if kind is not None else ""
+        if not modality or modality in columns:
             raise InputError(
                 f"{table}: column {name!r} names no pictures and no recordings, or both",
                 "Name files of one kind in a column.",

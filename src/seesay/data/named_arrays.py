@@ -9,23 +9,23 @@ each row is a modality of its name: `clip`, `clap_train`.
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from zipfile import is_zipfile
 
 import numpy as np
 
-from seesay.data.arrays import audio_table, image_table, ready_made_table
+from seesay.data.arrays import array_table
 from seesay.data.cells import Embedded
 from seesay.data.columns import SYNONYMS, Table, dataset_from, listed, split_index
 from seesay.data.contents import USUAL, Reading, Track, audio_contents, silent
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.labels import label_names
+from seesay.data.ready_made import open_npz, unreadable
 from seesay.errors import InputError
-from seesay.files import check_file, read_array
-from seesay.spec import Modality, is_name
+from seesay.files import read_array
+from seesay.spec import DEFAULT_NAMES, Modality, is_name
 
 KINDS: Mapping[str, tuple[str, ...]] = {
-    "image": ("image", "images", "picture", "pictures", "img", "imgs", "photo", "photos"),
-    "audio": ("audio", "audios", "sound", "sounds", "recording", "recordings", "waveform", "waveforms"),
+    "picture": ("image", "images", "picture", "pictures", "img", "imgs", "photo", "photos"),
+    "waveform": ("audio", "audios", "sound", "sounds", "recording", "recordings", "waveform", "waveforms"),
     "content": ("x", "data", "inputs", "features"),
     "label": ("label", "labels", "y", "target", "targets"),
     "split": ("split", "splits"),
@@ -34,7 +34,8 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "classes": ("classes", "class_names", "label_names", "target_names"),
     "rate": ("rate", "sampling_rate", "sample_rate", "sr"),
 }
-"""What arrays are called. `content`: recordings where there is a rate, else pictures."""
+"""What arrays are called: pictures, recordings or features of them, and columns. `content`: recordings where
+there is a rate, else pictures."""
 
 COLUMNS = ("label", "split", "speaker", "group", "classes")
 """Arrays of a single column."""
@@ -57,6 +58,12 @@ def kind_of(name: str) -> tuple[str, str] | None:
     if not rest and split:
         return None
     return next(((kind, split) for kind, names in KINDS.items() if (rest or name.lower()) in names), None)
+
+
+def may_be_content(name: str) -> bool:
+    """Whether contents may be called so in a table: not as labels or other columns are, `target` or `y`."""
+    kind = kind_of(name)
+    return is_name(name) and (kind is None or kind[0] not in (*COLUMNS, "rate"))
 
 
 def modality_of(name: str, array: np.ndarray) -> tuple[Modality, str] | None:
@@ -97,13 +104,14 @@ def _dataset(
     named = _named(arrays, where)
     rate = named.pop("rate", {}).get("")
     if "content" in named:
-        modality = "image" if rate is None or "audio" in named else "audio"
-        if modality in named:
-            one, other = (next(iter(named[kind].values()))[0] for kind in ("content", modality))
+        kind = "picture" if rate is None or "waveform" in named else "waveform"
+        if kind in named:
+            one, other = (next(iter(named[each].values()))[0] for each in ("content", kind))
             raise InputError(f"{where} has {one} and {other}: which one is used?", "Rename or drop one.")
-        named[modality] = named.pop("content")
-    others = _others(named, arrays, where)
-    contents: list[Modality] = [*(m for m in ("image", "audio") if m in named), *others]
+        named[kind] = named.pop("content")
+    usual = {modality: kind for kind, modality in DEFAULT_NAMES.items() if kind in named}
+    named |= {modality: named.pop(kind) for modality, kind in usual.items()}
+    contents: list[Modality] = [*usual, *_others(named, arrays, where)]
     if not contents or ("label" not in named and reading.labelled):
         raise InputError(
             f"{where} holds {listed(arrays)}, expected label and image, audio or both, or vectors of other "
@@ -113,15 +121,12 @@ def _dataset(
     parts = _parts(named, contents, where)
     rows = {split: _rows(named, contents, split, where) for split in parts}
     tables: dict[Modality, Table] = {}
-    if "image" in named:
-        tables["image"] = image_table({f"{where}, {n}": a for n, a in (named["image"][s] for s in parts)})
-    if "audio" in named:
-        own = {f"{where}, {n}": a for n, a in (named["audio"][s] for s in parts)}
-        tables["audio"] = (
-            audio_table(own) if rate is None else _waveforms(own, rate[1], where, reading, track)
-        )
-    for name in others:
-        tables[name] = ready_made_table({f"{where}, {n}": a for n, a in (named[name][s] for s in parts)})
+    for modality in contents:
+        own = {f"{where}, {n}": a for n, a in (named[modality][s] for s in parts)}
+        if usual.get(modality) == "waveform" and rate is not None:
+            tables[modality] = _waveforms(own, rate[1], where, reading, track)
+        else:
+            tables[modality] = array_table(own, modality)
     split = _column(named, "split", parts, rows)
     if list(parts) != [""]:
         split = np.repeat([SPLITS.index(part) for part in parts], list(rows.values())).astype(np.int8)
@@ -252,16 +257,11 @@ def _waveforms(
 
 
 def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
-    check_file(path)
-    if not is_zipfile(path):
-        raise InputError(f"{path} is not a .npz file or truncated", "Save arrays with numpy.savez.")
-    try:
-        with np.load(path, allow_pickle=False) as file:
+    with open_npz(path) as file:
+        try:
             arrays = {name: file[name] for name in file.files}
-    except Exception as error:  # damaged members make zlib's and numpy's parsers raise nearly anything
-        pickled = "Object arrays cannot be loaded" in str(error)
-        why = "it holds pickled objects, which can run code and are never loaded" if pickled else str(error)
-        raise InputError(f"{path} cannot be read: {why}", "Save numeric arrays with numpy.savez.") from None
+        except Exception as error:  # damaged members make zlib's and numpy's parsers raise nearly anything
+            raise unreadable(path, error) from None
     for name, array in arrays.items():
         if not isinstance(array, np.ndarray):
             raise InputError(f"{path}: {name} is not an array", "Save arrays with numpy.savez.")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seesay.errors import InputError
+from seesay.spec import DEFAULT_NAMES
 
 NAMES = ("digits", "wsd")
 """Data sets that have no path: inside the package, and downloaded."""
@@ -33,8 +34,7 @@ CHECKS: Mapping[str, Callable[[Path | str], None]] = {
     "data": check_source,
     "source": check_source,
     "run": check_path("run"),
-    "image": check_path("file"),
-    "audio": check_path("file"),
+    **dict.fromkeys(DEFAULT_NAMES.values(), check_path("file")),
     "pictures": check_path("folder"),
     "recordings": check_path("folder"),
     "test_speakers": check_path("file"),
