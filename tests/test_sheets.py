@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from seesay.data.contents import Reading
 from seesay.data.layouts import open_data
-from seesay.data.sheets import parse_columns, read_columns, read_sheet
+from seesay.data.sheets import Wanted, parse_columns, read_columns, read_sheet
 from seesay.errors import ConfigError, InputError
 from test_manifest import picture, refused
 
@@ -113,7 +113,7 @@ def test_columns_go_by_the_names_that_the_table_has(tmp_path: Path):
 
 def test_a_column_that_is_named_for_another_is_only_that(tmp_path: Path):
     text = "image,group,label\n" + "".join(f"a.png,cat,{i % 2}\nb.png,dog,{i % 2}\n" for i in range(4))
-    sheet = read_sheet(table(tmp_path, text), ("label",), {"label": "group"})
+    sheet = read_sheet(table(tmp_path, text), Wanted(("label",), {"label": "group"}))
     assert sheet.texts("label") == ["cat", "dog"] * 4
     assert sheet.texts("group") is None
     assert sheet.notes == ("Columns that are not used: label.",)

@@ -95,14 +95,15 @@ def data_import(
     """Read any known layout into a data set folder.
 
     Args:
-        source: Kaggle or Zenodo folder, .npz, MNIST idx folder, folder of pictures, recordings or both, CSV
-            or Parquet manifest.
+        source: Kaggle or Zenodo folder, .npz, MNIST idx folder, folder of pictures, recordings or both, CSV,
+            JSON Lines or Parquet manifest.
         out: Folder to make.
         rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
         reader: How picture files are read: ink is cropped and centred as MNIST was, photos stay as they are.
         size: Height and width of ink, in pixels. Without it 28.
         max_side: Pixels of the longer side that photos are kept with at most.
-        columns: What your table calls our columns, as in image=photo label=class group=patient.
+        columns: What your table calls our columns, as in image=photo label=class group=patient; other names
+            on the left are modalities, as in front=photo_1 side=photo_2.
         on_bad: Stop at files that cannot be read, or skip their rows and list them in OUT.bad.csv.
         name_pattern: What names in a folder mean: {label}_{speaker}_{take}, or {speaker}/{label}_{take}.
             Without it, found out. {_} is ignored, fields of other names are groups.

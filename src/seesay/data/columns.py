@@ -173,14 +173,20 @@ def _groups(
 def speakers(tables: Mapping[Modality, Table], speaker: np.ndarray) -> dict[Modality, dict[str, Group]]:
     """Who speaks in each recording (who wrote each picture, where there are no recordings); "": not known.
 
-    A content of several rows takes the name that its first row gives.
+    A content of several rows takes the name that its first row gives. Where several modalities hold
+    recordings, the names are those of all of them.
     """
-    spoken = [m for m, table in tables.items() if table.spec.speech]
-    modality = next(iter([*spoken, *tables]))
-    table = tables[modality]
+    first = next(iter(tables.values())).spec.kind
+    voices = {m: table for m, table in tables.items() if table.spec.speech}
+    voices = voices or {m: table for m, table in tables.items() if table.spec.kind == first}
     names = text_of(speaker)
-    known = np.flatnonzero((table.pointers != MISSING) & (names != ""))[::-1]
-    different, which = np.unique(names[known], return_inverse=True)
-    ids = np.full(len(table.contents), MISSING, np.int32)
-    ids[table.pointers[known]] = which  # from the last row to the first: the first is written last
-    return {modality: {"speaker": Group(ids, tuple(map(str, different)))}}
+    there = {m: (table.pointers != MISSING) & (names != "") for m, table in voices.items()}
+    different = np.unique(names[np.any(list(there.values()), axis=0)])
+    groups: dict[Modality, dict[str, Group]] = {}
+    for modality, table in voices.items():
+        known = np.flatnonzero(there[modality])[::-1]
+        ids = np.full(len(table.contents), MISSING, np.int32)
+        # from the last row to the first: the first is written last
+        ids[table.pointers[known]] = np.searchsorted(different, names[known])
+        groups[modality] = {"speaker": Group(ids, tuple(map(str, different)))}
+    return groups

@@ -25,7 +25,7 @@ UNDERSTOOD = (
     "a .npz file or .npy files such as x_train.npy and y_train.npy, MNIST's idx files, "
     "a folder of pictures, of recordings or of both "
     "({label}/*.png, {label}_{speaker}_{take}.wav, train/{label}/*.wav, metadata.csv, ...), "
-    "a .csv or .parquet manifest, a folder of train-*.parquet, or the names digits and wsd"
+    "a .csv, .jsonl or .parquet manifest, a folder of train-*.parquet, or the names digits and wsd"
 )
 
 

@@ -76,7 +76,7 @@ def _open_file(path: Path, reading: Reading, track: Track) -> Dataset:
     match path.suffix.lower():
         case ".npz":
             return read_npz(path, reading, track)
-        case ".csv" | ".parquet":
+        case ".csv" | ".jsonl" | ".parquet":
             return read_manifest(path, reading, track)
         case _:
             raise InputError(f"{path} is no data set", f"Expected {UNDERSTOOD}.")

@@ -1,31 +1,31 @@
 """Hugging Face's `imagefolder` and `audiofolder`: files, and a table of them, `metadata.csv` or `.jsonl`.
 
 Its column `file_name` names a picture or a recording of each row, `image_file_name` and `audio_file_name` one
-of each; the label is the column of that name, or the only other one. It may lie in each folder of a split.
+of each; other columns may hold ready-made arrays, as in a manifest. The label is the column of that name, or
+the only other one. It may lie in each folder of a split.
 """
 
-import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
+from seesay.data.cells import Cell, are_arrays, is_array, path_of
 from seesay.data.columns import listed
 from seesay.data.contents import Reading, Track, silent
 from seesay.data.dataset import Dataset
+from seesay.data.json_lines import cells, read_json_lines, texts
 from seesay.data.listing import kind_of, look
-from seesay.data.manifest import read_rows
+from seesay.data.manifest import columns_wanted, read_rows
 from seesay.data.names import read_names, split_called, split_folders
-from seesay.data.sheets import read_columns
+from seesay.data.sheets import ROW_COLUMNS, Wanted, read_columns
 from seesay.errors import InputError
-from seesay.spec import DEFAULT_NAMES, FIRST
+from seesay.spec import DEFAULT_NAMES, Modality, is_name
 
 TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
 FILE = "file_name"
 
-OURS = ("label", "split", "speaker", "group")
-"""Columns that mean what a manifest means by them."""
-
-Columns = dict[str, list[str]]
+Columns = dict[str, list[Cell]]
 
 
 def metadata_tables(folder: Path) -> list[Path]:
@@ -46,11 +46,10 @@ def read_metadata(folder: Path, reading: Reading, track: Track = silent) -> Data
         name: [cell for part, size in zip(parts, rows, strict=True) for cell in part.get(name, [""] * size)]
         for name in names
     }
-    files = [next(filter(None, cells), "") for cells in zip(*_files(columns).values(), strict=True)]
+    files = [str(next(filter(None, row), "")) for row in zip(*_files(columns).values(), strict=True)]
     if "label" not in columns and reading.labelled:
-        columns["label"] = list(
-            read_names(files, DEFAULT_NAMES["picture"] in columns, where=str(folder)).labels
-        )
+        pictures = DEFAULT_NAMES["picture"] in columns
+        columns["label"] = list(read_names(files, pictures, where=str(folder)).labels)
     if "split" not in columns and (splits := split_folders(files, str(folder))[1]):
         columns["split"] = list(splits)
     first = tables[0].name
@@ -66,18 +65,19 @@ def read_metadata(folder: Path, reading: Reading, track: Track = silent) -> Data
     )
 
 
-def _files(columns: Mapping[str, Sequence[str]]) -> dict[str, Sequence[str]]:
-    return {name: columns[name] for name in FIRST if name in columns}
+def _files(columns: Mapping[str, Sequence[Cell]]) -> dict[Modality, Sequence[Cell]]:
+    return {name: column for name, column in columns.items() if name not in ROW_COLUMNS}
 
 
-def _says(columns: Mapping[str, Sequence[str]]) -> str:
+def _says(columns: Mapping[str, Sequence[Cell]]) -> str:
     """Which of our columns it fills."""
     return f"{len(next(iter(columns.values()))):,} rows with {', '.join(columns)}"
 
 
 def _left_out(folder: Path, columns: Columns, tables: Sequence[Path]) -> dict[str, int]:
-    listing = look(folder, but=tables)
-    named = {str(PurePosixPath(cell)) for cells in _files(columns).values() for cell in cells}
+    paths = {path_of(cell) for column in _files(columns).values() for cell in column if isinstance(cell, str)}
+    named = {str(PurePosixPath(path)) for path in paths}
+    listing = look(folder, but=[*tables, *(folder / path for path in paths if is_array(path))])
     others = sum(file not in named for files in listing.files.values() for file in files)
     return {**listing.left_out, **({f"not named in {tables[0].name}": others} if others else {})}
 
@@ -85,25 +85,17 @@ def _left_out(folder: Path, columns: Columns, tables: Sequence[Path]) -> dict[st
 def _rows(table: Path, folder: Path, reading: Reading) -> Columns:
     """Columns as a manifest has them, paths relative to `folder`."""
     ours = {theirs: name for name, theirs in reading.columns.items()}
-    found = _jsonl(table) if table.suffix == ".jsonl" else read_columns(table, ())
-    found = {ours.get(name, name): column for name, column in found.items()}
-    files = [name for name in found if name == FILE or name.endswith(f"_{FILE}")]
-    if not files:
+    theirs = _columns(table, columns_wanted(reading))
+    found = {ours.get(name, name): column for name, column in theirs.items()}
+    contents = _contents(found, reading, table, folder)
+    if not contents:
         raise InputError(f"{table} has no column {FILE!r}, only {', '.join(found)}", f"Name it {FILE}.")
-    columns: Columns = {}
-    for name in files:
-        paths = [
-            str(PurePosixPath(table.parent.relative_to(folder), cell)) if cell else "" for cell in found[name]
-        ]
-        kind = kind_of(folder / next(filter(None, paths), ""))
-        modality = DEFAULT_NAMES[kind] if kind is not None else ""
-        if not modality or modality in columns:
-            raise InputError(
-                f"{table}: column {name!r} names no pictures and no recordings, or both",
-                "Name files of one kind in a column.",
-            )
-        columns[modality] = paths
-    others = [name for name in found if name not in (*files, *OURS)]
+    place = table.parent.relative_to(folder)
+    columns: Columns = {
+        modality: [_from(place, cell) if isinstance(cell, str) else cell for cell in found[name]]
+        for modality, name in contents.items()
+    }
+    others = [name for name in found if name not in (*contents.values(), *ROW_COLUMNS)]
     if "label" not in found and reading.labelled and others:
         if len(others) > 1:
             raise InputError(
@@ -111,24 +103,48 @@ def _rows(table: Path, folder: Path, reading: Reading) -> Columns:
                 "Name the one that holds the classes, as in --columns label=class.",
             )
         columns["label"] = found[others[0]]
-    return columns | {name: found[name] for name in OURS if name in found}
+    return columns | {name: found[name] for name in ROW_COLUMNS if name in found}
 
 
-def _jsonl(path: Path) -> Columns:
-    """The fields of an object a line, each as a column of text."""
-    try:
-        rows = [
-            json.loads(line) for line in path.read_text(encoding="utf-8-sig").splitlines() if line.strip()
-        ]
-    except ValueError as error:
-        raise InputError(f"{path} is not one JSON object a line ({error})", "Save it again.") from None
-    if not rows or not all(isinstance(row, dict) for row in rows):
-        raise InputError(f"{path} is not one JSON object a line", "Save it again.")
-    names = dict.fromkeys(name for row in rows for name in row)
-    return {name: [_text(path, name, row.get(name)) for row in rows] for name in names}
+def _columns(table: Path, wanted: Wanted) -> Columns:
+    """All columns, as text but for those of lists of numbers that are contents."""
+    if table.suffix != ".jsonl":
+        return {name: list(column) for name, column in read_columns(table).items()}
+    asked = {theirs for ours, theirs in wanted.theirs.items() if ours not in ROW_COLUMNS}
+    columns: Columns = {}
+    for name, column in read_json_lines(table).items():
+        arrays = cells(column) if name in asked or (wanted.others and wanted.others(name)) else []
+        columns[name] = arrays if are_arrays(arrays) else list(texts(column))
+    return columns
 
 
-def _text(path: Path, name: str, value: object) -> str:
-    if isinstance(value, list | dict):
-        return json.dumps(value)
-    return "" if value is None else str(value)
+def _from(place: Path, cell: str) -> str:
+    """A path relative to the folder, from one relative to the table's."""
+    return str(PurePosixPath(place, cell)) if cell else ""
+
+
+def _contents(found: Columns, reading: Reading, table: Path, folder: Path) -> dict[Modality, str]:
+    """By modality its column: of files, as their kind is called or, where several are of one, as the column
+    is; others that the user names, or that hold ready-made arrays."""
+    files = [name for name in found if name == FILE or name.endswith(f"_{FILE}")]
+    kinds: dict[str, str | None] = {}
+    for name in files:
+        first = str(next(filter(None, found[name]), ""))
+        kinds[name] = kind_of(folder / _from(table.parent.relative_to(folder), first))
+    often = Counter(kinds.values())
+    contents: dict[Modality, str] = {}
+    for name, kind in kinds.items():
+        own = name.removesuffix(FILE).removesuffix("_")
+        if is_name(own) and (are_arrays(found[name]) or (kind is not None and often[kind] > 1)):
+            contents[own] = name
+        elif kind is None or often[kind] > 1:
+            raise InputError(
+                f"{table}: column {name!r} names no pictures and no recordings, or both",
+                "Name files of one kind in a column.",
+            )
+        else:
+            contents[DEFAULT_NAMES[kind]] = name
+    asked = [name for name in reading.columns if name in found and name not in ROW_COLUMNS]
+    may_be = columns_wanted(reading).others
+    arrays = [n for n in found if may_be is not None and may_be(n) and are_arrays(found[n])]
+    return contents | {name: name for name in (*asked, *arrays) if name not in files}

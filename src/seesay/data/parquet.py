@@ -1,6 +1,6 @@
 """Parquet files as sheets, those of Hugging Face's data sets too: pictures and recordings stand in the table,
-as `{"bytes", "path"}` or as samples with a rate, classes are numbers whose names the schema has, and a split
-is one or several files of a folder, `train-00000-of-00002.parquet`.
+as `{"bytes", "path"}` or as samples with a rate, ready-made arrays as lists of numbers, classes are numbers
+whose names the schema has, and a split is one or several files of a folder, `train-00000-of-00002.parquet`.
 """
 
 from __future__ import annotations
@@ -9,16 +9,18 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from seesay.data.cells import Cell, Embedded, composed
+from seesay.data.cells import Cell, Embedded, composed, is_array
 from seesay.data.columns import SYNONYMS, listed
 from seesay.data.dataset import SPLITS
-from seesay.data.sheets import COLUMNS, Sheet, places, unused
+from seesay.data.sheets import ROW_COLUMNS, Sheet, Wanted, places, unused
 from seesay.errors import InputError
+from seesay.spec import DEFAULT_NAMES, FIRST
 
 SHARD = re.compile(r"([A-Za-z]+)(?:-(\d+)-of-(\d+))?(?:[-._].*)?")
 """A file of a split: `train-00000-of-00002`, `test`, `validation-0123abcd`."""
@@ -26,25 +28,42 @@ SHARD = re.compile(r"([A-Za-z]+)(?:-(\d+)-of-(\d+))?(?:[-._].*)?")
 RATES = ("sampling_rate", "rate", "sample_rate")
 """Columns that give the rate of samples that stand in the table."""
 
+RECORDINGS = DEFAULT_NAMES["waveform"]
+"""The column to which a column of rates belongs, where there is one."""
 
-def read_parquet(
-    path: Path, required: Sequence[str], theirs: Mapping[str, str], used: Sequence[str] | None = COLUMNS
-) -> Sheet:
-    """The columns of a Parquet file that are used. What `places` refuses, labels that are neither text nor
+PEEK = 64
+"""Cells of a column of text that are looked at before all of it is read."""
+
+
+def read_parquet(path: Path, wanted: Wanted) -> Sheet:
+    """The columns of a Parquet file that are wanted. What `places` refuses, labels that are neither text nor
     numbers, samples without a rate, another kind of file: InputError."""
-    table, names, features = _table(path, required, theirs, used)
-    found = places(names, required, theirs, names if used is None else used, str(path))
+    file = _opened(path)
+    names = list(file.schema_arrow.names)
+    features = _features(file.schema_arrow.metadata or {})
+    found = places(names, wanted, str(path))
+    rate = next((name for name in RATES if name in names), None)
+    rates = None if rate is None else _column(file, rate, path).to_pylist()
+
+    @cache
+    def contents(i: int, ours: str) -> list[Cell]:
+        where, own = f"{path}, column {names[i]!r}", features.get(names[i], {}).get("sampling_rate")
+        column = _column(file, names[i], path)
+        samples = ours == RECORDINGS or own is not None or (rates is not None and RECORDINGS not in found)
+        of = (rates or [own] * len(column)) if samples else None
+        return [each for chunk, row in _chunks(column) for each in _contents(chunk, row, where, of)]
+
+    def other(i: int) -> list[Cell] | None:
+        return contents(i, names[i]) if _may_be_arrays(file, names[i], path) else None
+
+    found = wanted.also(names, found, other)
     columns: dict[str, list[Cell]] = {}
     for ours, i in found.items():
-        column, where = table.column(names[i]), f"{path}, column {names[i]!r}"
-        if ours in ("image", "audio"):
-            rates = _rates(table, features.get(names[i], {}))
-            columns[ours] = [
-                each for chunk, row in _chunks(column) for each in _contents(chunk, row, where, rates)
-            ]
+        if ours in FIRST or (wanted.used is not None and ours not in ROW_COLUMNS):
+            columns[ours] = contents(i, ours)
         else:
-            columns[ours] = list(_texts(column, where))
-    if not len(table):
+            columns[ours] = list(_texts(_column(file, names[i], path), f"{path}, column {names[i]!r}"))
+    if not file.metadata.num_rows:
         raise InputError(f"{path} has no rows", "Copy or download it again.")
     classes: tuple[str, ...] = ()
     if "label" in found:
@@ -52,30 +71,32 @@ def read_parquet(
     if classes:
         columns["label"] = ["" if label == "-1" else label for label in columns["label"]]
     others = [name for name in names if name not in RATES]
-    kept = {ours: others.index(names[i]) for ours, i in found.items()}
+    kept = {ours: others.index(names[i]) for ours, i in found.items() if names[i] in others}
     return Sheet(columns, tuple(names), classes, tuple(unused(others, kept)))
 
 
-def _table(
-    path: Path, required: Sequence[str], theirs: Mapping[str, str], used: Sequence[str] | None
-) -> tuple[Any, list[str], dict[str, Any]]:
-    """The columns that are needed, the names of all, and what Hugging Face's schema says of each."""
+def _opened(path: Path) -> Any:
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
         raise InputError(f"{path}: reading Parquet needs pyarrow", "Install seesay[parquet].") from None
     try:
-        file = parquet.ParquetFile(path)
-        schema = file.schema_arrow
-        names = list(schema.names)
-        needed = [
-            names[i]
-            for i in places(names, required, theirs, names if used is None else used, str(path)).values()
-        ]
-        table = file.read([*needed, *(name for name in RATES if name in names and name not in needed)])
+        return parquet.ParquetFile(path)
     except (ArrowException, OSError) as error:
-        raise InputError(f"{path} is not a Parquet file ({error})", "Save it as one, or as CSV.") from None
-    return table, names, _features(schema.metadata or {})
+        raise _no_parquet(path, error) from None
+
+
+def _column(file: Any, name: str, path: Path) -> Any:
+    from pyarrow import ArrowException
+
+    try:
+        return file.read([name]).column(name)
+    except (ArrowException, OSError) as error:
+        raise _no_parquet(path, error) from None
+
+
+def _no_parquet(path: Path, error: Exception) -> InputError:
+    return InputError(f"{path} is not a Parquet file ({error})", "Save it as one, or as CSV.")
 
 
 def _features(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
@@ -94,6 +115,33 @@ def _class_names(feature: Mapping[str, Any], labels: Sequence[Cell]) -> tuple[st
 
 
 # ------------------------------------------------------------------------------------------------------ cells
+
+
+def _may_be_arrays(file: Any, name: str, path: Path) -> bool:
+    """Whether a column holds lists of numbers, or text of which the first cells name arrays."""
+    from pyarrow import ArrowException, types
+
+    kind = file.schema_arrow.field(name).type
+    if _depth(kind):
+        return True
+    if not (types.is_string(kind) or types.is_large_string(kind)):
+        return False
+    try:
+        first = next(file.iter_batches(PEEK, columns=[name]), None)
+    except (ArrowException, OSError) as error:
+        raise _no_parquet(path, error) from None
+    texts = [] if first is None else map(_text, first.column(0).to_pylist())
+    return all(is_array(text) for text in texts if text)
+
+
+def _depth(kind: Any) -> int:
+    """How many lists lie around numbers: 1 for a list of numbers, 2 for a list of those; 0 for all else."""
+    from pyarrow import types
+
+    depth = 0
+    while types.is_list(kind) or types.is_large_list(kind) or types.is_fixed_size_list(kind):
+        kind, depth = kind.value_type, depth + 1
+    return depth if types.is_integer(kind) or types.is_floating(kind) or types.is_boolean(kind) else 0
 
 
 def _texts(column: Any, where: str) -> list[str]:
@@ -124,8 +172,9 @@ def _chunks(column: Any) -> Iterator[tuple[Any, int]]:
         row += len(chunk)
 
 
-def _contents(column: Any, before: int, where: str, rates: Sequence[Any]) -> list[Cell]:
-    """Paths, files and samples of the rows behind the first so many. Cells of another kind: InputError."""
+def _contents(column: Any, before: int, where: str, rates: Sequence[Any] | None) -> list[Cell]:
+    """Paths, files, arrays and, with `rates`, samples of the rows behind the first so many. Cells of another
+    kind: InputError."""
     from pyarrow import types
 
     kind = column.type.value_type if types.is_dictionary(column.type) else column.type
@@ -139,12 +188,29 @@ def _contents(column: Any, before: int, where: str, rates: Sequence[Any]) -> lis
     if {"array", "sampling_rate"} <= set(fields):
         parts = column.flatten()
         return _samples(parts[fields["array"]], before, where, parts[fields["sampling_rate"]].to_pylist())
-    if (types.is_list(kind) or types.is_large_list(kind)) and types.is_primitive(kind.value_type):
+    depth = _depth(kind)
+    if depth == 1 and rates is not None:
         return _samples(column, before, where, rates[before : before + len(column)])
+    if depth:
+        return [
+            Embedded(f"the numbers in row {i}", _array(value)) if value.is_valid else ""
+            for i, value in enumerate(column, before + 1)
+        ]
     raise InputError(
-        f"{where} holds {kind}, expected paths, bytes, {{bytes, path}} or samples with a rate",
+        f"{where} holds {kind}, expected paths, bytes, {{bytes, path}}, samples with a rate or lists of "
+        "numbers",
         "Save files as bytes, or their paths.",
     )
+
+
+def _array(value: Any) -> np.ndarray:
+    """The array of a list, NaN where a number is missing; one of objects where lists differ in size."""
+    if not _depth(value.type.value_type):
+        return np.asarray(value.values.to_numpy(zero_copy_only=False))
+    lines = [_array(line) if line.is_valid else np.array(None) for line in value.values]
+    if len({line.shape for line in lines}) != 1 or lines[0].dtype == object:
+        return np.empty(len(lines), object)
+    return np.stack(lines)
 
 
 def _file(value: Mapping[str, Any], row: int) -> Cell:
@@ -168,14 +234,6 @@ def _samples(column: Any, before: int, where: str, rates: Sequence[Any]) -> list
         values = np.asarray(samples.values.to_numpy(zero_copy_only=False))
         cells.append(Embedded(f"the samples in row {i}", (values, int(rate))))
     return cells
-
-
-def _rates(table: Any, feature: Mapping[str, Any]) -> list[Any]:
-    """Per row the rate of samples in the table: of a column, or of the schema; None where nothing says it."""
-    for name in RATES:
-        if name in table.column_names:
-            return table.column(name).to_pylist()
-    return [feature.get("sampling_rate")] * len(table)
 
 
 # ----------------------------------------------------------------------------------------------------- shards
@@ -206,9 +264,7 @@ def _split_of(path: Path) -> str:
     return name if name in SPLITS else ""
 
 
-def read_shards(
-    folder: Path, required: Sequence[str], theirs: Mapping[str, str], used: Sequence[str] = COLUMNS
-) -> Sheet:
+def read_shards(folder: Path, wanted: Wanted) -> Sheet:
     """All Parquet files of a folder as one sheet, the split of each by its name, unless a column says it.
 
     Some whose names say a split and some whose names do not, parts that are not there, other classes in one
@@ -217,7 +273,8 @@ def read_shards(
     _check_shards(folder, files)
     sheets = []
     for path, split in files:
-        sheet = read_parquet(path, [n for n in required if split != "test" or n != "label"], theirs, used)
+        required = [n for n in wanted.required if split != "test" or n != "label"]
+        sheet = read_parquet(path, replace(wanted, required=required))
         rows = len(next(iter(sheet.columns.values()), []))
         named: dict[str, list[Cell]] = {"split": [split] * rows} if split else {}
         sheets.append(replace(sheet, columns={**named, **sheet.columns}))

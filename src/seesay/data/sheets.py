@@ -1,26 +1,58 @@
-"""Sheets of cells, CSV or Parquet, as columns of text: what a cell means is for the reader of the layout to
-say."""
+"""Sheets of cells, CSV, Parquet or JSON Lines, as columns: what a cell means is for the reader of the layout
+to say."""
 
 import codecs
 import csv
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from io import StringIO
 from pathlib import Path
 
-from seesay.data.cells import Cell, composed
+from seesay.data.cells import Cell, are_arrays, composed
 from seesay.data.columns import listed
+from seesay.data.json_lines import cells, read_json_lines, texts
 from seesay.errors import ConfigError, InputError, nearest
 from seesay.files import check_file
+from seesay.spec import FIRST, TAKEN, is_name
 
-COLUMNS = ("image", "audio", "label", "split", "speaker", "group")
-"""Those that a manifest may have."""
+ROW_COLUMNS = ("label", "split", "speaker", "group")
+"""Those that say something of a row; any other column that is read is a modality."""
+
+COLUMNS = (*FIRST, *ROW_COLUMNS)
+"""Those that a manifest may have without being asked."""
 
 SEPARATORS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars"}
 
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 """How a text begins that says its encoding: spreadsheets write UTF-16 as "Unicode text"."""
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which columns of a table are read."""
+
+    required: Sequence[str] = ()
+    """Those that must be there."""
+    theirs: Mapping[str, str] = field(default_factory=dict)
+    """What the table calls them, where it is not what we do."""
+    used: Sequence[str] | None = COLUMNS
+    """Those that are read where they are there; none: all."""
+    others: Callable[[str], bool] | None = None
+    """Which columns of other names are read too, if they hold ready-made arrays; none: no others."""
+
+    def also(
+        self, names: Sequence[str], found: Mapping[str, int], column: Callable[[int], Sequence[Cell] | None]
+    ) -> dict[str, int]:
+        """`found`, and the places of other columns that hold ready-made arrays. `column` reads one; None: it
+        cannot be such."""
+        if self.others is None:
+            return dict(found)
+        taken = {name.casefold() for name in found}
+        once = {i: name for i, name in enumerate(names) if names.count(name) == 1}
+        free = {i: n for i, n in once.items() if i not in found.values() and n.casefold() not in taken}
+        arrays = {i: n for i, n in free.items() if self.others(n) and are_arrays(column(i) or ())}
+        return {**found, **{name: i for i, name in arrays.items()}}
 
 
 @dataclass(frozen=True)
@@ -40,44 +72,54 @@ class Sheet:
 
 
 def parse_columns(words: Sequence[str]) -> dict[str, str]:
-    """`image=photo label=class` as our names and theirs. Another form, or no name of ours: ConfigError."""
+    """`image=photo label=class touch=force` as names of columns or modalities, and theirs. Another form, no
+    name that a modality may have, or nearly one of ours: ConfigError."""
     theirs: dict[str, str] = {}
     for word in words:
         ours, equals, name = word.partition("=")
         if not equals or not name:
             raise ConfigError(f"--columns takes pairs such as image=photo, got {word!r}")
-        if ours not in COLUMNS:
+        if ours not in COLUMNS and _is_slip(ours):
             raise ConfigError(f"--columns: {ours!r} is no column of ours", nearest(ours, list(COLUMNS)))
+        if ours not in COLUMNS and not is_name(ours):
+            raise ConfigError(
+                f"--columns: a modality cannot be called {ours!r}",
+                f"Use letters, digits, - and _, and none of {', '.join(TAKEN)}.",
+            )
         if ours in theirs:
             raise ConfigError(f"--columns names {ours} twice: {theirs[ours]} and {name}", "Name one.")
         theirs[ours] = composed(name)
     return theirs
 
 
-def read_sheet(
-    path: Path,
-    required: Sequence[str],
-    theirs: Mapping[str, str] | None = None,
-    used: Sequence[str] | None = COLUMNS,
-) -> Sheet:
-    """The `used` columns, none: all, of a CSV file (with a heading) or a Parquet file as text, an absent
-    value as "".
+def _is_slip(name: str) -> bool:
+    """Whether a name was meant to be one of ours, as `imgae`; `image2` was not."""
+    close = get_close_matches(name.casefold(), COLUMNS, n=1, cutoff=0.8)
+    return name.isalpha() and bool(close) and close[0][0] == name[0].casefold()
 
-    `theirs` are the names that the table has for ours. A CSV file is in UTF-8, or in UTF-16 with its mark,
-    separated by what makes a heading of our names. Missing columns, two of one name, rows of another length,
-    no rows at all, or another kind of file: InputError.
+
+def read_sheet(path: Path, wanted: Wanted) -> Sheet:
+    """The wanted columns of a CSV file (with a heading), a Parquet or a JSON Lines file, an absent value as
+    "".
+
+    A CSV file is in UTF-8, or in UTF-16 with its mark, separated by what makes a heading of our names.
+    Missing columns, two of one name, rows of another length, no rows at all, or another kind of file:
+    InputError.
     """
     check_file(path)
-    if path.suffix.lower() == ".parquet":
-        from seesay.data.parquet import read_parquet
+    match path.suffix.lower():
+        case ".parquet":
+            from seesay.data.parquet import read_parquet
 
-        return read_parquet(path, required, theirs or {}, used)
-    return _csv(path, required, theirs or {}, used)
+            return read_parquet(path, wanted)
+        case ".jsonl":
+            return _json_lines(path, wanted)
+    return _csv(path, wanted)
 
 
 def read_columns(path: Path, required: Sequence[str] = ()) -> dict[str, list[str]]:
     """Every column of a table as text, under its own name; what `read_sheet` refuses, InputError."""
-    sheet = read_sheet(path, required, used=None)
+    sheet = read_sheet(path, Wanted(required, used=None))
     for name in required:
         if name not in sheet.columns:
             names = list(sheet.columns)
@@ -85,15 +127,14 @@ def read_columns(path: Path, required: Sequence[str] = ()) -> dict[str, list[str
     return {name: [str(cell) for cell in column] for name, column in sheet.columns.items()}
 
 
-def places(
-    names: Sequence[str], required: Sequence[str], theirs: Mapping[str, str], used: Sequence[str], where: str
-) -> dict[str, int]:
-    """Which column, of those that a table names so, is which of the `used`.
+def places(names: Sequence[str], wanted: Wanted, where: str) -> dict[str, int]:
+    """Which column, of those that a table names so, is which of the wanted.
 
     A column that is `required` or named in `theirs` and is not there, or is there twice: InputError.
     """
+    required, theirs = wanted.required, wanted.theirs
     found = {}
-    for ours in used:
+    for ours in filter(None, names) if wanted.used is None else wanted.used:
         name = theirs.get(ours, ours)
         at = [i for i, other in enumerate(names) if composed(other) == name]
         if not at and ours not in theirs:
@@ -124,14 +165,26 @@ def _meant(name: str, names: Sequence[str]) -> str:
     return "The first line must name the columns, or name yours with --columns, as in label=class."
 
 
+def _json_lines(path: Path, wanted: Wanted) -> Sheet:
+    columns = read_json_lines(path)
+    names = tuple(map(composed, columns))
+    values = list(columns.values())
+    found = wanted.also(names, places(names, wanted, str(path)), lambda i: cells(values[i]))
+    read = {
+        name: list[Cell](texts(values[i])) if name in ROW_COLUMNS else cells(values[i])
+        for name, i in found.items()
+    }
+    return Sheet(read, names, notes=tuple(unused(names, found)))
+
+
 # -------------------------------------------------------------------------------------------------------- CSV
 
 
-def _csv(path: Path, required: Sequence[str], theirs: Mapping[str, str], used: Sequence[str] | None) -> Sheet:
+def _csv(path: Path, wanted: Wanted) -> Sheet:
     text, notes = _decoded(path)
-    wanted = {theirs.get(name, name).casefold() for name in used or (*COLUMNS, *required)}
+    ours = wanted.used or (*COLUMNS, *wanted.required)
     try:
-        separator, text = _separator(text, wanted)
+        separator, text = _separator(text, {wanted.theirs.get(name, name).casefold() for name in ours})
         heading, *rows = (
             [cell.strip() for cell in row]
             for row in csv.reader(StringIO(text, ""), delimiter=separator)
@@ -148,12 +201,16 @@ def _csv(path: Path, required: Sequence[str], theirs: Mapping[str, str], used: S
     if not rows:
         raise InputError(f"{path} has a heading and no rows", "Copy or download it again.")
     width = max(i + 1 for i, name in enumerate(heading) if name) if any(heading) else 0
-    used = list(filter(None, heading)) if used is None else used
-    found = places(heading, required, theirs, used, str(path))
+    found = places(heading, wanted, str(path))
     if _cut(rows, width, len(heading), path):
         notes.append(f"Empty cells at the ends of lines of {path.name} are dropped: a comma too many.")
         heading = heading[:width]
-    columns: dict[str, list[Cell]] = {n: [composed(row[i]) for row in rows] for n, i in found.items()}
+
+    def column(i: int) -> list[Cell]:
+        return [composed(row[i]) for row in rows]
+
+    found = wanted.also(heading, found, column)
+    columns = {name: column(i) for name, i in found.items()}
     return Sheet(columns, tuple(heading), notes=(*notes, *unused(heading, found)))
 
 

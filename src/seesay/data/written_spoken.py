@@ -14,7 +14,7 @@ from seesay.data.arrays import audio_table, image_table
 from seesay.data.columns import dataset_from
 from seesay.data.dataset import SPLITS, Dataset
 from seesay.data.labels import label_names
-from seesay.data.sheets import read_sheet
+from seesay.data.sheets import Wanted, read_sheet
 from seesay.errors import InputError
 from seesay.files import read_array
 from seesay.spec import Modality
@@ -117,7 +117,7 @@ def _same_rows(folder: Path, split: str, arrays: Arrays, labels: Mapping[str, np
 
 def _kaggle_labels(path: Path) -> np.ndarray:
     """The labels by ascending `row_id`, which counts without gaps from any number."""
-    sheet = read_sheet(path, KAGGLE_COLUMNS, used=KAGGLE_COLUMNS)
+    sheet = read_sheet(path, Wanted(KAGGLE_COLUMNS, used=KAGGLE_COLUMNS))
     try:
         numbers = np.array(sheet.texts("row_id"), np.float64)
     except ValueError:
