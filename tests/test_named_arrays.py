@@ -181,3 +181,28 @@ def test_standardised_pictures_are_kept_as_they_are_and_said(tmp_path: Path):
 def test_other_negative_pictures_are_refused(array: np.ndarray):
     with pytest.raises(InputError, match="must lie in 0 to 1 or in 0 to 255"):
         image_table({"a": array})
+
+
+# ----------------------------------------------------------------------------------------------- NaN: missing
+
+
+def test_a_row_of_nan_is_missing(tmp_path: Path):
+    vectors = np.arange(60, dtype=np.float32).reshape(10, 6)
+    pictures = np.random.default_rng(0).random((10, 8, 8)).astype(np.float32)
+    vectors[[2, 5]] = pictures[[0, 5]] = np.nan
+    np.savez(tmp_path / "a.npz", touch=vectors, image=pictures, label=np.arange(10) % 2)
+    data = open_data(tmp_path / "a.npz")
+    assert np.flatnonzero(data.pointers("touch") < 0).tolist() == [2, 5]
+    assert np.flatnonzero(data.pointers("image") < 0).tolist() == [0, 5]
+    assert len(data.contents["touch"]) == 8
+    np.testing.assert_array_equal(data.contents["touch"][data.pointers("touch")[7]], vectors[7])
+    assert any("2 rows of NaN are missing" in source for source in data.sources)
+
+
+@pytest.mark.parametrize("rows", [slice(0, 1), slice(None)], ids=["part of a row", "every row"])
+def test_other_nan_is_refused(rows: slice, tmp_path: Path):
+    vectors = np.ones((10, 6), np.float32)
+    vectors[rows, : 3 if rows.stop else 6] = np.nan
+    np.savez(tmp_path / "a.npz", touch=vectors, label=np.arange(10) % 2)
+    with pytest.raises(InputError, match=r"row 1 holds NaN|every row is NaN"):
+        open_data(tmp_path / "a.npz")

@@ -225,7 +225,7 @@ def tune(
     space: str,
     config: Settings,
     recipe: Recipe = "small",
-    modality: Literal["image", "audio"] | None = None,
+    modality: str | None = None,
     trials: int | None = None,
     folds: int | None = None,
     rows: int | None = None,

@@ -110,6 +110,11 @@ def register(family: str, name: str, part: Any = None, *, kinds: Collection[str]
     """
     if part is None:
         return lambda given: register(family, name, given, kinds=kinds)
+    if family == "metric":
+        from seesay.metrics.scores import add_metric
+
+        add_metric(name, part)
+        return part
     known = table(family)
     if NAME.fullmatch(name) is None:
         raise ConfigError(f"a {family} cannot be called {name!r}", "Use letters, digits, - and _.")

@@ -7,11 +7,13 @@ memory as float64. What was found is said in `Table.said`.
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import numpy as np
 
 from seesay.data.columns import Table
+from seesay.data.dataset import MISSING
 from seesay.data.ragged import ContentTable, Ragged, distinct
 from seesay.errors import InputError
 from seesay.spec import DEFAULT_NAMES, MatrixSpec, Modality, PictureSpec, VectorSpec
@@ -155,6 +157,30 @@ def ready_made_table(parts: Parts) -> Table:
     if dimensions == {2}:
         return vector_table(parts)
     return image_table(parts) if dimensions == {4} else audio_table(parts)
+
+
+def without_absent(parts: Parts, made: Callable[[Parts], Table]) -> Table:
+    """The table that `made` makes of the rows that are there: one of floats that holds nothing but NaN is
+    missing. No row is there: InputError."""
+    absent = {file: _absent(array) for file, array in parts.items()}
+    gone = np.concatenate(list(absent.values()))
+    if not gone.any():
+        return made(parts)
+    if gone.all():
+        raise InputError(f"{_found(parts)}: every row is NaN, so missing", "Leave the array out.")
+    table = made({file: array[~absent[file]] for file, array in parts.items()})
+    pointers = np.full(len(gone), MISSING, table.pointers.dtype)
+    pointers[~gone] = table.pointers
+    return replace(table, pointers=pointers, said=f"{table.said}; {gone.sum():,} rows of NaN are missing")
+
+
+def _absent(array: np.ndarray) -> np.ndarray:
+    """(rows,): whether all numbers of a row are NaN."""
+    if array.dtype.kind != "f" or array.ndim < 2 or not array.size:
+        return np.zeros(len(array), bool)
+    absent = np.isnan(array.reshape(len(array), -1)[:, 0])
+    absent[absent] = np.isnan(array[absent]).all(axis=tuple(range(1, array.ndim)))
+    return absent
 
 
 def array_table(parts: Parts, modality: Modality) -> Table:

@@ -3,16 +3,17 @@
 `image`, `audio`, `label` with a `split` array, or a name per split: `x_train`, `y_train`, `x_test`, `y_test`
 as Keras has it, `train_images`, `train_labels`; `images` and `labels`, `X` and `y`, `data` and `target`. Two
 dimensional `audio` with a `rate` holds waveforms. Every other array with a vector, a matrix or a picture for
-each row is a modality of its name: `clip`, `clap_train`.
+each row is a modality of its name: `clip`, `clap_train`. A row of floats that are all NaN is missing.
 """
 
 import re
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
-from seesay.data.arrays import array_table
+from seesay.data.arrays import array_table, without_absent
 from seesay.data.cells import Embedded
 from seesay.data.columns import SYNONYMS, Table, dataset_from, listed, split_index
 from seesay.data.contents import USUAL, Reading, Track, audio_contents, silent
@@ -126,7 +127,7 @@ def _dataset(
         if usual.get(modality) == "waveform" and rate is not None:
             tables[modality] = _waveforms(own, rate[1], where, reading, track)
         else:
-            tables[modality] = array_table(own, modality)
+            tables[modality] = without_absent(own, partial(array_table, modality=modality))
     split = _column(named, "split", parts, rows)
     if list(parts) != [""]:
         split = np.repeat([SPLITS.index(part) for part in parts], list(rows.values())).astype(np.int8)
