@@ -33,7 +33,7 @@ from seesay.data.dataset import SPLITS, Dataset, only_rows
 from seesay.data.pairing import build
 from seesay.learn.run import begin, train
 from seesay.learn.train import Epoch
-from seesay.metrics.scores import confusion, macro_f1
+from seesay.metrics.scores import METRICS
 from seesay.model.classifier import posteriors
 from seesay.model.features import features_of, front_of
 from seesay.recipes import recipe
@@ -159,10 +159,7 @@ def _flat(data: Dataset, modality: str) -> np.ndarray:
 
 
 def _scores(said: Mapping[str, np.ndarray], label: np.ndarray) -> Scores:
-    return {
-        name: macro_f1(confusion(each.argmax(1), np.asarray(label), each.shape[1]))
-        for name, each in said.items()
-    }
+    return {name: METRICS["macro_f1"].score(each, np.asarray(label)) for name, each in said.items()}
 
 
 # ------------------------------------------------------------------------------------------------------

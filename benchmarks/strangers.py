@@ -32,7 +32,7 @@ from seesay.spec import PictureSpec, Spec, WaveformSpec
 TEST = SPLITS.index("test")
 
 Scores = Mapping[str, Mapping[str, float]]
-"""By condition: accuracy, macro_f1, nll, ece."""
+"""By condition every metric."""
 
 TRIPLES = (
     ((3, 5, 8), ("theo", "yweweler")),

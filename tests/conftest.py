@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -45,3 +46,14 @@ def shared_data() -> Path:
     if not SHARED_DATA.is_dir():
         pytest.skip("no real data here: ../shared/data is absent")
     return SHARED_DATA
+
+
+@pytest.fixture
+def same_metrics() -> Iterator[None]:
+    """What the test adds to the metrics, or takes from them, is undone after it."""
+    from seesay.metrics.scores import METRICS
+
+    before = dict(METRICS)
+    yield
+    METRICS.clear()
+    METRICS.update(before)

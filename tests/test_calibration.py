@@ -2,8 +2,7 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax, softmax
 
-from seesay.metrics.reliability import reliability
-from seesay.metrics.scores import ece, nll
+from seesay.metrics.scores import METRICS
 from seesay.model.calibration import TEMPERATURES, fit_temperature
 
 
@@ -25,7 +24,10 @@ def test_nothing_nearby_has_a_smaller_likelihood_loss():
     logits, label = honest(300, seed=1)
     logits = 3 * logits
     best = fit_temperature(logits, label)
-    losses = [nll(softmax(logits / t, axis=1), label) for t in (best, 0.98 * best, 1.02 * best, 1.0)]
+    losses = [
+        METRICS["nll"].score(softmax(logits / t, axis=1), label)
+        for t in (best, 0.98 * best, 1.02 * best, 1.0)
+    ]
     assert losses[0] == min(losses)
 
 
@@ -53,19 +55,6 @@ def test_calibrated_probabilities_are_better_calibrated():
     logits, label = honest(5_000)
     logits = 3 * logits
     calibrated = softmax(logits / fit_temperature(logits, label), axis=1)
-    assert ece(calibrated, label) < 0.25 * ece(softmax(logits, axis=1), label)
-
-
-def test_reliability_counts_every_row_once_and_leaves_empty_bins_empty():
-    probabilities = np.array([[0.95, 0.05], [0.9, 0.1], [0.55, 0.45]])
-    table = reliability(probabilities, np.array([0, 1, 0]), bins=10)
-    assert table.rows.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 1, 1]
-    assert np.isnan(table.accuracy[table.rows == 0]).all()
-    assert table.accuracy[[5, 8, 9]].tolist() == [1, 0, 1]
-    assert table.confidence[[5, 8, 9]] == pytest.approx([0.55, 0.9, 0.95])
-
-
-def test_a_row_that_is_quite_certain_falls_into_the_last_bin():
-    table = reliability(np.array([[1.0, 0.0]], dtype=np.float32), np.array([0]))
-    assert table.rows[-1] == 1
-    assert table.ece == 0
+    assert METRICS["ece"].score(calibrated, label) < 0.25 * METRICS["ece"].score(
+        softmax(logits, axis=1), label
+    )

@@ -12,8 +12,9 @@ from seesay.cli import main
 from seesay.condition import Condition
 from seesay.data.dataset import Dataset
 from seesay.errors import ConfigError, InputError
-from seesay.measure.compare import Side, compare, groups_of, sentences, table_of
+from seesay.measure.compare import Side, compare, groups_of, lower, sentences, table_of, tables_of
 from seesay.measure.outside import read_side
+from seesay.metrics.scores import METRICS
 from seesay.metrics.statistics import holm
 from tiny import tiny_config, tiny_data, tiny_run
 
@@ -57,10 +58,10 @@ def test_numbers_worked_out_by_hand():
     b = saying(data.label, [0, 1, 2, 3, 4, 5, 7], "b")
     [pair], notes = compare([a, b], data, np.arange(ROWS))
     assert (pair.only_a, pair.only_b, pair.rows, pair.groups) == (6, 1, 60, 60)
-    assert pair.accuracy.p == pytest.approx(0.125)
-    assert (pair.accuracy.a, pair.accuracy.b) == pytest.approx((58 / 60, 53 / 60))
-    assert pair.accuracy.difference == pytest.approx(5 / 60)
-    assert pair.accuracy.ci[0] < 5 / 60 < pair.accuracy.ci[1]
+    assert pair.scores["accuracy"].p == pytest.approx(0.125)
+    assert (pair.scores["accuracy"].a, pair.scores["accuracy"].b) == pytest.approx((58 / 60, 53 / 60))
+    assert pair.scores["accuracy"].difference == pytest.approx(5 / 60)
+    assert pair.scores["accuracy"].ci[0] < 5 / 60 < pair.scores["accuracy"].ci[1]
     # class 0: a is right 18 of 20, b 13 of 20; class 1 has those that were called so beside its own 20
     assert pair.macro_f1.a == pytest.approx((36 / 38 + 40 / 42 + 1) / 3)
     assert pair.macro_f1.b == pytest.approx((26 / 33 + 40 / 47 + 1) / 3)
@@ -85,9 +86,11 @@ def test_every_pair_and_condition_is_corrected_together():
         (a, b, c) for a, b in (("a", "b"), ("a", "c"), ("b", "c")) for c in ("image", "audio")
     ]
     for measure in ("macro_f1", "accuracy"):
-        found = [getattr(pair, measure) for pair in pairs]
+        found = [pair.scores[measure] for pair in pairs]
         assert [m.p_holm for m in found] == holm([m.p for m in found])
-    assert pairs[0].accuracy.p_holm == pytest.approx(6 * min(pair.accuracy.p for pair in pairs[:2]), rel=3)
+    assert pairs[0].scores["accuracy"].p_holm == pytest.approx(
+        6 * min(pair.scores["accuracy"].p for pair in pairs[:2]), rel=3
+    )
 
 
 def test_a_pair_is_one_plain_sentence():
@@ -103,7 +106,7 @@ def test_a_pair_is_one_plain_sentence():
     assert sentences(same)[0].startswith(
         "No difference between good and twin is shown on image: macro-F1 1.0"
     )
-    assert same[0].macro_f1.p == same[0].accuracy.p == 1
+    assert same[0].macro_f1.p == same[0].scores["accuracy"].p == 1
 
 
 def test_no_difference_is_shown_by_a_row_or_two():
@@ -159,13 +162,42 @@ def test_rows_that_lack_a_modality_are_left_out_on_both_sides():
 def test_the_table_has_a_row_for_each_score():
     data = data_of()
     pairs, _ = compare([saying(data.label, [6], "a"), saying(data.label, [], "b")], data, np.arange(ROWS))
-    heads, f1, accuracy = table_of(pairs)
+    heads, accuracy, *others = table_of(pairs)
     assert dict(zip(heads, accuracy, strict=True)) | {"95 % interval": ""} == {
         "a": "a", "b": "b", "condition": "image", "rows": "60", "groups": "60", "score": "accuracy",
         "of a": "0.9833", "of b": "1.0000", "difference": "-0.0167", "95 % interval": "", "p": "1",
         "p (Holm)": "1",
     }  # fmt: skip
-    assert f1[5] == "macro-F1"
+    assert [row[5] for row in others] == ["macro-F1", "NLL", "ECE", "Brier", "balanced accuracy"]
+    ece = dict(zip(heads, others[2], strict=True))
+    assert (ece["95 % interval"], ece["p"], ece["p (Holm)"]) == ("", "", ""), "it has no bootstrap"
+    [(title, [_, *rows])] = tables_of(pairs)
+    assert title == "a (a), b (b) on image: 60 rows, 60 groups"
+    assert rows == [[*row[5:10], row[11]] for row in (accuracy, *others)]
+
+
+def test_every_metric_that_is_a_function_of_sums_has_an_interval_and_its_own_correction():
+    data = data_of()
+    random = np.random.default_rng(0)
+    good, bad = (side_of(n, {"image": random.dirichlet(np.ones(3), ROWS)}) for n in "ab")
+    good.probabilities[PICTURE][:] = 0.1 * good.probabilities[PICTURE] + 0.9 * np.eye(3)[data.label]
+    [pair], _ = compare([good, bad], data, np.arange(ROWS))
+    for name in ("nll", "brier"):
+        found = pair.scores[name]
+        assert found.difference == found.a - found.b < 0, "lower is better"
+        assert found.ci is not None
+        assert found.ci[0] < found.difference < found.ci[1] < 0
+        assert found.p_holm == found.p == pytest.approx(0.001, rel=0.01)
+    assert lower([pair]) == ["Lower is better: NLL, ECE, Brier."]
+
+
+def test_plain_values_have_the_metrics_beside_the_counts():
+    data = data_of()
+    [pair], _ = compare([saying(data.label, [6], "a"), saying(data.label, [], "b")], data, np.arange(ROWS))
+    values = json.loads(json.dumps(pair.to_dict(), allow_nan=False))
+    about = ["a", "b", "condition", "rows", "groups", "only_a", "only_b"]
+    assert list(values) == [*about, *(name for name in METRICS if name != "top_3")]
+    assert list(values["accuracy"]) == ["a", "b", "difference", "ci", "p", "p_holm"]
 
 
 # ----------------------------------------------------------------------------------------------- from outside
@@ -253,10 +285,10 @@ def test_two_runs_are_compared_in_words(capsys: pytest.CaptureFixture[str], fold
     assert any(
         word in out for word in ("long is better than short on ", "No difference between short and long")
     )
-    assert "Note: The p of macro-F1 is a paired bootstrap" in err
+    assert "Note: p comes from a paired bootstrap" in err
     out, err = said(capsys, "compare", folder / "short", folder / "long", "--quiet", "--format", "csv")
     assert (out.splitlines()[0][:14], err) == ("a,b,condition,", "")
-    assert len(out.splitlines()) == 1 + 2 * 3
+    assert len(out.splitlines()) == 1 + 6 * 3
 
 
 def test_a_run_is_compared_with_what_another_program_says(capsys: pytest.CaptureFixture[str], folder: Path):

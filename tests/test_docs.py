@@ -97,6 +97,7 @@ def pages(having: str) -> list:
     return [pytest.param(p, id=str(p.relative_to(ROOT))) for p in PAGES if not having or blocks(p, having)]
 
 
+@pytest.mark.usefixtures("same_metrics")
 @pytest.mark.parametrize("page", pages(having="python"))
 def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)

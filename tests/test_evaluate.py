@@ -17,6 +17,7 @@ from seesay.data.splits import split
 from seesay.errors import InputError
 from seesay.learn.run import Run
 from seesay.measure.evaluate import Evaluation, evaluate, held_out, resampling_units, rows_for
+from seesay.metrics.scores import METRICS
 from tiny import tiny_config, tiny_data, tiny_run
 
 CONDITIONS = [Condition("image"), Condition("audio"), Condition("image+audio")]
@@ -44,12 +45,13 @@ def test_metrics_are_exactly_what_was_agreed(run: Run):
     assert (metrics["split"], metrics["rows"]) == ("test", 18)
     assert list(metrics["results"]) == CONDITIONS
     for result in metrics["results"].values():
-        assert set(result) == {"rows", "accuracy", "macro_f1", "macro_f1_ci", "nll", "ece"}
+        assert set(result) == {"rows", "macro_f1_ci", *METRICS} - {"top_3"}, "three classes"
         low, high = result["macro_f1_ci"]
         assert 0 <= low <= result["macro_f1"] <= high <= 1
         assert 0 <= result["accuracy"] <= 1
         assert 0 <= result["ece"] <= 1
         assert result["nll"] > 0
+        assert 0 < result["brier"] < 2
 
 
 def test_scores_are_those_of_scikit_learn(run: Run):

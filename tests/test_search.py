@@ -123,6 +123,9 @@ def test_the_table_says_mean_and_deviation_and_what_is_always_the_same(tmp_path)
     assert "0.8600 ± 0.0141" in rows[0], "accuracy"
     assert "0.8500 ± 0.0707" in rows[1]
     assert any("running" in line for line in lines)
+    [best] = [i for i, line in enumerate(lines) if line == "Trial 1, the best"]
+    assert lines[best + 2].split() == ["condition", "accuracy", "macro-F1"]
+    assert lines[best + 4].split() == ["image", *["0.8600", "±", "0.0141", "0.9600", "±", "0.0141"]]
     assert any("trial 3 failed: kernel too large" in line for line in lines)
     assert "Importance (PED-ANOVA): optim.lr 75 %, model.image.layers 25 %" in lines[-1]
 
@@ -143,6 +146,24 @@ def test_the_csv_has_every_trial_and_every_fold(tmp_path):
     assert lines[2]["image.macro_f1.std"] == lines[2]["image.macro_f1.fold2"] == ""
     assert [line["folds"] for line in lines] == ["2", "2", "1", "0"]
     assert lines[0]["seconds"] == "4.00"
+
+
+def test_a_search_of_an_earlier_version_goes_on_with_more_metrics(tmp_path):
+    """Of its old folds the new metrics are not known; what is not known is left empty."""
+    old, new = (
+        TRIALS[1].folds[0],
+        Fold({Condition("image"): {"macro_f1": 0.9, "accuracy": 0.8, "nll": 0.3}}, 2.0),
+    )
+    both = dataclasses.replace(TRIALS[1], folds=(old, new))
+    search = found(tmp_path, [dataclasses.replace(both, number=0), TRIALS[0]])
+    assert math.isnan(both.mean("nll"))
+    assert both.mean() == pytest.approx(0.925)
+    lines = lines_of(search, tmp_path / "s.csv")
+    assert (lines[0]["image.nll.mean"], lines[1]["image.nll.mean"]) == ("", "")
+    best = json.loads(json.dumps(summary(search, tiny_config()), allow_nan=False))["best"]
+    assert best["scores"]["image"]["nll"] == {"mean": None, "std": None}
+    assert "NLL" in told(search)
+    assert "nan" not in told(search)
 
 
 def test_the_json_has_a_complete_config_and_the_flags_that_make_it(tmp_path):

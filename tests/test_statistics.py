@@ -1,13 +1,22 @@
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from scipy.stats import binomtest
 
-from seesay.metrics.scores import accuracy, confusion, macro_f1
-from seesay.metrics.statistics import bootstrap_accuracy, bootstrap_macro_f1, mcnemar, paired_bootstrap
+from seesay.metrics import statistics
+from seesay.metrics.scores import METRICS, Metric
+from seesay.metrics.statistics import bootstrap, drawn_scores, mcnemar, paired_bootstrap
 
 CLASSES = 4
+
+ACCURACY, F1 = METRICS["accuracy"], METRICS["macro_f1"]
+
+
+def sure(prediction: np.ndarray, classes: int = CLASSES) -> np.ndarray:
+    """Probabilities that are 1 for these classes."""
+    return np.eye(classes)[prediction]
 
 
 def answers(rows: int, error: float, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
@@ -24,7 +33,7 @@ def covered(copies: int, by_group: bool, truth: float, trials: int = 200) -> flo
     for trial in range(trials):
         prediction, label = (np.repeat(part, copies) for part in answers(80, 0.2, generator))
         group = np.arange(len(label)) // (copies if by_group else 1)
-        low, high = bootstrap_macro_f1(prediction, label, group, CLASSES, n=300, seed=trial)
+        low, high = bootstrap(F1, sure(prediction), label, group, n=300, seed=trial)
         hits += low <= truth <= high
     return hits / trials
 
@@ -32,7 +41,7 @@ def covered(copies: int, by_group: bool, truth: float, trials: int = 200) -> flo
 @pytest.fixture(scope="module")
 def truth() -> float:
     prediction, label = answers(500_000, 0.2, np.random.default_rng(0))
-    return float(macro_f1(confusion(prediction, label, CLASSES)))
+    return F1.score(sure(prediction), label)
 
 
 def test_intervals_over_rows_hold_the_truth_as_often_as_they_say(truth):
@@ -46,65 +55,87 @@ def test_intervals_over_groups_hold_the_truth_where_rows_are_copies_and_those_ov
 
 def test_copies_of_a_recording_tell_no_more_than_the_recording():
     prediction, label = answers(200, 0.2, np.random.default_rng(0))
-    once = bootstrap_macro_f1(prediction, label, np.arange(200), CLASSES)
+    once = bootstrap(F1, sure(prediction), label, np.arange(200))
     prediction, label, group = (np.repeat(part, 9) for part in (prediction, label, np.arange(200)))
-    assert bootstrap_macro_f1(prediction, label, group, CLASSES) == pytest.approx(once)
-    low, high = bootstrap_macro_f1(prediction, label, np.arange(1800), CLASSES)
+    assert bootstrap(F1, sure(prediction), label, group) == pytest.approx(once)
+    low, high = bootstrap(F1, sure(prediction), label, np.arange(1800))
     assert high - low == pytest.approx((once[1] - once[0]) / 3, rel=0.15)
 
 
-def test_a_resample_is_what_drawing_whole_groups_by_hand_gives():
-    """The quick way (weights times counts per group) against the obvious one: gather the rows, score them."""
-    generator = np.random.default_rng(0)
-    prediction, label = answers(90, 0.3, generator)
+@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.sums])
+def test_a_resample_is_what_drawing_whole_groups_by_hand_gives(name: str):
+    """The quick way (weights times sums per group) against the obvious one: gather the rows, score them."""
+    metric, generator = METRICS[name], np.random.default_rng(0)
+    label = generator.integers(0, CLASSES, 90)
+    probabilities = generator.dirichlet(np.ones(CLASSES), 90) / 2 + sure(label) * 0.2 + 0.3 / CLASSES
     group = generator.integers(0, 25, 90)
     members = [np.flatnonzero(group == g) for g in np.unique(group)]
     drawn = []
     for _ in range(4000):
         rows = np.concatenate([members[g] for g in generator.integers(0, len(members), len(members))])
-        drawn.append(
-            [f(confusion(prediction[rows], label[rows], CLASSES)) for f in (macro_f1, accuracy)],
-        )
-    by_hand = np.quantile(drawn, [0.05, 0.95], axis=0)
-    quick = bootstrap_macro_f1(prediction, label, group, CLASSES, n=4000, level=0.9)
-    assert quick == pytest.approx(by_hand[:, 0], abs=0.01)
-    assert bootstrap_accuracy(prediction, label, group, n=4000, level=0.9) == pytest.approx(
-        by_hand[:, 1], abs=0.01
-    )
+        drawn.append(metric.score(probabilities[rows], label[rows]))
+    by_hand = np.quantile(drawn, [0.05, 0.95])
+    quick = bootstrap(metric, probabilities, label, group, n=4000, level=0.9)
+    assert quick == pytest.approx(by_hand, abs=0.02)
+    slow = bootstrap(replace(metric, sums=None), probabilities, label, group, n=1000, level=0.9)
+    assert slow == pytest.approx(by_hand, abs=0.03)
+
+
+@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.sums])
+def test_the_score_of_the_sums_is_the_score(name: str):
+    metric, generator = METRICS[name], np.random.default_rng(0)
+    label, probabilities = generator.integers(0, 6, 50), generator.dirichlet(np.ones(6), 50)
+    assert metric.sums is not None
+    [quick] = metric.sums.score(metric.sums.terms(probabilities, label).sum(0, keepdims=True))
+    assert quick == pytest.approx(metric.score(probabilities, label))
+
+
+def test_many_kinds_of_groups_are_drawn_one_by_one_with_the_same_interval(monkeypatch: pytest.MonkeyPatch):
+    generator = np.random.default_rng(0)
+    label = generator.integers(0, CLASSES, 400)
+    probabilities = generator.dirichlet(np.ones(CLASSES), 400) / 2 + sure(label) / 2
+    arguments = (METRICS["nll"], probabilities, label, np.arange(400))
+    few = bootstrap(*arguments, n=4000)
+    monkeypatch.setattr(statistics, "MANY", 100)
+    assert bootstrap(*arguments, n=4000) == pytest.approx(few, rel=0.02)
+    assert bootstrap(*arguments, n=4000) != few
+
+
+def test_resamples_in_which_a_metric_is_not_defined_are_left_out():
+    label = np.array([0, 1, 1, 1])
+    of_class_0 = Metric(lambda p, y: float(p[y == 0, 0].mean()) if (y == 0).any() else np.nan, "mine")
+    low, high = bootstrap(of_class_0, np.tile([0.25, 0.75], (4, 1)), label, np.arange(4), n=200)
+    assert (low, high) == (0.25, 0.25)
 
 
 def test_the_same_seed_gives_the_same_interval_and_another_seed_another():
     prediction, label = answers(300, 0.2, np.random.default_rng(0))
-    arguments = (prediction, label, np.arange(300) // 2, CLASSES)
-    assert bootstrap_macro_f1(*arguments, seed=3) == bootstrap_macro_f1(*arguments, seed=3)
-    assert bootstrap_macro_f1(*arguments, seed=3) != bootstrap_macro_f1(*arguments, seed=4)
+    for metric in (*METRICS.values(), replace(F1, sums=None)):
+        arguments = (metric, [0.9 * sure(prediction) + 0.025], label, np.arange(300) // 2, 100)
+        assert (drawn_scores(*arguments, seed=3) == drawn_scores(*arguments, seed=3)).all()
+        assert (drawn_scores(*arguments, seed=3) != drawn_scores(*arguments, seed=4)).any()
 
 
 def test_names_of_groups_are_only_names():
     prediction, label = answers(300, 0.2, np.random.default_rng(0))
     group = np.arange(300) % 50
     renamed = np.random.default_rng(1).permutation(1000)[:50][group] - 500
-    assert bootstrap_accuracy(prediction, label, renamed) == bootstrap_accuracy(prediction, label, group)
-
-
-def test_probabilities_do_as_predictions():
-    prediction, label = answers(100, 0.2, np.random.default_rng(0))
-    probabilities = 0.9 * np.eye(CLASSES)[prediction] + 0.025
-    group = np.arange(100)
-    expected = bootstrap_macro_f1(prediction, label, group, CLASSES)
-    assert bootstrap_macro_f1(probabilities, label, group, CLASSES) == expected
+    both = (bootstrap(ACCURACY, sure(prediction), label, names) for names in (renamed, group))
+    assert len(set(both)) == 1
 
 
 def test_a_model_without_errors_has_the_interval_one_to_one():
     label = np.arange(40) % CLASSES
-    assert bootstrap_macro_f1(label, label, np.arange(40), CLASSES) == (1, 1)
+    assert bootstrap(F1, sure(label), label, np.arange(40)) == (1, 1)
 
 
+@pytest.mark.parametrize("name", [name for name, metric in METRICS.items() if metric.sums])
 @pytest.mark.parametrize("groups", [1_106, 10_000])
-def test_ten_thousand_rows_take_less_than_a_second(groups):
+def test_ten_thousand_rows_take_less_than_a_second(groups: int, name: str):
     prediction, label = answers(10_000, 0.05, np.random.default_rng(0))
+    probabilities = np.random.default_rng(1).dirichlet(np.ones(10), 10_000) / 2 + sure(prediction, 10) / 2
     began = time.process_time()
-    bootstrap_macro_f1(prediction, label, np.arange(10_000) % groups, 10)
+    bootstrap(METRICS[name], probabilities, label, np.arange(10_000) % groups)
     assert time.process_time() - began < 1
 
 
@@ -112,19 +143,21 @@ def test_a_better_model_is_found_better_and_the_order_only_turns_the_sign():
     generator = np.random.default_rng(0)
     good, label = answers(1_000, 0.05, generator)
     bad = np.where(generator.random(1_000) < 0.1, (label + 1) % CLASSES, good)
-    better = paired_bootstrap(good, bad, label, np.arange(1_000))
-    scores = [macro_f1(confusion(p, label, CLASSES)) for p in (good, bad)]
+    better = paired_bootstrap(F1, sure(good), sure(bad), label, np.arange(1_000))
+    scores = [F1.score(sure(p), label) for p in (good, bad)]
     assert better.difference == pytest.approx(scores[0] - scores[1])
     assert 0 < better.low < better.difference < better.high
     assert better.p < 0.01
-    worse = paired_bootstrap(bad, good, label, np.arange(1_000))
+    worse = paired_bootstrap(F1, sure(bad), sure(good), label, np.arange(1_000))
     turned = (-better.difference, -better.high, -better.low)
     assert (worse.difference, worse.low, worse.high) == pytest.approx(turned, abs=2e-3)
 
 
 def test_a_model_does_not_differ_from_itself():
     prediction, label = answers(100, 0.2, np.random.default_rng(0))
-    assert paired_bootstrap(prediction, prediction, label, np.arange(100)) == (0, 0, 0, 1)
+    for metric in METRICS.values():
+        a = sure(prediction)
+        assert paired_bootstrap(metric, a, a, label, np.arange(100), n=50) == (0, 0, 0, 1)
     assert mcnemar(prediction, prediction, label) == (0, 0, 1)
 
 
@@ -135,7 +168,7 @@ def test_equal_models_are_called_different_about_as_often_as_the_level_says():
         a, label = answers(150, 0.2, generator)
         wrong = (label + generator.integers(1, CLASSES, 150)) % CLASSES
         b = np.where(generator.random(150) < 0.2, wrong, label)
-        called += paired_bootstrap(a, b, label, np.arange(150), n=300, seed=seed).p < 0.05
+        called += paired_bootstrap(F1, sure(a), sure(b), label, np.arange(150), n=300, seed=seed).p < 0.05
     assert called / 200 < 0.1
 
 

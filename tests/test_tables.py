@@ -35,6 +35,18 @@ def test_a_table_that_is_too_wide_is_turned_on_its_side():
     assert shown(SCORES, 60)[1].split() == ["condition", "image", "image+audio"]
 
 
+def test_a_table_that_is_too_wide_on_its_side_as_well_becomes_several():
+    many = [SCORES[0], *([f"{name}+{i}", *cells] for i in range(4) for name, *cells in SCORES[1:])]
+    lines = shown(many, 60, "Title")
+    heads = [line.split() for line in lines if "condition" in line]
+    assert heads == [
+        ["condition", "rows", "accuracy", "macro-F1"],
+        ["condition", "95", "%", "interval", "NLL", "ECE"],
+    ]
+    assert sum("image+audio+3" in line for line in lines) == 2, "each part says what its rows are of"
+    assert sum("Title" in line for line in lines) == 1
+
+
 def test_names_are_not_markup_and_the_title_stands_on_a_line():
     lines = shown([["[b]a", "b"], ["[red]x", "1"]], 80, "[i]a title that is longer than the table")
     assert lines[0] == "[i]a title that is longer than the table"

@@ -76,7 +76,10 @@ def test_a_score_is_what_the_models_predict_of_the_fold(tmp_path, monkeypatch):
     assert trial.scores() == pytest.approx(last)
     assert trial.mean() == pytest.approx(np.mean(last))
     assert trial.std() == pytest.approx(np.std(last, ddof=1))
-    assert 0 < trial.mean("accuracy") <= 1
+    for name in ("accuracy", "nll", "ece", "brier", "balanced_accuracy"):
+        assert trial.mean(name) >= 0
+        assert len(trial.scores(name)) == 2
+    assert "top_3" not in trial.folds[0].scores[Condition("image")], "three classes"
 
 
 def test_the_score_can_be_that_of_one_condition(tmp_path):

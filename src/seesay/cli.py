@@ -19,11 +19,11 @@ from seesay.tables import Format
 from seesay.terminal import (
     console,
     describe_data,
+    print_comparison,
     print_embedding,
     print_json,
     print_prediction,
     print_scores,
-    print_table,
     print_validation,
     progress_bar,
     say_notes,
@@ -349,16 +349,16 @@ def compare(
         json: Print JSON.
         quiet: Print nothing but the result.
     """
-    from seesay.measure.compare import compare, sentences, table_of
+    from seesay.measure.compare import compare, lower, sentences
 
     sides, dataset, held = _sides(runs, data, split, condition)
     pairs, notes = compare(sides, dataset, held.rows, seed)
-    said = [*held.notes, *notes, INDEPENDENT]
+    said = [*held.notes, *notes, *lower(pairs), INDEPENDENT]
     if json:
         found = {"data": dataset.name, "split": held.split, "notes": said, "sentences": sentences(pairs)}
         print_json({**found, "pairs": [pair.to_dict() for pair in pairs]})
         return
-    print_table(table_of(pairs), format, f"{len(held.rows):,} rows of {held.split} of {dataset.name}")
+    print_comparison(pairs, format, f"{len(held.rows):,} rows of {held.split} of {dataset.name}")
     if format == "table":
         print("\n".join(sentences(pairs)))
     if not quiet:
@@ -366,8 +366,8 @@ def compare(
 
 
 INDEPENDENT = (
-    "The p of macro-F1 is a paired bootstrap over groups. The p of accuracy is McNemar's exact test, which "
-    "takes rows as independent: where speakers or recordings repeat, it is too small."
+    "p comes from a paired bootstrap over groups; that of accuracy from McNemar's exact test, which takes "
+    "rows as independent: where speakers or recordings repeat, it is too small."
 )
 
 

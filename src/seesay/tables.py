@@ -1,7 +1,8 @@
 """A table of text as people want it: on a terminal, or as Markdown, CSV or LaTeX.
 
 A table is rows of cells, the first row its heads. On a terminal no number is ever cut: a table that is too
-wide is turned on its side, and what is too wide then is folded.
+wide is turned on its side; where that is too wide as well, it is printed as several, one below the other,
+each with the first column; and a column that is too wide alone is folded.
 """
 
 import csv
@@ -18,12 +19,27 @@ def show(rows: Rows, console: Any, title: str = "") -> None:
     """Prints the table on rich's console; the first column is on the left, the others on the right."""
     from rich.text import Text
 
-    upright, sideways = _rich(rows), _rich(list(zip(*rows, strict=True)))
-    wide = upright.__rich_measure__(console, console.options).maximum
-    narrower = sideways.__rich_measure__(console, console.options).maximum < wide
     if title:
         console.print(Text(title, "bold"))
-    console.print(sideways if wide > console.width and narrower else upright)
+    columns = list(zip(*rows, strict=True))
+    if not _fits(rows, console) and _fits(columns, console):
+        console.print(_rich(columns))
+        return
+    first, *others = columns
+    block = [first]
+    for column in others:
+        if len(block) > 1 and not _fits(list(zip(*block, column, strict=True)), console):
+            console.print(_rich(list(zip(*block, strict=True))))
+            block = [first]
+        block.append(column)
+    console.print(_rich(list(zip(*block, strict=True))))
+
+
+def _fits(rows: Rows, console: Any) -> bool:
+    return (
+        _rich(rows).__rich_measure__(console, console.options.update(max_width=10_000)).maximum
+        <= console.width
+    )
 
 
 def _rich(rows: Rows) -> Any:

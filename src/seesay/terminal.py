@@ -133,12 +133,21 @@ def print_json(values: Any) -> None:
 
 def print_scores(evaluation: Any, kind: Format = "table") -> None:
     """The scores of each condition; the number of rows is that of the rows that have all its modalities."""
-    rows = [["condition", "rows", "accuracy", "macro-F1", "95 % interval", "NLL", "ECE"]]
-    for name, result in evaluation.results.items():
-        low, high = result["macro_f1_ci"]
-        accuracy, f1, nll, ece = (f"{result[key]:.4f}" for key in ("accuracy", "macro_f1", "nll", "ece"))
-        rows.append([name, f"{result['rows']:,}", accuracy, f1, f"{low:.4f} to {high:.4f}", nll, ece])
-    print_table(rows, kind, f"{len(evaluation.rows):,} rows of {evaluation.split}")
+    from seesay.measure.evaluate import table_of
+
+    print_table(table_of(evaluation.results), kind, f"{len(evaluation.rows):,} rows of {evaluation.split}")
+
+
+def print_comparison(pairs: Any, kind: Format, title: str) -> None:
+    """Every metric of both sides. For the eye a table for each pair and condition; as a text one table."""
+    from seesay.measure.compare import table_of, tables_of
+
+    if kind != "table":
+        print_table(table_of(pairs), kind)
+        return
+    print(title)
+    for name, rows in tables_of(pairs):
+        print_table(rows, kind, name)
 
 
 def print_table(rows: Rows, kind: Format, title: str = "") -> None:

@@ -14,7 +14,6 @@ from dataclasses import astuple, dataclass
 import numpy as np
 import torch
 import torch.nn.functional as F
-from sklearn.metrics import f1_score
 from torch import Generator, Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
@@ -28,6 +27,7 @@ from seesay.learn.defaults import class_weights, facts_of, learned_prior, settle
 from seesay.learn.frozen import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.precision import channels_last, uses_bfloat16
 from seesay.learn.views import heard_anew
+from seesay.metrics.scores import METRICS
 from seesay.model.calibration import Evidence, calibrate, evidence_of, probabilities, remarks
 from seesay.model.classifier import Classifier, build
 from seesay.model.features import RawFeatures, features_of, fit_normalisers
@@ -299,7 +299,7 @@ def scores_of(
     for name, each in said.items():
         there = ~np.isnan(each[:, 0])
         own, known = label[there], each[there]
-        scores[name] = float(f1_score(own, known.argmax(1), average="macro"))
+        scores[name] = METRICS["macro_f1"].score(known, own)
         losses.append(-np.log(np.clip(known[np.arange(len(own)), own], 1e-30, 1)).mean())
     return scores, float(np.mean(losses)) if losses else float("nan")
 

@@ -18,8 +18,7 @@ class Fold:
     """What one training came to."""
 
     scores: Mapping[Condition, Mapping[str, float]]
-    """On the rows that validate, after the last epoch: `macro_f1` and `accuracy` by condition, plain
-    fractions."""
+    """On the rows that validate, after the last epoch: every metric by condition."""
     seconds: float
 
 
@@ -38,7 +37,8 @@ class Trial:
     """Why it failed."""
 
     def scores(self, measure: str = "macro_f1", condition: Condition | None = None) -> np.ndarray:
-        """(folds,): of one condition; without it the mean over all that have rows. NaN: no row had it."""
+        """(folds,): of one condition; without it the mean over all that have rows. NaN: no row had it, or
+        the metric is newer than the fold."""
         return np.array([_score(fold, measure, condition) for fold in self.folds])
 
     def mean(self, measure: str = "macro_f1", condition: Condition | None = None) -> float:
@@ -52,4 +52,4 @@ class Trial:
 
 def _score(fold: Fold, measure: str, condition: Condition | None) -> float:
     said = fold.scores if condition is None else {c: s for c, s in fold.scores.items() if c == condition}
-    return float(np.mean([score[measure] for score in said.values()])) if said else math.nan
+    return float(np.mean([score.get(measure, math.nan) for score in said.values()])) if said else math.nan

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from sklearn.metrics import accuracy_score, f1_score
 
 from seesay.condition import Condition, conditions
 from seesay.config import Config
@@ -32,6 +31,7 @@ from seesay.learn.space import Space, apply
 from seesay.learn.study import Claimed, Study
 from seesay.learn.train import Epoch, Watch, fit, fresh
 from seesay.learn.trial import Fold, Trial
+from seesay.metrics.scores import measure
 from seesay.model.classifier import Classifier, posteriors
 from seesay.model.features import RawFeatures, features_of
 from seesay.plain import to_dict, to_json
@@ -162,16 +162,14 @@ def _said(epoch: Epoch, name: Condition | None) -> float:
 
 
 def scores_of(model: Classifier, data: Dataset, rows: np.ndarray) -> dict[Condition, dict[str, float]]:
-    """Macro-F1 and accuracy of these rows by condition, each over the rows that it has."""
+    """Every metric of these rows by condition, each over the rows that it has."""
     data = only_rows(data, rows)
     tensors = table(data, np.arange(len(data)), features_of(model, data))
     scores = {}
     for name, probabilities in posteriors(model, tensors).items():
         there = ~np.isnan(probabilities[:, 0])
         if there.any():
-            label, said = data.label[there], probabilities[there].argmax(1)
-            f1 = f1_score(label, said, average="macro")
-            scores[name] = {"macro_f1": float(f1), "accuracy": float(accuracy_score(label, said))}
+            scores[name] = measure(probabilities[there], np.asarray(data.label[there]))
     return scores
 
 

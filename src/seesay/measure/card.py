@@ -1,20 +1,18 @@
 """What an evaluation leaves in a run: `metrics.json`, figures, and `README.md`, the model card."""
 
-from collections.abc import Mapping
-from typing import Any
-
 import numpy as np
 
 from seesay.condition import Condition
 from seesay.data.dataset import Dataset
 from seesay.learn.run import Run
 from seesay.measure import plots
-from seesay.measure.evaluate import Evaluation
-from seesay.metrics.scores import confusion
+from seesay.measure.evaluate import Evaluation, table_of
+from seesay.metrics.scores import METRICS, confusion, in_order, lower_is_better
 from seesay.model.classifier import Classifier
 from seesay.signal.feature_axes import FeatureAxes, feature_axes
 from seesay.signal.features import front_of
 from seesay.spec import Spec
+from seesay.tables import written
 
 MISTAKES = 24
 """Pictures on the sheet of the most confident mistakes."""
@@ -101,11 +99,9 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
         "given": " ".join(f"--{m} {spec.noun(m).upper()}" for m in spec.modalities),
         "classes": ", ".join(spec.classes),
         "reads": " and ".join(map(str, spec.contents.values())),
-        "scores": "\n".join(_score_line(name, result) for name, result in evaluation.results.items()),
+        "scores": _scores(evaluation, measured),
+        "meanings": _meanings(evaluation),
         "contents": " and ".join(f"{spec.noun(m)}s" for m in spec.modalities),
-        "split": evaluation.split,
-        "rows": f"{len(evaluation.rows):,}",
-        "measured": measured,
         "data": run.data,
         "recipe": run.recipe,
         "seed": config.seed,
@@ -136,9 +132,9 @@ tags: [{tags}]
 
 Recognises {classes} from {reads}.{missing}
 
-| {split} of {measured}, {rows} rows | rows | accuracy | macro-F1 | 95 % interval | NLL | ECE |
-|---|---|---|---|---|---|---|
 {scores}
+
+{meanings}
 
 The interval is a bootstrap over contents, not rows: a repeated content is one observation. {apart}
 
@@ -157,8 +153,14 @@ $ seesay predict . {given}
 """
 
 
-def _score_line(name: Condition, result: Mapping[str, Any]) -> str:
-    low, high = result["macro_f1_ci"]
-    accuracy, f1, nll, ece = (f"{result[key]:.4f}" for key in ("accuracy", "macro_f1", "nll", "ece"))
-    cells = (name, f"{result['rows']:,}", accuracy, f1, f"{low:.4f} to {high:.4f}", nll, ece)
-    return f"| {' | '.join(cells)} |"
+def _scores(evaluation: Evaluation, measured: str) -> str:
+    [_, *heads], *rows = table_of(evaluation.results)
+    what = f"{evaluation.split} of {measured}, {len(evaluation.rows):,} rows"
+    return written([[what, *heads], *rows], "markdown")
+
+
+def _meanings(evaluation: Evaluation) -> str:
+    """What each number is, a line each."""
+    names = [n for n in in_order(n for each in evaluation.results.values() for n in each) if n in METRICS]
+    lines = [f"- {METRICS[n].heading}: {METRICS[n].meaning}" for n in names if METRICS[n].meaning]
+    return "\n".join([*lines, "", lower_is_better(names)]).rstrip()

@@ -1,12 +1,12 @@
 """Whether one model is better than another: the same rows, the same resamples, every pair and condition.
 
-The interval and p of macro-F1 are a paired bootstrap over groups of rows that share contents or speakers; the
-p of accuracy is McNemar's, which takes rows as independent. Both are corrected by Holm for all pairs and
-conditions that are looked at.
+Every metric of both is shown. Intervals and p are a paired bootstrap over groups of rows that share contents
+or speakers; the p of accuracy is McNemar's, which takes rows as independent. Each metric's p is corrected by
+Holm for all pairs and conditions that are looked at. ECE has neither: resampled rows overstate it.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -18,17 +18,14 @@ from seesay.data.groups import components, says_speakers, unknown_speakers
 from seesay.errors import ConfigError, InputError
 from seesay.learn.run import Run
 from seesay.measure.evaluate import HeldOut, held_out, resampling_units
-from seesay.metrics.scores import accuracy, confusion, macro_f1
-from seesay.metrics.statistics import Score, holm, mcnemar, paired_bootstrap
+from seesay.metrics.scores import METRICS, Metric, heading, in_order, lower_is_better, measure, printed
+from seesay.metrics.statistics import holm, mcnemar, paired_bootstrap
 
 FEWEST = 10
 """Groups below which a bootstrap over them says little: contents are drawn instead, and it is said."""
 
 LEVEL = 0.05
 """A corrected p below it counts as a difference."""
-
-
-SCORES: Mapping[Score, Callable[[np.ndarray], float]] = {"macro_f1": macro_f1, "accuracy": accuracy}
 
 
 @dataclass(frozen=True)
@@ -42,15 +39,15 @@ class Side:
 
 @dataclass(frozen=True)
 class Measure:
-    """One score of both sides; the difference is a minus b."""
+    """One metric of both sides; the difference is a minus b."""
 
     a: float
     b: float
     difference: float
-    ci: tuple[float, float]
-    """95 %, of the bootstrap over groups."""
-    p: float
-    p_holm: float = 1.0
+    ci: tuple[float, float] | None = None
+    """95 %, of the bootstrap over groups. None: the metric has no bootstrap."""
+    p: float | None = None
+    p_holm: float | None = None
     """Corrected for all pairs and conditions."""
 
 
@@ -64,17 +61,22 @@ class Pair:
     rows: int
     groups: int
     """What was drawn."""
-    macro_f1: Measure
-    """p: of the bootstrap."""
-    accuracy: Measure
-    """p: McNemar's, exact."""
     only_a: int
     """Rows that only a has right."""
     only_b: int
+    scores: Mapping[str, Measure] = field(default_factory=dict)
+    """By metric. The p of accuracy is McNemar's, exact; the others' is the bootstrap's."""
+
+    @property
+    def macro_f1(self) -> Measure:
+        """What the sentences are about."""
+        return self.scores["macro_f1"]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
-        return asdict(self)
+        """Plain values, for JSON; metrics by their names, beside the counts."""
+        values = asdict(self)
+        scores = values.pop("scores")
+        return values | scores
 
 
 def compare(
@@ -129,19 +131,25 @@ def _pair(
     there = ~(np.isnan(a.probabilities[name]).any(1) | np.isnan(b.probabilities[name]).any(1))
     if not there.any():
         raise InputError(f"no row has {name}", "Choose another --condition.")
-    first, second = (side.probabilities[name][there].argmax(1) for side in (a, b))
-    label, k = np.asarray(dataset.label[rows[there]]), len(dataset.spec.classes)
+    first, second = (side.probabilities[name][there] for side in (a, b))
+    label = np.asarray(dataset.label[rows[there]])
     groups, notes = groups_of(dataset, rows[there], name)
     tested = mcnemar(first, second, label)
-    measures = {}
-    for measure, score in SCORES.items():
-        drawn = paired_bootstrap(first, second, label, groups, resamples, seed, score=measure)
-        ours, theirs = (score(confusion(said, label, k)) for said in (first, second))
-        p = drawn.p if measure == "macro_f1" else tested.p
-        measures[measure] = Measure(ours, theirs, ours - theirs, (drawn.low, drawn.high), p)
+    ours, theirs = measure(first, label), measure(second, label)
+    scores = {}
+    for metric in (each for each in ours if each in theirs):
+        scores[metric] = Measure(ours[metric], theirs[metric], ours[metric] - theirs[metric])
+        if _has_bootstrap(METRICS[metric]):
+            drawn = paired_bootstrap(METRICS[metric], first, second, label, groups, resamples, seed)
+            p = tested.p if metric == "accuracy" else drawn.p
+            scores[metric] = replace(scores[metric], ci=(drawn.low, drawn.high), p=p)
     counts = (int(there.sum()), len(np.unique(groups)))
-    scores = (measures["macro_f1"], measures["accuracy"])
-    return Pair(a.name, b.name, name, *counts, *scores, tested.only_a, tested.only_b), notes
+    return Pair(a.name, b.name, name, *counts, tested.only_a, tested.only_b, scores), notes
+
+
+def _has_bootstrap(metric: Metric) -> bool:
+    """A metric without `sums` takes long, and has to ask for it."""
+    return metric.interval or metric.sums is not None
 
 
 def groups_of(dataset: Dataset, rows: np.ndarray, name: Condition) -> tuple[np.ndarray, list[str]]:
@@ -163,28 +171,50 @@ def groups_of(dataset: Dataset, rows: np.ndarray, name: Condition) -> tuple[np.n
 
 
 def _corrected(pairs: Sequence[Pair]) -> list[Pair]:
-    """Holm over all of them, for each score by itself."""
-    parts = []
-    for measure in ("macro_f1", "accuracy"):
-        found = [getattr(pair, measure) for pair in pairs]
-        p = holm([each.p for each in found])
-        parts.append([replace(each, p_holm=q) for each, q in zip(found, p, strict=True)])
-    return [replace(pair, macro_f1=f1, accuracy=acc) for pair, f1, acc in zip(pairs, *parts, strict=True)]
+    """Holm over all of them, for each metric by itself."""
+    corrected: list[dict[str, Measure]] = [dict(pair.scores) for pair in pairs]
+    for metric in in_order(name for pair in pairs for name in pair.scores):
+        tested = [
+            (i, p) for i, each in enumerate(corrected) if metric in each and (p := each[metric].p) is not None
+        ]
+        for (i, _), p_holm in zip(tested, holm([p for _, p in tested]), strict=True):
+            corrected[i][metric] = replace(corrected[i][metric], p_holm=p_holm)
+    return [replace(pair, scores=scores) for pair, scores in zip(pairs, corrected, strict=True)]
 
 
 # ----------------------------------------------------------------------------------------------------- saying
 
 
 def table_of(pairs: Sequence[Pair]) -> list[list[str]]:
-    """Two rows for each pair and condition: macro-F1 and accuracy."""
+    """A row for each pair, condition and metric."""
     heads = ["a", "b", "condition", "rows", "groups", "score", "of a", "of b", "difference", "95 % interval"]
     table = [[*heads, "p", "p (Holm)"]]
     for pair in pairs:
-        for name, m in (("macro-F1", pair.macro_f1), ("accuracy", pair.accuracy)):
-            about = [pair.a, pair.b, pair.condition, f"{pair.rows:,}", f"{pair.groups:,}", name]
-            scores = [f"{m.a:.4f}", f"{m.b:.4f}", f"{m.difference:+.4f}", _interval(m, "+.4f")]
-            table.append([*about, *scores, f"{m.p:.3g}", f"{m.p_holm:.3g}"])
+        about = [pair.a, pair.b, pair.condition, f"{pair.rows:,}", f"{pair.groups:,}"]
+        table += [[*about, *_cells(metric, pair.scores[metric])] for metric in in_order(pair.scores)]
     return table
+
+
+def tables_of(pairs: Sequence[Pair]) -> list[tuple[str, list[list[str]]]]:
+    """A title and a table for each pair and condition, narrow enough for a terminal: p is that of Holm."""
+    heads = ["", "a", "b", "difference", "95 % interval", "p (Holm)"]
+    tables = []
+    for pair in pairs:
+        title = f"{pair.a} (a), {pair.b} (b) on {pair.condition}: {pair.rows:,} rows, {pair.groups:,} groups"
+        rows = [_cells(metric, pair.scores[metric]) for metric in in_order(pair.scores)]
+        tables.append((title, [heads, *([*cells, p_holm] for *cells, _, p_holm in rows)]))
+    return tables
+
+
+def lower(pairs: Sequence[Pair]) -> list[str]:
+    """A note that names the metrics of which a lower number is better, if there are any."""
+    return [note] if (note := lower_is_better(name for pair in pairs for name in pair.scores)) else []
+
+
+def _cells(metric: str, m: Measure) -> list[str]:
+    tested = ["" if p is None else f"{p:.3g}" for p in (m.p, m.p_holm)]
+    scores = [printed(metric, m.a), printed(metric, m.b), f"{m.difference:+.4f}"]
+    return [heading(metric), *scores, "" if m.ci is None else _interval(m.ci), *tested]
 
 
 def sentences(pairs: Sequence[Pair]) -> list[str]:
@@ -196,7 +226,7 @@ def sentences(pairs: Sequence[Pair]) -> list[str]:
 
 
 def _sentence(a: str, b: str, pairs: Sequence[Pair]) -> str:
-    shown = [pair for pair in pairs if pair.macro_f1.p_holm < LEVEL]
+    shown = [pair for pair in pairs if (p := pair.macro_f1.p_holm) is not None and p < LEVEL]
     said = []
     for first, second, sign in ((a, b, 1), (b, a, -1)):
         better = [_clause(pair, sign) for pair in shown if pair.macro_f1.difference * sign > 0]
@@ -211,6 +241,7 @@ def _sentence(a: str, b: str, pairs: Sequence[Pair]) -> str:
 def _clause(pair: Pair, sign: int) -> str:
     """`image: macro-F1 0.98 against 0.95, difference 0.03 (95 % interval 0.01 to 0.05), p = 0.002`."""
     m = pair.macro_f1
+    assert m.ci is not None
     ours, theirs, ends = (m.a, m.b, m.ci) if sign > 0 else (m.b, m.a, (-m.ci[1], -m.ci[0]))
     return (
         f"{pair.condition}: macro-F1 {ours:.4f} against {theirs:.4f}, difference {sign * m.difference:.4f} "
@@ -218,5 +249,5 @@ def _clause(pair: Pair, sign: int) -> str:
     )
 
 
-def _interval(m: Measure, how: str) -> str:
-    return f"{m.ci[0]:{how}} to {m.ci[1]:{how}}"
+def _interval(ci: tuple[float, float]) -> str:
+    return f"{ci[0]:+.4f} to {ci[1]:+.4f}"

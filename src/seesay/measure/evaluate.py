@@ -17,8 +17,8 @@ from seesay.data.info import either, tie_noun
 from seesay.data.splits import Splits, leaks, split
 from seesay.errors import InputError
 from seesay.learn.run import Run, digest
-from seesay.metrics.scores import measure
-from seesay.metrics.statistics import bootstrap_macro_f1
+from seesay.metrics.scores import METRICS, heading, in_order, measure, printed
+from seesay.metrics.statistics import bootstrap
 from seesay.model.calibration import Evidence, probabilities
 from seesay.model.classifier import Classifier, posteriors
 from seesay.model.features import features_of
@@ -36,7 +36,7 @@ class Evaluation:
     probabilities: Mapping[Condition, np.ndarray]
     """(n, k) by condition; NaN in rows that the condition has not."""
     results: Mapping[Condition, Mapping[str, Any]]
-    """rows; accuracy, macro_f1, macro_f1_ci, nll, ece: plain fractions and nats."""
+    """By condition `rows`, every metric of `METRICS` that is defined, and `<metric>_ci` for the intervals."""
     seconds: float
     apart: str = ""
     """How far the rows stand apart from those that trained, a sentence."""
@@ -120,9 +120,28 @@ def _results(
         if not there.any():
             continue
         groups = resampling_units(dataset, rows[there], name)
-        low, high = bootstrap_macro_f1(said[there].argmax(1), label[there], groups, said.shape[1], seed=seed)
         scores = measure(said[there], label[there])
-        yield name, {"rows": int(there.sum()), **scores, "macro_f1_ci": [low, high]}
+        intervals = {
+            f"{each}_ci": list(bootstrap(METRICS[each], said[there], label[there], groups, seed=seed))
+            for each in scores
+            if METRICS[each].interval
+        }
+        yield name, {"rows": int(there.sum()), **scores, **intervals}
+
+
+def table_of(results: Mapping[Condition, Mapping[str, Any]]) -> list[list[str]]:
+    """A row for each condition: how many rows it has, every metric, and its interval where it has one. An
+    empty cell: not defined in this condition."""
+    names = [n for n in in_order(n for result in results.values() for n in result) if n in METRICS]
+    heads, rows = ["condition", "rows"], [[name, f"{each['rows']:,}"] for name, each in results.items()]
+    for metric in names:
+        with_interval = any(f"{metric}_ci" in each for each in results.values())
+        heads += [heading(metric), "95 % interval"] if with_interval else [heading(metric)]
+        for row, each in zip(rows, results.values(), strict=True):
+            row.append(printed(metric, each[metric]) if metric in each else "")
+            if with_interval:
+                row.append(" to ".join(printed(metric, end) for end in each.get(f"{metric}_ci", ())))
+    return [heads, *rows]
 
 
 def resampling_units(dataset: Dataset, rows: np.ndarray, name: Condition) -> np.ndarray:

@@ -7,10 +7,17 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float
 
-from seesay.metrics.scores import Label, Prediction
-from seesay.metrics.statistics import Group, by_group, counts_of, interval, macro_f1_of, resample
+from seesay.metrics.scores import (
+    Label,
+    Prediction,
+    accuracy_of_counts,
+    counts_of_prediction,
+    macro_f1_of_counts,
+)
+from seesay.metrics.statistics import Group, by_group, interval, resample
 
-MEASURES = ("accuracy", "macro_f1")
+MEASURES = {"accuracy": accuracy_of_counts, "macro_f1": macro_f1_of_counts}
+"""What the report says of its models."""
 
 RESAMPLES = 2_000
 
@@ -67,7 +74,9 @@ def resampled(outcome: Outcome, seed: int) -> Float[np.ndarray, "r 2"]:
 
 def _table(outcome: Outcome) -> np.ndarray:
     """(n, 3 classes x models): what each row adds to the sums."""
-    return np.concatenate([counts_of(p, outcome.label, outcome.classes) for p in outcome.predicted], axis=1)
+    return np.concatenate(
+        [counts_of_prediction(p, outcome.label, outcome.classes) for p in outcome.predicted], axis=1
+    )
 
 
 def _sums(outcome: Outcome) -> np.ndarray:
@@ -75,9 +84,5 @@ def _sums(outcome: Outcome) -> np.ndarray:
 
 
 def _measured(sums: np.ndarray, outcome: Outcome) -> Float[np.ndarray, "r 2"]:
-    k = outcome.classes
-    parts = np.split(sums, len(outcome.predicted), axis=1)
-    accuracy = [part[:, :k].sum(axis=1) / part[:, k : 2 * k].sum(axis=1) for part in parts]
-    return np.stack(
-        [np.mean(accuracy, axis=0), np.mean([macro_f1_of(part, k) for part in parts], axis=0)], axis=1
-    )
+    models = [np.split(part, 3, axis=1) for part in np.split(sums, len(outcome.predicted), axis=1)]
+    return np.stack([np.mean([of(*counts) for counts in models], axis=0) for of in MEASURES.values()], axis=1)

@@ -20,13 +20,16 @@ from seesay.learn.trial import Trial
 from seesay.learn.tune import Search
 from seesay.measure.plots import save
 from seesay.measure.search_figure import figure_of, short, text_of
+from seesay.metrics.scores import heading, in_order, printed
 from seesay.plain import to_dict
 from seesay.tables import show
 
 MOST = 20
 """Trials in the table, the best; all are in the files."""
 
-MEASURES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
+MAIN = ("macro_f1", "accuracy")
+"""Of every trial the table has the first, and the second where there is only one condition; the best trial
+has a table of all metrics."""
 
 
 def keep_search(found: Search, base: Config) -> None:
@@ -56,6 +59,13 @@ def conditions_of(trials: Sequence[Trial]) -> tuple[Condition, ...]:
     return tuple(dict.fromkeys(name for trial in trials for fold in trial.folds for name in fold.scores))
 
 
+def measures_of(trials: Sequence[Trial]) -> list[str]:
+    """The metrics that their folds were scored with; a search of an earlier version has fewer."""
+    return in_order(
+        name for t in trials for fold in t.folds for each in fold.scores.values() for name in each
+    )
+
+
 # --------------------------------------------------------------------------------------------------- terminal
 
 
@@ -64,8 +74,8 @@ def print_search(found: Search, console: Console) -> None:
     fields."""
     trials, varied = ranked(found), found.plan.space.varied
     conditions = conditions_of(trials)
-    scores = [(c, m) for c in conditions for m in MEASURES if m == "macro_f1" or len(conditions) == 1]
-    heads = (f"{condition}\n{MEASURES[measure]}" for condition, measure in scores)
+    scores = [(c, m) for c in conditions for m in (MAIN if len(conditions) == 1 else MAIN[:1])]
+    heads = (f"{condition}\n{heading(measure)}" for condition, measure in scores)
     rows = [["trial", *short(varied).values(), *heads, "s"]]
     for trial in trials[:MOST]:
         values = [text_of(trial.values.get(name, "")) for name in varied]
@@ -76,6 +86,8 @@ def print_search(found: Search, console: Console) -> None:
     show(rows, console, "; ".join(filter(None, [_title(found), _always(found)])))
     if len(trials) > MOST:
         console.print(f"{len(trials) - MOST} more in search.csv")
+    if found.best is not None:
+        show(_table_of(found.best), console, f"Trial {found.best.number}, the best")
     for trial in trials[:MOST]:
         if trial.error:
             console.print(f"trial {trial.number} failed: {trial.error}", highlight=False)
@@ -86,6 +98,13 @@ def print_search(found: Search, console: Console) -> None:
     if importances := found.study.importances():
         said = ", ".join(f"{name} {100 * share:.0f} %" for name, share in importances.items())
         console.print(f"Importance (PED-ANOVA): {said}", highlight=False)
+
+
+def _table_of(trial: Trial) -> list[list[str]]:
+    """Every metric of a trial, a row for each condition."""
+    measures = measures_of([trial])
+    rows = [[c, *(_plus_minus(trial, m, c) for m in measures)] for c in conditions_of([trial])]
+    return [["condition", *map(heading, measures)], *rows]
 
 
 def _title(found: Search) -> str:
@@ -105,7 +124,9 @@ def _always(found: Search) -> str:
 
 def _plus_minus(trial: Trial, measure: str, condition: Condition | None) -> str:
     mean, std = trial.mean(measure, condition), trial.std(measure, condition)
-    return f"{mean:.4f}" + ("" if math.isnan(std) else f" ± {std:.4f}")
+    if math.isnan(mean):
+        return ""
+    return printed(measure, mean) + ("" if math.isnan(std) else f" ± {printed(measure, std)}")
 
 
 def seconds(trial: Trial) -> float:
@@ -120,15 +141,15 @@ def write_csv(found: Search, path: Path) -> None:
     """A line per trial, in order: its values, mean and standard deviation of every score, and macro-F1 fold
     by fold."""
     trials = found.study.trials()
-    conditions, names = conditions_of(trials), list(found.plan.space.fields)
-    columns = [f"{c}.{m}.{s}" for c in conditions for m in MEASURES for s in ("mean", "std")]
+    conditions, names, measures = conditions_of(trials), list(found.plan.space.fields), measures_of(trials)
+    columns = [f"{c}.{m}.{s}" for c in conditions for m in measures for s in ("mean", "std")]
     each = [f"{c}.macro_f1.fold{i + 1}" for c in conditions for i in range(len(found.pairs))]
     with new_file(path, newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["trial", "state", *names, *columns, *each, "folds", "seconds"])
         for trial in trials:
             values = [shown(trial.values[name]) if name in trial.values else "" for name in names]
-            pairs = [s for c in conditions for m in MEASURES for s in (trial.mean(m, c), trial.std(m, c))]
+            pairs = [s for c in conditions for m in measures for s in (trial.mean(m, c), trial.std(m, c))]
             single = [_at(trial, i, c) for c in conditions for i in range(len(found.pairs))]
             numbers = ["" if math.isnan(s) else f"{s:.6f}" for s in [*pairs, *single]]
             writer.writerow(
@@ -160,7 +181,7 @@ def summary(found: Search, base: Config) -> dict[str, Any]:
 def _best(found: Search, best: Trial, base: Config) -> dict[str, Any]:
     config = found.config_of(best)
     scores = {
-        c: {m: {"mean": best.mean(m, c), "std": _plain(best.std(m, c))} for m in MEASURES}
+        c: {m: {"mean": _plain(best.mean(m, c)), "std": _plain(best.std(m, c))} for m in measures_of([best])}
         for c in conditions_of([best])
     }
     return {
