@@ -285,7 +285,7 @@ def test_two_runs_are_compared_in_words(capsys: pytest.CaptureFixture[str], fold
     assert any(
         word in out for word in ("long is better than short on ", "No difference between short and long")
     )
-    assert "Note: The p of macro-F1 is a paired bootstrap" in err
+    assert "Note: p comes from a paired bootstrap" in err
     out, err = said(capsys, "compare", folder / "short", folder / "long", "--quiet", "--format", "csv")
     assert (out.splitlines()[0][:14], err) == ("a,b,condition,", "")
     assert len(out.splitlines()) == 1 + 6 * 3

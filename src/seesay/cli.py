@@ -368,8 +368,8 @@ def compare(
 
 
 INDEPENDENT = (
-    "The p of macro-F1 is a paired bootstrap over groups, as are all but that of accuracy: McNemar's exact "
-    "test, which takes rows as independent. Where speakers or recordings repeat, it is too small."
+    "p comes from a paired bootstrap over groups; that of accuracy from McNemar's exact test, which takes "
+    "rows as independent: where speakers or recordings repeat, it is too small."
 )
 
 

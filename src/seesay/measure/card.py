@@ -161,4 +161,4 @@ def _meanings(evaluation: Evaluation) -> str:
     """What each number is, a line each."""
     names = [n for n in in_order(n for each in evaluation.results.values() for n in each) if n in METRICS]
     lines = [f"- {METRICS[n].heading}: {METRICS[n].meaning}" for n in names if METRICS[n].meaning]
-    return "\n".join([*lines, *filter(None, [lower_is_better(names)])])
+    return "\n".join([*lines, "", lower_is_better(names)]).rstrip()

@@ -4,6 +4,7 @@ A metric is one function and one entry here. It then appears in `metrics.json`, 
 card, in a search and in a comparison. All scores are plain fractions or, for NLL, nats.
 """
 
+import inspect
 import math
 import re
 from collections.abc import Callable, Iterable
@@ -212,7 +213,7 @@ METRICS: dict[str, Metric] = {
     "macro_f1": by_class(
         macro_f1_of_counts,
         "macro-F1",
-        "The mean over classes of F1, the harmonic mean of precision and recall; rare classes count fully.",
+        "The mean over classes of F1 (harmonic mean of precision and recall); all classes weigh the same.",
         interval=True,
     ),
     "nll": by_row(
@@ -236,7 +237,7 @@ METRICS: dict[str, Metric] = {
     "balanced_accuracy": by_class(
         balanced_accuracy_of_counts,
         "balanced accuracy",
-        "The mean recall over the classes that occur as labels; rare classes count fully.",
+        "The mean recall over the classes that occur as labels; all classes weigh the same.",
     ),
     "top_3": by_row(
         top(3),
@@ -276,11 +277,18 @@ def add_metric(
             f"a metric cannot be named {name!r}",
             f"Use lower-case letters, digits and _; not {', '.join(RESERVED)}, and nothing that ends in _ci.",
         )
-    if name in METRICS:
+    if name in METRICS and not _again(METRICS[name].score, score):
         raise ConfigError(f"there is a metric {name!r} already", "Choose another name.")
     if not _is_function(score):
         raise ConfigError(f"the metric {name!r} must be a function, got {score!r}")
-    METRICS[name] = Metric(score, heading or name, meaning, higher_is_better, interval)
+    said = meaning or (inspect.getdoc(score) or "").split("\n\n")[0]
+    METRICS[name] = Metric(score, heading or name, " ".join(said.split()), higher_is_better, interval)
+
+
+def _again(before: Any, score: Any) -> bool:
+    """Whether this is the same function, made once more, as when a cell of a notebook runs twice."""
+    places = [(getattr(f, "__module__", None), getattr(f, "__qualname__", None)) for f in (before, score)]
+    return places[0] == places[1]
 
 
 def in_order(names: Iterable[str]) -> list[str]:
