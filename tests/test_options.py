@@ -19,9 +19,8 @@ from seesay.config import (
     SplitConfig,
 )
 from seesay.errors import ConfigError
-from seesay.learn.space import flat
 from seesay.options import COMMON, field_docs, parse
-from seesay.plain import to_dict
+from seesay.plain import flat, to_dict
 from seesay.recipes import RECIPES, USUAL_KINDS, recipe
 from tiny import tiny_data
 

@@ -84,3 +84,20 @@ def check_object(name: str, values: Any, where: str) -> None:
     """ConfigError unless these are fields by name."""
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where or name} must be an object with fields, got {values!r}")
+
+
+def changes(before: Mapping[str, Any], now: Mapping[str, Any], most: int = 3) -> str:
+    """The first leaves that differ, as `optim.epochs was 6, now 8`, and how many more there are; "": none."""
+    old, new = flat(before), flat(now)
+    names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
+    told = [f"{name} was {old.get(name, 'not there')}, now {new.get(name, 'not there')}" for name in names]
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return "; ".join(told[:most]) + more
+
+
+def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """Nested fields by their dotted names."""
+    leaves: dict[str, Any] = {}
+    for name, value in tree.items():
+        leaves |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
+    return leaves

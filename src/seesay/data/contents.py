@@ -9,7 +9,7 @@ import numpy as np
 
 from seesay.data.arrays import array_table
 from seesay.data.cells import File, source_of
-from seesay.data.columns import Table, listed
+from seesay.data.columns import Table
 from seesay.data.dataset import MISSING
 from seesay.data.ragged import distinct
 from seesay.data.ready_made import array_reader, common_shape
@@ -23,7 +23,7 @@ from seesay.data.settings import (
     recording_settings,
 )
 from seesay.data.skipped import Skipped
-from seesay.errors import ConfigError, InputError, SeesayError
+from seesay.errors import ConfigError, InputError, SeesayError, listed
 from seesay.signal import audio, image
 from seesay.spec import (
     DEFAULT_NAMES,

@@ -11,13 +11,13 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from seesay.data.arrays import image_table
-from seesay.data.columns import Table, dataset_from, listed, speakers
+from seesay.data.columns import Table, dataset_from, speakers
 from seesay.data.contents import READERS, USUAL, Reading, Track, silent
 from seesay.data.dataset import Dataset, Group
 from seesay.data.idx import is_idx_folder, read_idx_folder
 from seesay.data.listing import Listing, look
 from seesay.data.names import Names, read_names, unlabelled
-from seesay.errors import InputError
+from seesay.errors import InputError, listed
 from seesay.spec import DEFAULT_NAMES, Modality, spec_type
 
 UNDERSTOOD = (

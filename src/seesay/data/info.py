@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 
 from seesay.data.card import shape_of
-from seesay.data.columns import listed
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.groups import says_speakers, sharing, ties, unknown_speakers
 from seesay.data.ragged import ContentTable, Ragged
 from seesay.data.splits import Leak, leaks, stored
+from seesay.errors import listed
 from seesay.spec import ContentSpec, Modality, PictureSpec, WaveformSpec, noun, spec_type
 
 PART = 0.2  # share of the rows that a random split is imagined to hold out, as most notebooks do

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from seesay.data.cells import Cell, Embedded, File, Member, files_of, is_array, is_there
-from seesay.data.columns import dataset_from, listed
+from seesay.data.columns import dataset_from
 from seesay.data.contents import READERS, USUAL, Reading, Track, silent
 from seesay.data.dataset import Dataset
 from seesay.data.listing import SUFFIXES, kind_of, look_inside
@@ -20,7 +20,7 @@ from seesay.data.named_arrays import may_be_content
 from seesay.data.parquet import read_shards
 from seesay.data.sheets import COLUMNS, ROW_COLUMNS, Wanted, read_sheet
 from seesay.data.skipped import Skipped
-from seesay.errors import InputError
+from seesay.errors import InputError, listed
 from seesay.spec import DEFAULT_NAMES, FIRST, Modality, in_order, spec_type
 
 

@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path, PurePosixPath
 
 from seesay.data.cells import Cell, are_arrays, is_array, path_of
-from seesay.data.columns import listed
 from seesay.data.contents import Reading, Track, silent
 from seesay.data.dataset import Dataset
 from seesay.data.json_lines import cells, read_json_lines, texts
@@ -18,7 +17,7 @@ from seesay.data.listing import kind_of, look
 from seesay.data.manifest import columns_wanted, read_rows
 from seesay.data.names import read_names, split_called, split_folders
 from seesay.data.sheets import ROW_COLUMNS, Wanted, read_columns
-from seesay.errors import InputError
+from seesay.errors import InputError, listed
 from seesay.spec import DEFAULT_NAMES, Modality, is_name
 
 TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")

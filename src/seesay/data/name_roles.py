@@ -17,10 +17,9 @@ from collections import Counter, defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
-from seesay.data.columns import listed
 from seesay.data.name_parts import DIGITS, Part
 from seesay.data.name_pattern import pattern_of
-from seesay.errors import InputError
+from seesay.errors import InputError, listed
 
 SOURCES = 3
 """Values of a finer part that each label needs, before they are believed to be the sources of its files."""

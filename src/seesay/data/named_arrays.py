@@ -15,12 +15,12 @@ import numpy as np
 
 from seesay.data.arrays import array_table, without_absent
 from seesay.data.cells import Embedded
-from seesay.data.columns import SYNONYMS, Table, dataset_from, listed, split_index
+from seesay.data.columns import SYNONYMS, Table, dataset_from, split_index
 from seesay.data.contents import USUAL, Reading, Track, audio_contents, silent
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.labels import label_names
 from seesay.data.ready_made import open_npz, unreadable
-from seesay.errors import InputError
+from seesay.errors import InputError, listed
 from seesay.files import read_array
 from seesay.spec import DEFAULT_NAMES, Modality, is_name
 

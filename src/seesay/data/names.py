@@ -9,12 +9,12 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from seesay.data.columns import SYNONYMS, listed
+from seesay.data.columns import SYNONYMS
 from seesay.data.dataset import SPLITS
 from seesay.data.name_parts import parts_of
 from seesay.data.name_pattern import parse_pattern
 from seesay.data.name_roles import Paths, group_of, informative, label_of
-from seesay.errors import InputError
+from seesay.errors import InputError, listed
 
 SPLIT_NAMES = {
     **{name: name for name in SPLITS},

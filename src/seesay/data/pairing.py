@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 
 from seesay.data.cells import composed
-from seesay.data.columns import dataset_from, listed
+from seesay.data.columns import dataset_from
 from seesay.data.contents import USUAL, Reading, Track, audio_contents, silent
 from seesay.data.dataset import MISSING, SPLITS, Dataset, Group
 from seesay.data.folders import Recording, read_pictures, recordings_of
 from seesay.data.groups import unknown_speakers
 from seesay.data.name_parts import WORDS
 from seesay.data.splits import Splits, split, stored
-from seesay.errors import ConfigError, InputError, nearest
+from seesay.errors import ConfigError, InputError, listed, nearest
 from seesay.files import check_file, make_way
 
 SIDES = {"train": "train on", "test": "test on"}

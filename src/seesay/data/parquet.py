@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from seesay.data.cells import Cell, Embedded, composed, is_array
-from seesay.data.columns import SYNONYMS, listed
+from seesay.data.columns import SYNONYMS
 from seesay.data.dataset import SPLITS
 from seesay.data.sheets import ROW_COLUMNS, Sheet, Wanted, places, unused
-from seesay.errors import InputError
+from seesay.errors import InputError, listed
 from seesay.spec import DEFAULT_NAMES, FIRST
 
 SHARD = re.compile(r"([A-Za-z]+)(?:-(\d+)-of-(\d+))?(?:[-._].*)?")

@@ -10,9 +10,8 @@ from io import StringIO
 from pathlib import Path
 
 from seesay.data.cells import Cell, are_arrays, composed
-from seesay.data.columns import listed
 from seesay.data.json_lines import cells, read_json_lines, texts
-from seesay.errors import ConfigError, InputError, nearest
+from seesay.errors import ConfigError, InputError, listed, nearest
 from seesay.files import check_file
 from seesay.spec import FIRST, TAKEN, is_name
 

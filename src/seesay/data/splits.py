@@ -13,10 +13,9 @@ from typing import Literal
 
 import numpy as np
 
-from seesay.data.columns import listed
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.groups import components, ties
-from seesay.errors import ConfigError, InputError
+from seesay.errors import ConfigError, InputError, listed
 
 TRAIN = SPLITS.index("train")
 

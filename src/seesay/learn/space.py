@@ -17,7 +17,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from seesay.config import Config
 from seesay.errors import ConfigError, nearest
-from seesay.plain import from_dict, to_dict
+from seesay.plain import flat, from_dict, to_dict
 from seesay.recipes import USUAL_KINDS
 from seesay.spec import Modality
 
@@ -245,20 +245,3 @@ def _flag(name: str, value: Any) -> list[str]:
         return [f"--{'.'.join([*path, last if value else f'no-{last}'])}"]
     values = [*map(str, value)] if isinstance(value, list | tuple) else [shown(value)]
     return [f"--{'.'.join([*path, last])}", *values]
-
-
-def changes(before: Mapping[str, Any], now: Mapping[str, Any], most: int = 3) -> str:
-    """The first leaves that differ, as `optim.epochs was 6, now 8`, and how many more there are; "": none."""
-    old, new = flat(before), flat(now)
-    names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
-    told = [f"{name} was {old.get(name, 'not there')}, now {new.get(name, 'not there')}" for name in names]
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return "; ".join(told[:most]) + more
-
-
-def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested fields by their dotted names."""
-    leaves: dict[str, Any] = {}
-    for name, value in tree.items():
-        leaves |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}
-    return leaves

@@ -24,8 +24,9 @@ from sqlalchemy.exc import SQLAlchemyError
 from seesay.condition import Condition
 from seesay.errors import InputError, OutputError
 from seesay.files import writing
-from seesay.learn.space import Choices, Range, Space, Value, changes
+from seesay.learn.space import Choices, Range, Space, Value
 from seesay.learn.trial import Fold, State, Trial
+from seesay.plain import changes
 
 STUDY = "study.db"
 CLAIMS = ".claims"

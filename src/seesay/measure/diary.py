@@ -9,7 +9,7 @@ from typing import Any
 
 from seesay.errors import OutputError
 from seesay.files import make_way, new_file
-from seesay.learn.space import changes
+from seesay.plain import changes
 
 FILE = "report.json"
 
