@@ -19,8 +19,8 @@ from benchmarks import contenders, prediction, training
 from benchmarks.door import one_line_of_errors, positive
 from benchmarks.machine import machine, matrix_peak
 from seesay.data.dataset import Dataset
-from seesay.data.layouts import open_data
 from seesay.files import new_file
+from seesay.formats.open import open_data
 from seesay.learn.run import Run
 from seesay.recipes import recipe
 

@@ -18,14 +18,14 @@ from benchmarks.door import one_line_of_errors, positive
 from seesay.config import Config
 from seesay.data.batches import table
 from seesay.data.dataset import Dataset
-from seesay.data.layouts import open_data
 from seesay.data.splits import split
 from seesay.errors import InputError
+from seesay.formats.open import open_data
+from seesay.learn.fit import Epoch, validate
 from seesay.learn.learn import learn
-from seesay.learn.space import Value, apply
-from seesay.learn.train import Epoch, validate
 from seesay.model.features import RawFeatures, features_of
 from seesay.recipes import recipe
+from seesay.search.space import Value, apply
 from seesay.spec import Modality
 
 Change = Mapping[str, Value]

@@ -31,9 +31,9 @@ from benchmarks.door import one_line_of_errors, positive
 from benchmarks.prediction import Pairs
 from seesay.data.batches import table
 from seesay.data.dataset import Dataset
-from seesay.data.layouts import open_data
 from seesay.data.splits import split
-from seesay.learn.train import fresh, validate
+from seesay.formats.open import open_data
+from seesay.learn.fit import fresh, validate
 from seesay.model.classifier import build
 from seesay.model.features import features_of
 from seesay.recipes import recipe

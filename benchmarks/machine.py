@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from seesay.learn.precision import BFLOAT16_UNITS
+from seesay.learn.hardware import BFLOAT16_UNITS
 
 
 def cpu_seconds(call: Callable[[], object], runs: int = 5) -> float:

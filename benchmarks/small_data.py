@@ -30,14 +30,14 @@ from benchmarks.door import one_line_of_errors, positive
 from seesay.config import Config, FeaturesConfig
 from seesay.data.batches import table
 from seesay.data.dataset import SPLITS, Dataset, only_rows
-from seesay.data.pairing import build
+from seesay.formats.pairing import build
+from seesay.learn.fit import Epoch
 from seesay.learn.run import begin, train
-from seesay.learn.train import Epoch
 from seesay.metrics.scores import METRICS
 from seesay.model.classifier import posteriors
 from seesay.model.features import features_of, front_of
 from seesay.recipes import recipe
-from seesay.signal.features import front_end
+from seesay.signal.front_ends import front_end
 
 TRAIN, TEST = SPLITS.index("train"), SPLITS.index("test")
 

@@ -22,11 +22,11 @@ import torch
 from benchmarks.door import one_line_of_errors, positive
 from seesay.condition import Condition
 from seesay.config import Config
-from seesay.data.contents import USUAL
 from seesay.data.dataset import SPLITS, Dataset
-from seesay.data.pairing import read_speech
 from seesay.errors import InputError, nearest
 from seesay.files import new_file
+from seesay.formats.media import USUAL
+from seesay.formats.pairing import read_speech
 from seesay.learn.run import begin, train
 from seesay.measure.evaluate import evaluate
 from seesay.recipes import recipe

@@ -23,7 +23,7 @@ from benchmarks.door import one_line_of_errors, positive
 from benchmarks.small_data import pairs_of, trained
 from seesay.config import Config
 from seesay.data.dataset import SPLITS, Dataset, only_rows
-from seesay.data.layouts import open_data
+from seesay.formats.open import open_data
 from seesay.metrics.scores import measure
 from seesay.recipes import recipe
 from seesay.registry import names

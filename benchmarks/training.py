@@ -26,7 +26,7 @@ from seesay.data.ragged import ContentTable
 from seesay.data.splits import split
 from seesay.errors import InputError
 from seesay.learn.defaults import facts_of, settled
-from seesay.learn.train import Training, epoch_batches, fresh, loss_of, validate
+from seesay.learn.fit import Training, epoch_batches, fresh, loss_of, validate
 from seesay.model.classifier import Classifier
 from seesay.model.features import RawFeatures, features_of
 from seesay.recipes import AS_IT_IS, recipe

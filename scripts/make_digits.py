@@ -25,7 +25,7 @@ import soxr
 from seesay.errors import InputError, SeesayError
 from seesay.files import new_file
 
-ASSETS = Path(__file__).parents[1] / "src" / "seesay" / "data" / "assets"
+ASSETS = Path(__file__).parents[1] / "src" / "seesay" / "formats" / "assets"
 WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 RATE = 16_000  # samples a second
 FRAME = 160  # samples, 10 ms: the step in which silence is trimmed

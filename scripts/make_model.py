@@ -34,11 +34,11 @@ from benchmarks import canvas
 
 from seesay.condition import Condition
 from seesay.config import Config, FeaturesConfig, WaveformConfig
-from seesay.data.contents import Reading
 from seesay.data.dataset import SPLITS, Dataset
-from seesay.data.folders import read_pictures, recordings
-from seesay.data.pairing import read_speech
 from seesay.errors import InputError, SeesayError
+from seesay.formats.folders import read_pictures, recordings
+from seesay.formats.media import Reading
+from seesay.formats.pairing import read_speech
 from seesay.learn.run import PACKAGED, Run, begin, environment, train
 from seesay.measure.evaluate import evaluate
 from seesay.recipes import recipe

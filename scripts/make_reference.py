@@ -1,5 +1,5 @@
-"""Writes docs/reference/cli.md and docs/reference/config.md from the code: `make reference`. A test fails where
-they differ from what the code says."""
+"""Writes docs/reference/cli.md and docs/reference/config.md from the code: `make reference`. A test fails
+where they differ from what the code says."""
 
 import dataclasses
 import inspect
@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from seesay.cli import COMMANDS
+from seesay.cli.options import field_docs
 from seesay.config import Config, EncoderConfig
-from seesay.options import field_docs
 from seesay.recipes import RECIPES
 from seesay.registry import Choice, names
 
@@ -30,9 +30,7 @@ def cli_page() -> str:
         "",
         "Every command also takes `--help`, `--plugin MODULE` (own parts, may be repeated) and, if it takes",
     ]
-    lines += [
-        "a config, `--help-all`. Exit codes: 0 done, 1 done but rows were skipped, 2 wrong input, 130 interrupted."
-    ]
+    lines += ["a config, `--help-all`. Exit codes: 0 done, 1 rows were skipped, 2 wrong input, 130 stopped."]
     for name, call in COMMANDS.items():
         lines += [
             "",
@@ -129,7 +127,7 @@ def config_page() -> str:
         "Each field is an option of `seesay train`, `seesay tune` and a name in their search",
     ]
     lines += [
-        "spaces: `--optim.lr 0.01`. Defaults are those of the recipe `small`; `model.image.*` stands for every"
+        "spaces: `--optim.lr 0.01`. Defaults are those of recipe `small`; `model.image.*` stands for every"
     ]
     lines += ["modality of the data. An empty default follows from the data.", ""]
     lines += ["| recipe | |", "|---|---|"]

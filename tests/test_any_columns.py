@@ -12,16 +12,16 @@ import pyarrow.parquet
 import pytest
 
 from seesay.cli import main
-from seesay.data.contents import Reading
 from seesay.data.dataset import Dataset
-from seesay.data.layouts import open_data
-from seesay.data.sheets import parse_columns
 from seesay.data.splits import split
 from seesay.errors import ConfigError, InputError
+from seesay.formats.media import Reading
+from seesay.formats.open import open_data
+from seesay.formats.tables import parse_columns
 from seesay.learn.run import Run
 from seesay.spec import MatrixSpec, PictureSpec, Spec, VectorSpec
-from test_layouts import array_of
 from test_manifest import manifest, photo, picture, recording, refused
+from test_open import array_of
 
 ROWS = 6
 

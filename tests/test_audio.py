@@ -24,7 +24,7 @@ from seesay.signal.audio import (
     read_audio,
     read_waveform,
 )
-from seesay.signal.features import Clip
+from seesay.signal.front_ends import Clip
 from seesay.signal.ready_made import read_ready_made
 from seesay.spec import MatrixSpec, VectorSpec, WaveformSpec
 

@@ -11,7 +11,7 @@ from torch import Generator, Tensor
 
 from seesay.data.batches import Features, Table, table
 from seesay.data.dataset import Dataset
-from seesay.signal.features import UnitRange
+from seesay.signal.front_ends import UnitRange
 from seesay.spec import PictureSpec, Spec
 from tiny import tiny_data
 

@@ -14,10 +14,10 @@ from benchmarks import ablation, contenders, prediction, speakers, training
 from benchmarks.door import one_line_of_errors
 
 from seesay.config import Config, SplitConfig
-from seesay.learn.space import apply
 from seesay.model.classifier import Classifier
 from seesay.plain import to_dict
 from seesay.recipes import USUAL_KINDS, recipe
+from seesay.search.space import apply
 from tiny import tiny_config, tiny_data
 
 

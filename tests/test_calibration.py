@@ -3,7 +3,7 @@ import pytest
 from scipy.special import log_softmax, softmax
 
 from seesay.metrics.scores import METRICS
-from seesay.model.calibration import TEMPERATURES, fit_temperature
+from seesay.model.temperature import TEMPERATURES, fit_temperature
 
 
 def honest(rows: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:

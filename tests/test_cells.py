@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from seesay.data.cells import Embedded, files_of
+from seesay.formats.cells import Embedded, files_of
 
 COMPOSED = "Müller/café.png"
 DECOMPOSED = unicodedata.normalize("NFD", COMPOSED)

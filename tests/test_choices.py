@@ -9,7 +9,7 @@ from seesay.errors import ConfigError
 from seesay.model.classifier import build
 from seesay.model.encoders import encoder
 from seesay.registry import names
-from seesay.signal.features import features_shape, front_end
+from seesay.signal.front_ends import features_shape, front_end
 from seesay.spec import ContentSpec, MatrixSpec, VectorSpec, spec_type
 from tiny import AUDIO, FEATURES, FUSIONS, IMAGE, tiny_model, tiny_spec
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from seesay.config import EncoderConfig
 from seesay.data.batches import Batch, table
-from seesay.learn.train import loss_of
+from seesay.learn.fit import loss_of
 from seesay.model.classifier import Classifier, build, posteriors
 from seesay.model.features import RawFeatures, features_of, fit_normalisers
 from seesay.model.fusion import Concat, PosteriorSum

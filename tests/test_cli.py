@@ -263,7 +263,7 @@ def test_the_demo_trains_evaluates_and_says_where_things_lie(
     capsys: Captured, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     """With the tiny data in the place of the embedded digits. An earlier demo is replaced."""
-    monkeypatch.setattr("seesay.data.layouts.open_data", {"digits": tiny_data()}.__getitem__)
+    monkeypatch.setattr("seesay.formats.open.open_data", {"digits": tiny_data()}.__getitem__)
     monkeypatch.setitem(RECIPES, "demo", lambda: tiny_config(epochs=2))
     for _ in range(2):
         said = done(capsys, "demo", "--out", tmp_path / "demo")

@@ -19,7 +19,7 @@ from seesay.config import Config, EncoderConfig, FeaturesConfig, ModelConfig, Op
 from seesay.errors import ConfigError
 from seesay.plain import from_dict, to_dict, to_json
 from seesay.signal.feature_settings import analysis_of, settled_features
-from seesay.signal.features import features_shape, front_end
+from seesay.signal.front_ends import features_shape, front_end
 from seesay.spec import (
     TAKEN,
     ContentSpec,

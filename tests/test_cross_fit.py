@@ -13,7 +13,7 @@ from seesay.errors import ConfigError, InputError
 from seesay.learn import cross_fit as module
 from seesay.learn.cross_fit import cross_fit, from_tensors, to_tensors
 from seesay.learn.run import Run, begin, train
-from seesay.model.calibration import Evidence, nll
+from seesay.model.temperature import Evidence, nll
 from seesay.recipes import recipe
 from tiny import tiny_config, tiny_data
 
@@ -102,8 +102,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path: Path, steps_done: in
 
 
 def test_what_was_held_out_calibrates_better_than_nothing(parts: dict[int, Evidence]):
-    from seesay.model.calibration import calibrate
     from seesay.model.classifier import build
+    from seesay.model.temperature import calibrate
 
     model = build(CONFIG.model, FEW.spec, np.full(3, 1 / 3))
     held = Evidence.joined(list(parts.values()))

@@ -15,9 +15,10 @@ import soundfile
 from sklearn.datasets import load_digits
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from seesay.data import digits
 from seesay.data.dataset import SPLITS, Dataset
-from seesay.data.digits import (
+from seesay.errors import InputError
+from seesay.formats import digits
+from seesay.formats.digits import (
     SHEETS,
     SPLIT_OF_SHEET,
     Clips,
@@ -26,8 +27,7 @@ from seesay.data.digits import (
     load_clips,
     picture_sheets,
 )
-from seesay.errors import InputError
-from test_layouts import array_of
+from test_open import array_of
 
 SCRIPT = Path(__file__).parents[1] / "scripts" / "make_digits.py"
 RATE = 16_000  # samples a second

@@ -16,8 +16,8 @@ from typing import NamedTuple
 import pytest
 
 from seesay.cli import COMMANDS
+from seesay.cli.options import parse
 from seesay.errors import SeesayError
-from seesay.options import parse
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")])

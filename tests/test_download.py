@@ -17,10 +17,10 @@ import numpy as np
 import pooch
 import pytest
 
-from seesay.data import download
-from seesay.data.download import RECORD, WSD_FILES, download_wsd, progress_bars, wsd, wsd_folder
-from seesay.data.written_spoken import read_zenodo
 from seesay.errors import InputError, OutputError
+from seesay.formats import download
+from seesay.formats.download import RECORD, WSD_FILES, download_wsd, progress_bars, wsd, wsd_folder
+from seesay.formats.wsd import read_zenodo
 
 BIG = "data_wr_train.npy"
 """The file on which the tests play their tricks: 376,448 bytes, several chunks."""

@@ -16,7 +16,7 @@ from seesay.learn.run import Run
 from seesay.measure.embed import Embedded, Joined, distinct, embed, encode, keep_embedding, rows_with, views
 from seesay.measure.projection import Method
 from seesay.spec import Spec
-from test_layouts import array_of
+from test_open import array_of
 from tiny import CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_run
 
 CONDITIONS = ["image", "audio", "image+audio"]

@@ -11,7 +11,7 @@ from seesay.data.dataset import Dataset
 from seesay.model.classifier import Classifier, build
 from seesay.serve import encodings
 from seesay.serve.encodings import Encodings, release
-from test_layouts import array_of
+from test_open import array_of
 from tiny import tiny_data, tiny_model, tiny_spec
 
 DATA = tiny_data(seed=6)

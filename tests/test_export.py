@@ -25,7 +25,7 @@ from seesay.plain import from_dict
 from seesay.serve import export as exporting
 from seesay.serve.export import Graph, check_same, export, to_onnx
 from seesay.serve.predict import Predictor
-from seesay.signal.features import Normaliser
+from seesay.signal.front_ends import Normaliser
 from seesay.spec import MatrixSpec, Spec
 from tiny import AUDIO, CLASSES, tiny_config, tiny_data, tiny_run
 

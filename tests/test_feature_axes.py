@@ -6,7 +6,7 @@ import torch
 
 from seesay.config import FeaturesConfig
 from seesay.signal.feature_axes import FeatureAxes, feature_axes
-from seesay.signal.features import front_end
+from seesay.signal.front_ends import front_end
 from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, VectorSpec, WaveformSpec
 
 AS_GIVEN = FeaturesConfig()

@@ -9,15 +9,15 @@ import pytest
 import soundfile
 from PIL import Image
 
-from seesay.data.contents import Reading
 from seesay.data.dataset import SPLITS, Dataset
-from seesay.data.folders import Recording, recordings
 from seesay.data.info import describe
-from seesay.data.layouts import import_data, open_data
-from seesay.data.name_parts import WORDS
 from seesay.errors import ConfigError, InputError
+from seesay.formats.folders import Recording, recordings
+from seesay.formats.media import Reading
+from seesay.formats.name_parts import WORDS
+from seesay.formats.open import import_data, open_data
 from seesay.spec import WaveformSpec
-from test_layouts import array_of
+from test_open import array_of
 
 
 def picture(path: Path, seed: int = 0) -> Path:

@@ -28,7 +28,7 @@ from seesay.config import (
     WaveformConfig,
 )
 from seesay.data.dataset import only_rows
-from seesay.data.digits import digits_dataset
+from seesay.formats.digits import digits_dataset
 from seesay.learn.run import environment
 from seesay.measure.evaluate import predictions_of
 from seesay.serve.predict import Predictor

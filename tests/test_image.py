@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw
 
 from seesay.errors import InputError
-from seesay.signal.features import Fit, UnitRange
+from seesay.signal.front_ends import Fit, UnitRange
 from seesay.signal.image import Facts, as_content, facts_of, read_image
 from seesay.spec import PictureSpec
 

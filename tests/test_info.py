@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
+from seesay.cli.info_table import print_info
 from seesay.data.dataset import Dataset, Group
 from seesay.data.groups import sharing
 from seesay.data.info import describe
-from seesay.data.info_table import print_info
 from seesay.data.ragged import ContentTable, Ragged
 from seesay.data.splits import Leak
 from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, Spec, VectorSpec, WaveformSpec

@@ -13,10 +13,10 @@ from seesay.config import Config, PretrainConfig, SplitConfig
 from seesay.data.dataset import Dataset
 from seesay.errors import InputError
 from seesay.learn.cross_fit import HeldPart
+from seesay.learn.fit import Epoch
 from seesay.learn.learn import Progress, Step, learn, prepared
 from seesay.learn.pretrain import Reconstruction
 from seesay.learn.run import begin, train
-from seesay.learn.train import Epoch
 from seesay.measure.evaluate import evaluate
 from tiny import tiny_config, tiny_data, tiny_model
 

@@ -11,7 +11,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 from sklearn.datasets import load_digits
 
-from seesay.data.settings import CLEAR
+from seesay.formats.settings import CLEAR
 from seesay.signal.looks import Look, look
 
 Draw = Callable[[np.random.Generator], Image.Image]

@@ -15,14 +15,14 @@ import soundfile
 from PIL import Image
 
 from seesay.config import FeaturesConfig
-from seesay.data.contents import Reading
 from seesay.data.dataset import Dataset
-from seesay.data.layouts import import_data, open_data
 from seesay.data.ragged import Ragged
 from seesay.errors import ConfigError, InputError
+from seesay.formats.media import Reading
+from seesay.formats.open import import_data, open_data
 from seesay.signal.feature_settings import analysis_of
 from seesay.spec import PictureSpec, WaveformSpec
-from test_layouts import array_of
+from test_open import array_of
 
 
 def digit(seed: int) -> np.ndarray:

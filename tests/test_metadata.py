@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from seesay.data.contents import Reading
 from seesay.data.dataset import SPLITS
-from seesay.data.layouts import open_data
+from seesay.formats.media import Reading
+from seesay.formats.open import open_data
 from test_folders import fill, refused, rows_of
 
 FILES = [f"{i}.png" for i in range(6)]

@@ -6,14 +6,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from seesay.data.arrays import image_table
 from seesay.data.dataset import Dataset
-from seesay.data.layouts import import_data, open_data
-from seesay.data.named_arrays import kind_of
 from seesay.errors import InputError
+from seesay.formats.arrays import image_table
+from seesay.formats.named_arrays import kind_of
+from seesay.formats.open import import_data, open_data
 from seesay.signal.image import read_image
 from seesay.spec import PictureSpec, WaveformSpec
-from test_layouts import array_of, drawn, labels, npz, seen
+from test_open import array_of, drawn, labels, npz, seen
 
 TRAIN, TEST = drawn(20, 0), drawn(10, 1)
 

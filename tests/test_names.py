@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from seesay.data.names import Names, read_names
 from seesay.errors import ConfigError, InputError
+from seesay.formats.names import Names, read_names
 
 DIGITS = tuple("0123456789")
 WORDS = ("happy", "sad", "angry", "calm", "good_bye", "yes", "no", "stop")

@@ -16,12 +16,12 @@ from seesay.data.batches import table
 from seesay.data.dataset import Dataset
 from seesay.data.ragged import Ragged
 from seesay.data.splits import stored
-from seesay.learn.train import epoch_batches, fit, fresh
+from seesay.learn.fit import epoch_batches, fit, fresh
 from seesay.measure.evaluate import evaluate
 from seesay.model import features
 from seesay.model.classifier import Classifier, build
 from seesay.model.features import RawFeatures, features_of, fit_normalisers
-from seesay.signal.features import Normaliser, front_of
+from seesay.signal.front_ends import Normaliser, front_of
 from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, Spec, VectorSpec, WaveformSpec
 from tiny import AUDIO, FEATURES, STILL, tiny_config, tiny_data, tiny_model, tiny_spec
 

@@ -9,6 +9,7 @@ from typing import Any, Literal
 import pytest
 
 from seesay.cli import Settings, Words
+from seesay.cli.options import COMMON, field_docs, parse
 from seesay.config import (
     Config,
     EncoderConfig,
@@ -19,7 +20,6 @@ from seesay.config import (
     SplitConfig,
 )
 from seesay.errors import ConfigError
-from seesay.options import COMMON, field_docs, parse
 from seesay.plain import flat, to_dict
 from seesay.recipes import RECIPES, USUAL_KINDS, recipe
 from tiny import tiny_data

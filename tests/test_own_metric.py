@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from seesay.cli import main
+from seesay.cli.terminal import print_scores
 from seesay.condition import Condition
 from seesay.metrics.scores import METRICS, Label, Metric, Probabilities, add_metric
-from seesay.terminal import print_scores
 from tiny import tiny_config, tiny_data, tiny_run
 
 

@@ -15,9 +15,9 @@ from sklearn.datasets import load_digits
 
 import seesay
 from seesay.cli import main
-from seesay.data.digits import digits_dataset
-from seesay.data.idx import read_idx_folder
 from seesay.errors import OutputError
+from seesay.formats.digits import digits_dataset
+from seesay.formats.idx import read_idx_folder
 from seesay.learn.run import PACKAGED, Run
 from seesay.model.classifier import Classifier
 from seesay.serve.predict import Predictor

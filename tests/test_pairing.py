@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seesay.config import Config
-from seesay.data.contents import Reading
 from seesay.data.dataset import Dataset, Group
 from seesay.data.info import describe
-from seesay.data.pairing import build, class_named, pair
 from seesay.data.splits import Splits, leaks, stored
 from seesay.errors import InputError, OutputError
-from seesay.learn.train import fresh
-from seesay.signal.features import Normaliser
+from seesay.formats.media import Reading
+from seesay.formats.pairing import build, class_named, pair
+from seesay.learn.fit import fresh
+from seesay.signal.front_ends import Normaliser
 from seesay.spec import MatrixSpec, PictureSpec, Spec, WaveformSpec
-from test_layouts import array_of
+from test_open import array_of
 
 TRAIN_PICTURES, TEST_PICTURES = 40, 12
 SPEAKERS = ("ann", "bob", "cid", "dan", "eve")

@@ -12,12 +12,12 @@ import pytest
 import soundfile
 from PIL import Image
 
-from seesay.data.contents import Reading
-from seesay.data.layouts import open_data
 from seesay.errors import InputError
+from seesay.formats.media import Reading
+from seesay.formats.open import open_data
 from seesay.spec import WaveformSpec
-from test_layouts import array_of
 from test_manifest import picture, refused
+from test_open import array_of
 
 ROWS = 6
 

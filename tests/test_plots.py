@@ -15,7 +15,7 @@ from PIL import Image
 
 from seesay.config import FeaturesConfig
 from seesay.errors import OutputError
-from seesay.measure import plots
+from seesay.figures import plots
 from seesay.metrics.reliability import reliability
 from seesay.signal.feature_axes import feature_axes
 from seesay.spec import WaveformSpec

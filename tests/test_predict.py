@@ -13,11 +13,11 @@ import soundfile
 from PIL import Image
 
 from seesay.config import ModelConfig
-from seesay.data.contents import audio_contents, image_contents
 from seesay.data.dataset import Dataset
-from seesay.data.layouts import open_data
 from seesay.data.ragged import Ragged
 from seesay.errors import InputError, OutputError
+from seesay.formats.media import audio_contents, image_contents
+from seesay.formats.open import open_data
 from seesay.learn.run import Run
 from seesay.model.classifier import build
 from seesay.serve import encodings

@@ -16,10 +16,10 @@ from seesay.data.batches import Batch, table
 from seesay.data.dataset import Dataset
 from seesay.data.splits import Splits, split
 from seesay.errors import ConfigError, InputError
-from seesay.learn.frozen import encodings_of, with_encoders, without_encoders
+from seesay.learn.fit import Epoch, fit, fresh, validate
+from seesay.learn.frozen_encoders import encodings_of, with_encoders, without_encoders
 from seesay.learn.pretrain import Reconstruction, pretrain
 from seesay.learn.run import Run, begin, train
-from seesay.learn.train import Epoch, fit, fresh, validate
 from seesay.model.autoencoder import reconstruct
 from seesay.model.classifier import Classifier, build
 from seesay.model.features import features_of

@@ -10,7 +10,7 @@ from seesay.config import Config
 from seesay.data.batches import table
 from seesay.errors import ConfigError
 from seesay.learn.defaults import facts_of, settled
-from seesay.learn.train import Training, fresh
+from seesay.learn.fit import Training, fresh
 from seesay.model.features import features_of
 from seesay.plain import from_dict, to_json
 from seesay.recipes import RECIPES, recipe

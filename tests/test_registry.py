@@ -19,10 +19,10 @@ from seesay.config import Config, EncoderConfig, FeaturesConfig, ModelConfig
 from seesay.data.dataset import Dataset
 from seesay.errors import ConfigError, InputError
 from seesay.learn.run import Run
-from seesay.learn.space import parse_space
 from seesay.model.classifier import build
 from seesay.plain import from_dict, to_dict
 from seesay.registry import register
+from seesay.search.space import parse_space
 from tiny import tiny_config, tiny_data, tiny_model, tiny_spec
 
 PLUGIN = '''

@@ -10,9 +10,9 @@ from torch import nn
 
 from seesay.config import Config
 from seesay.errors import InputError
+from seesay.learn.fit import SCHEDULES
 from seesay.learn.pretrain import Reconstruction
 from seesay.learn.run import Run, begin, train
-from seesay.learn.train import SCHEDULES
 from seesay.measure.evaluate import evaluate, rows_for
 from seesay.model.classifier import build
 from seesay.model.fusion import Concat, Doubting

@@ -10,20 +10,20 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, f1_score
 
-import seesay.measure.reproduce as module
+import seesay.reproduce.reproduce as module
 from seesay.cli import main
 from seesay.condition import Condition
 from seesay.config import Config, EncoderConfig, PretrainConfig
 from seesay.data.dataset import Dataset
 from seesay.data.splits import leaks, stored
 from seesay.errors import OutputError
-from seesay.learn.space import parse_space
-from seesay.measure.leak import Outcome, leak, resampled, score
-from seesay.measure.report_page import REPORT, filled, page, scores_table, series
-from seesay.measure.reproduce import RECIPES, Plan, configs_for, divided, reproduce
 from seesay.metrics.scores import METRICS
 from seesay.metrics.statistics import bootstrap
 from seesay.recipes import recipe
+from seesay.reproduce.leak import Outcome, leak, resampled, score
+from seesay.reproduce.page import REPORT, filled, page, scores_table, series
+from seesay.reproduce.reproduce import RECIPES, Plan, configs_for, divided, reproduce
+from seesay.search.space import parse_space
 from tiny import CLASSES, STILL, tiny_config, tiny_data, tiny_model
 
 CONDITIONS = ("image+audio", "image", "audio")
@@ -61,9 +61,9 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures, where they are not what is asked for: they take longer than all the rest."""
     monkeypatch.setattr(module, "keep", lambda *parts: None)
-    monkeypatch.setattr("seesay.measure.plots.save", lambda figure, path: None)
+    monkeypatch.setattr("seesay.figures.plots.save", lambda figure, path: None)
     for name in ("scatter", "scatter_pair", "reconstructions", "scores_table"):
-        monkeypatch.setattr(f"seesay.measure.plots.{name}", lambda *parts, **named: None)
+        monkeypatch.setattr(f"seesay.figures.plots.{name}", lambda *parts, **named: None)
 
 
 # ----------------------------------------------------------------------------------------------------- splits
@@ -313,7 +313,7 @@ def saved(folder: Path, data: Dataset) -> str:
 
 @pytest.mark.usefixtures("undrawn")
 def test_the_command_prints_the_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys):
-    monkeypatch.setattr("seesay.measure.reproduce.configs_for", lambda data: tiny_configs())
+    monkeypatch.setattr("seesay.reproduce.reproduce.configs_for", lambda data: tiny_configs())
     words = ["reproduce", "--data", saved(tmp_path / "data", tiny_data()), "--out", str(tmp_path / "out")]
     assert main(words) == 0
     out, err = capsys.readouterr()

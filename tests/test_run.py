@@ -17,8 +17,8 @@ from safetensors.torch import load_file
 from seesay.data.batches import Batch
 from seesay.data.splits import split
 from seesay.errors import InputError, OutputError, SeesayError
+from seesay.learn.fit import Epoch, fresh
 from seesay.learn.run import Run, begin, check_same, digest, train
-from seesay.learn.train import Epoch, fresh
 from seesay.plain import to_dict, to_json
 from seesay.signal.feature_settings import settled_features
 from tiny import AUDIO, FEATURES, tiny_config, tiny_data, tiny_model, tiny_run

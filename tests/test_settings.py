@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from seesay.config import FeaturesConfig
-from seesay.data.settings import PictureFacts, picture_settings, recording_settings
+from seesay.formats.settings import PictureFacts, picture_settings, recording_settings
 from seesay.signal.audio import Facts as Recording
 from seesay.signal.feature_settings import analysis_of
 from seesay.signal.image import Facts as Picture

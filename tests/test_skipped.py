@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from seesay.data.contents import Reading
-from seesay.data.layouts import import_data, open_data
 from seesay.data.skipped import Skipped, write_skipped
 from seesay.errors import InputError
+from seesay.formats.media import Reading
+from seesay.formats.open import import_data, open_data
 from test_manifest import manifest, pairs, picture
 
 SKIP = Reading(on_bad="skip")

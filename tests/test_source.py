@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from seesay.cli import COMMANDS
-from seesay.data.source import CHECKS, check_inputs, check_source
 from seesay.errors import InputError
+from seesay.formats.source import CHECKS, check_inputs, check_source
 from test_layers import HEAVY
 
 

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seesay.cli import Settings
+from seesay.cli.options import parse
 from seesay.config import Config
 from seesay.errors import ConfigError
-from seesay.learn.space import Choices, Range, apply, flags, parse_space
-from seesay.options import parse
 from seesay.recipes import USUAL_KINDS
+from seesay.search.space import Choices, Range, apply, flags, parse_space
 
 USUAL = Config().naming(USUAL_KINDS)
 """A config whose modalities have names, as options have them."""

@@ -9,8 +9,8 @@ import pytest
 
 from seesay.cli import main
 from seesay.config import EncoderConfig, ModelConfig
-from seesay.data.layouts import open_data
 from seesay.errors import InputError
+from seesay.formats.open import open_data
 from seesay.serve.submit import unlabelled
 from tiny import STILL, tiny_config, tiny_data, tiny_run
 

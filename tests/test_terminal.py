@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from seesay.terminal import progress_bar, watching
+from seesay.cli.terminal import progress_bar, watching
 from tiny import tiny_config
 
 SCORES = {"image": 0.9912, "audio": 0.9712, "image+audio": 0.9999}

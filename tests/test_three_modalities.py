@@ -14,8 +14,8 @@ from seesay.config import EncoderConfig
 from seesay.data.batches import table
 from seesay.data.dataset import Dataset
 from seesay.learn.defaults import facts_of, settled
+from seesay.learn.fit import Training, fresh
 from seesay.learn.run import Run
-from seesay.learn.train import Training, fresh
 from seesay.measure.evaluate import evaluate
 from seesay.model.features import features_of
 from seesay.spec import Spec, VectorSpec

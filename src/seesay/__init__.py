@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:  # the names of `_HOME` once more, for editors and type checkers
     from seesay.config import Config as Config
     from seesay.data.dataset import Dataset as Dataset
-    from seesay.data.layouts import import_data as import_data
-    from seesay.data.layouts import open_data as open_data
     from seesay.data.splits import split as split
     from seesay.errors import InputError as InputError
     from seesay.errors import SeesayError as SeesayError
+    from seesay.formats.open import import_data as import_data
+    from seesay.formats.open import open_data as open_data
+    from seesay.learn.fit import fit as fit
     from seesay.learn.run import Run as Run
     from seesay.learn.run import begin as begin
     from seesay.learn.run import train as train
-    from seesay.learn.train import fit as fit
     from seesay.measure.evaluate import evaluate as evaluate
     from seesay.model.classifier import build as build
     from seesay.recipes import recipe as recipe
@@ -62,16 +62,16 @@ _HOME: dict[str, str] = {
     "begin": "learn.run",
     "build": "model.classifier",
     "evaluate": "measure.evaluate",
-    "fit": "learn.train",
-    "import_data": "data.layouts",
+    "fit": "learn.fit",
+    "import_data": "formats.open",
     "load": "serve.predict",
-    "open_data": "data.layouts",
+    "open_data": "formats.open",
     "recipe": "recipes",
     "register": "registry",
     "split": "data.splits",
     "train": "learn.run",
 }
-"""Public name → the module that holds it: {"fit": "learn.train"} stands for seesay.learn.train.fit."""
+"""Public name → the module that holds it: {"fit": "learn.fit"} stands for seesay.learn.fit.fit."""
 
 
 def __getattr__(name: str) -> Any:

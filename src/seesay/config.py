@@ -243,8 +243,8 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class WaveformConfig:
-    """Random changes to the training rows' recordings, before features are made (signal/waveforms.py). A
-    share is one of the clips; 0 turns a change off."""
+    """Random changes to the training rows' recordings, before features are made
+    (signal/augment_waveforms.py). A share is one of the clips; 0 turns a change off."""
 
     views: int = 0
     """Changed copies of every training recording, made anew at each epoch, of which rows draw theirs. 0:

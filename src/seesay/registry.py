@@ -72,8 +72,8 @@ PARTS: dict[str, dict[str, Part]] = {
         "mlp": Part("seesay.model.encoders:mlp", ("vector",)),
     },
     "front-end": {
-        "mfcc": Part("seesay.signal.features:mfcc", ("waveform",)),
-        "log-mel": Part("seesay.signal.features:log_mel", ("waveform",)),
+        "mfcc": Part("seesay.signal.front_ends:mfcc", ("waveform",)),
+        "log-mel": Part("seesay.signal.front_ends:log_mel", ("waveform",)),
     },
     "kind": {
         "picture": Part("seesay.spec:PictureSpec"),

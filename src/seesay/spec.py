@@ -44,13 +44,13 @@ class ContentSpec:
     """Fields of the usual network's `EncoderConfig`."""
     read: ClassVar[Any] = "seesay.signal.readers:read_ready_made"
     """`(source, spec)` → one content, of a file, of bytes or of an array, for prediction."""
-    front_end: ClassVar[Any] = "seesay.signal.features:ready_made"
+    front_end: ClassVar[Any] = "seesay.signal.front_ends:ready_made"
     """`(FeaturesConfig, spec)` → the module from contents to features."""
     features: ClassVar[tuple[str, ...]] = ()
     """Fields of `FeaturesConfig` that its front end uses."""
-    augment: ClassVar[Any] = "seesay.signal.augment:augment_vectors"
+    augment: ClassVar[Any] = "seesay.signal.augment_features:augment_vectors"
     """`(features, AugmentConfig, generator)` → a batch of features, each changed at random."""
-    panels: ClassVar[Any] = "seesay.data.sheet:matrix_panels"
+    panels: ClassVar[Any] = "seesay.figures.contact_sheet:matrix_panels"
     """`(dataset, modality, rows, spec)` → what a contact sheet shows of them."""
 
     @property
@@ -85,10 +85,10 @@ class PictureSpec(ContentSpec):
     task: ClassVar[str] = "image-classification"
     encoder: ClassVar[Mapping[str, Any]] = {"weight_decay": 1.0}  # they gain from much of it (docs/log.md)
     read: ClassVar[Any] = "seesay.signal.readers:read_picture"
-    front_end: ClassVar[Any] = "seesay.signal.features:of_pictures"
+    front_end: ClassVar[Any] = "seesay.signal.front_ends:of_pictures"
     features: ClassVar[tuple[str, ...]] = ("height", "width", "fit")
-    augment: ClassVar[Any] = "seesay.signal.augment:augment_pictures"
-    panels: ClassVar[Any] = "seesay.data.sheet:picture_panels"
+    augment: ClassVar[Any] = "seesay.signal.augment_features:augment_pictures"
+    panels: ClassVar[Any] = "seesay.figures.contact_sheet:picture_panels"
 
     reader: Literal["ink", "photo"] | None = "ink"
     """`ink`: polarity found, ink cropped, scaled and centred as MNIST was; `photo`: all of the picture, each
@@ -144,9 +144,9 @@ class WaveformSpec(ContentSpec):
     task: ClassVar[str] = "audio-classification"
     encoder: ClassVar[Mapping[str, Any]] = {"width": 64}
     read: ClassVar[Any] = "seesay.signal.readers:read_recording"
-    front_end: ClassVar[Any] = "seesay.signal.features:of_recordings"
-    augment: ClassVar[Any] = "seesay.signal.augment:augment_recordings"
-    panels: ClassVar[Any] = "seesay.data.sheet:sound_panels"
+    front_end: ClassVar[Any] = "seesay.signal.front_ends:of_recordings"
+    augment: ClassVar[Any] = "seesay.signal.augment_features:augment_recordings"
+    panels: ClassVar[Any] = "seesay.figures.contact_sheet:sound_panels"
 
     rate: int = 16_000
     """Samples a second."""
@@ -191,7 +191,7 @@ class MatrixSpec(ContentSpec):
     kind: ClassVar[str] = "matrix"
     speech: ClassVar[bool] = True
     encoder: ClassVar[Mapping[str, Any]] = {"width": 64}
-    augment: ClassVar[Any] = "seesay.signal.augment:augment_recordings"
+    augment: ClassVar[Any] = "seesay.signal.augment_features:augment_recordings"
     frames: int
     """Rows of a matrix."""
     columns: int

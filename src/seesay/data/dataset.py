@@ -14,7 +14,7 @@ from typing import Any, Literal, get_args
 
 import numpy as np
 
-from seesay.data.card import FORMAT, card_spec, check_card, read_card, shape_of
+from seesay.data.dataset_json import FORMAT, card_spec, check_card, read_card, shape_of
 from seesay.data.ragged import ContentTable, Ragged, hashed
 from seesay.data.skipped import Skipped
 from seesay.errors import ConfigError, InputError, SeesayError, nearest

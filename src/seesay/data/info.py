@@ -14,8 +14,8 @@ from typing import Any
 
 import numpy as np
 
-from seesay.data.card import shape_of
 from seesay.data.dataset import MISSING, SPLITS, Dataset
+from seesay.data.dataset_json import shape_of
 from seesay.data.groups import says_speakers, sharing, ties, unknown_speakers
 from seesay.data.ragged import ContentTable, Ragged
 from seesay.data.splits import Leak, leaks, stored

@@ -17,9 +17,9 @@ from seesay.config import Config
 from seesay.data.batches import table
 from seesay.data.dataset import Dataset
 from seesay.data.splits import Splits, folds
-from seesay.learn.train import Watch, fit, fresh
-from seesay.model.calibration import Evidence, evidence_of
+from seesay.learn.fit import Watch, fit, fresh
 from seesay.model.features import RawFeatures, features_of
+from seesay.model.temperature import Evidence, evidence_of
 
 NONE = np.empty(0, np.int64)
 

@@ -15,10 +15,10 @@ from seesay.data.groups import says_speakers, unknown_speakers
 from seesay.data.splits import Splits, split
 from seesay.learn.cross_fit import HeldPart, cross_fit
 from seesay.learn.defaults import facts_of, settled, settled_split
+from seesay.learn.fit import Epoch, Watch, check_rows, fit, fresh
 from seesay.learn.pretrain import Reconstruction, pretrain
-from seesay.learn.train import Epoch, Watch, check_rows, fit, fresh
-from seesay.model.calibration import Evidence
 from seesay.model.features import RawFeatures
+from seesay.model.temperature import Evidence
 
 Step = Reconstruction | HeldPart | Epoch
 """What `learn` yields: an epoch of an autoencoder, a part of the rows that was held out, an epoch."""

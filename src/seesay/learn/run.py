@@ -28,12 +28,12 @@ from seesay.data.splits import Splits
 from seesay.errors import ConfigError, InputError, OutputError
 from seesay.files import make_way, new_file, writing
 from seesay.learn.cross_fit import HeldPart, from_tensors, to_tensors
+from seesay.learn.fit import Epoch, Watch
 from seesay.learn.learn import Progress, learn, prepared
 from seesay.learn.pretrain import Pretraining, Reconstruction
-from seesay.learn.train import Epoch, Watch
 from seesay.model.autoencoder import Autoencoder
-from seesay.model.calibration import Evidence
 from seesay.model.classifier import Classifier, build, completed
+from seesay.model.temperature import Evidence
 from seesay.plain import changes, from_dict, to_dict
 from seesay.registry import load_installed, missing_plugins, plugins_of
 from seesay.spec import Modality, Spec

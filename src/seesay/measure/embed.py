@@ -17,9 +17,9 @@ from jaxtyping import Float, Integer
 from seesay.condition import Condition, conditions
 from seesay.data.dataset import MISSING, Dataset, only_rows
 from seesay.errors import ConfigError, InputError
+from seesay.figures import plots
 from seesay.files import new_folder
-from seesay.learn.frozen import encodings_of
-from seesay.measure import plots
+from seesay.learn.frozen_encoders import encodings_of
 from seesay.measure.projection import Clustering, Method, Projection, cluster, probe, project
 from seesay.model.classifier import Classifier
 from seesay.model.features import features_of

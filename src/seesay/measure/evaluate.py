@@ -19,9 +19,9 @@ from seesay.errors import InputError
 from seesay.learn.run import Run, digest
 from seesay.metrics.scores import METRICS, heading, in_order, measure, printed
 from seesay.metrics.statistics import bootstrap
-from seesay.model.calibration import Evidence, probabilities
 from seesay.model.classifier import Classifier, posteriors
 from seesay.model.features import features_of
+from seesay.model.temperature import Evidence, probabilities
 
 
 @dataclass(frozen=True)

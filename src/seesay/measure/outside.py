@@ -6,9 +6,9 @@ import numpy as np
 
 from seesay.condition import Condition
 from seesay.data.dataset import Dataset
-from seesay.data.sheets import read_columns
 from seesay.errors import InputError
 from seesay.files import read_array
+from seesay.formats.tables import read_columns
 from seesay.measure.compare import Side
 
 SUMS_TO_ONE = 1e-3

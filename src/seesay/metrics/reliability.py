@@ -1,5 +1,5 @@
 """Whether a score of 0.9 is right nine times in ten. The number that makes it so is found in
-model/calibration.py.
+model/temperature.py.
 
 After Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599.
 """

@@ -22,7 +22,7 @@ from seesay.errors import ConfigError
 from seesay.model.encoders import encoder
 from seesay.model.fusion import Doubting, PosteriorSum, mlp
 from seesay.registry import find
-from seesay.signal.features import FrontEnd, features_shape, front_end
+from seesay.signal.front_ends import FrontEnd, features_shape, front_end
 from seesay.spec import ContentSpec, Modality, Spec
 
 Logits = Float[Tensor, "b k"]

@@ -12,7 +12,7 @@ from seesay.data.batches import Features
 from seesay.data.dataset import MISSING, Dataset
 from seesay.data.ragged import ContentTable
 from seesay.model.classifier import Classifier
-from seesay.signal.features import Normaliser, fitted, fitting, front_of, steps_of
+from seesay.signal.front_ends import Normaliser, fitted, fitting, front_of, steps_of
 from seesay.spec import Modality
 
 AT_ONCE = 16

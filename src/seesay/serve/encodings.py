@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from seesay.data.dataset import MISSING
 from seesay.data.ragged import ContentTable, Ragged
 from seesay.model.classifier import Classifier
-from seesay.signal.features import front_of
+from seesay.signal.front_ends import front_of
 from seesay.spec import Modality
 
 KEPT = 64 * 2**20

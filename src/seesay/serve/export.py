@@ -31,7 +31,7 @@ from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.folding import folded
 from seesay.plain import from_dict, to_dict
-from seesay.signal.features import fitting
+from seesay.signal.front_ends import fitting
 from seesay.spec import Modality, PictureSpec, Spec
 
 Kind = Literal["contents", "features"]

@@ -18,10 +18,10 @@ import torch
 from torch import Tensor
 
 from seesay.condition import Condition
-from seesay.data.contents import Reading
 from seesay.data.dataset import Dataset
 from seesay.errors import InputError, OutputError
 from seesay.files import new_file
+from seesay.formats.media import Reading
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.folding import folded

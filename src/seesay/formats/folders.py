@@ -1,0 +1,266 @@
+"""Folders of pictures, of recordings, or of both, as data sets.
+
+`formats/listing.py` finds the files, `formats/names.py` reads their names.
+"""
+
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from seesay.data.dataset import Dataset, Group
+from seesay.errors import InputError, listed
+from seesay.formats.arrays import image_table
+from seesay.formats.idx import is_idx_folder, read_idx_folder
+from seesay.formats.listing import Listing, look
+from seesay.formats.media import READERS, USUAL, Reading, Track, silent
+from seesay.formats.names import Names, read_names, unlabelled
+from seesay.formats.rows import Table, dataset_from, speakers
+from seesay.spec import DEFAULT_NAMES, Modality, spec_type
+
+UNDERSTOOD = (
+    "a seesay data set, x_train_wr.npy and its like (Kaggle), data_wr_train.npy and its like (Zenodo), "
+    "a .npz file or .npy files such as x_train.npy and y_train.npy, MNIST's idx files, "
+    "a folder of pictures, of recordings or of both "
+    "({label}/*.png, {label}_{speaker}_{take}.wav, train/{label}/*.wav, metadata.csv, ...), "
+    "a .csv, .jsonl or .parquet manifest, a folder of train-*.parquet, or the names digits and wsd"
+)
+
+
+@dataclass(frozen=True)
+class Recording:
+    """A file, what is said in it, and by whom; "" where that is not known."""
+
+    path: Path
+    label: str
+    speaker: str
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a folder that are read, an entry per row each, and what their names say."""
+
+    paths: Mapping[str, list[Path]]
+    names: Names
+    left_out: Mapping[str, int]
+
+
+def recordings(folders: Sequence[Path | str], known: Collection[str] = ()) -> list[Recording]:
+    """Every recording in `folders`, sorted by path within a folder. `known`: labels that they may have.
+
+    Nothing found, or names that cannot be read: InputError.
+    """
+    return [recording for folder in folders for recording in recordings_of(Path(folder), known)[0]]
+
+
+def recordings_of(
+    folder: Path, known: Collection[str] = (), pattern: str | None = None
+) -> tuple[list[Recording], Files]:
+    """The recordings of one folder, and how they were found."""
+    files = _of_one(look(folder), "waveform", Reading(name_pattern=pattern), known)
+    labels, paths = files.names.labels, files.paths["waveform"]
+    groups = files.names.groups
+    who = groups.get("speaker") or next(iter(groups.values()), ("",) * len(labels))
+    return [Recording(*each) for each in zip(paths, labels, who, strict=True)], files
+
+
+def read_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
+    """The data set of all pictures and recordings below a folder.
+
+    Nothing found, names that can be read in two ways, files that cannot be read, a class without any:
+    InputError.
+    """
+    listing = look(folder)
+    files = _files(listing, reading)
+    tables = {
+        _called(kind, reading): READERS[kind](paths, reading, str(folder), track)
+        for kind, paths in files.paths.items()
+    }
+    what = " and ".join(map(_plural, files.paths))
+    data = _dataset(folder, f"the folder of {what}", tables, files.names, files.left_out, reading)
+    return data.replace(files=_relative(folder, files))
+
+
+def _called(kind: str, reading: Reading) -> Modality:
+    """What contents of a kind are called: as the model's only ones of that kind that files are read for, else
+    by default."""
+    known = () if reading.spec is None else reading.spec.of_kind(kind)
+    return known[0] if len(known) == 1 else DEFAULT_NAMES[kind]
+
+
+def read_pictures(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
+    """MNIST's files (with their split) or a folder of pictures as a data set.
+
+    Nothing found, or files that cannot be read: InputError.
+    """
+    name = DEFAULT_NAMES["picture"]
+    if is_idx_folder(folder):
+        table, names = _idx(folder)
+        return _dataset(folder, "MNIST's idx files in", {name: table}, names, {}, reading)
+    files = _of_one(look(folder), "picture", reading)
+    table = READERS["picture"](files.paths["picture"], reading, str(folder), track)
+    return _dataset(folder, "the folder of pictures", {name: table}, files.names, files.left_out, reading)
+
+
+def _idx(folder: Path) -> tuple[Table, Names]:
+    found = read_idx_folder(folder)
+    table = image_table({split: images for split, (images, _) in found.items()}, reader="ink")
+    labels = np.concatenate([labels for _, labels in found.values()])
+    splits = np.repeat(list(found), [len(labels) for _, labels in found.values()])
+    return table, Names(tuple(map(str, labels.tolist())), splits=tuple(splits.tolist()))
+
+
+def _dataset(
+    folder: Path,
+    source: str,
+    tables: Mapping[Modality, Table],
+    names: Names,
+    left_out: Mapping[str, int],
+    reading: Reading,
+) -> Dataset:
+    name = folder.resolve().name
+    data = dataset_from(
+        name,
+        tables,
+        names.labels,
+        split=names.splits,
+        sources=[f"{source} {name}"],
+        notes=[names.summary] if names.summary else [],
+        left_out=left_out,
+        where=str(folder),
+        labelled=reading.labelled,
+    )
+    groups: dict[Modality, dict[str, Group]] = {}
+    for kind, column in names.groups.items():
+        for modality, found in speakers(tables, np.array(column)).items():
+            groups.setdefault(modality, {})[kind] = found["speaker"]
+    return data.replace(groups=groups)
+
+
+def _relative(folder: Path, files: Files) -> tuple[str, ...]:
+    """What rows are called: their picture or, without any, their recording."""
+    return tuple(path.relative_to(folder).as_posix() for path in next(iter(files.paths.values())))
+
+
+# ------------------------------------------------------------------------------------------------ which files
+
+
+def _files(listing: Listing, reading: Reading) -> Files:
+    there: list[str] = [kind for kind, files in listing.files.items() if files]
+    if len(there) == 2 and (loose := _only_loose(listing)):
+        there.remove(loose)
+    if len(there) == 2:
+        return _pairs(listing, reading)
+    if not there:
+        raise InputError(
+            f"{listing.folder} holds no data set, no picture and no recording is in it{_left_out(listing)}",
+            f"Expected {UNDERSTOOD}.",
+        )
+    return _of_one(listing, there[0], reading)
+
+
+def _left_out(listing: Listing) -> str:
+    left = [f"{count:,} {reason}" for reason, count in listing.left_out.items()]
+    return f" ({listed(left)})" if left else ""
+
+
+def _only_loose(listing: Listing) -> str | None:
+    """The kind of which all files lie beside folders that hold the other: a logo, a jingle."""
+    loose: list[str] = [k for k, files in listing.files.items() if not any("/" in f for f in files)]
+    return loose[0] if len(loose) == 1 else None
+
+
+def _plural(kind: str) -> str:
+    return f"{spec_type(kind).noun}s"
+
+
+def _of_one(listing: Listing, kind: str, reading: Reading, known: Collection[str] = ()) -> Files:
+    """The files of one kind; those of the other are left out."""
+    left_out = Counter(listing.left_out)
+    files, what = list(listing.files[kind]), _plural(kind)
+    left_out[f"not {what}"] += sum(map(len, listing.files.values())) - len(files)
+    if not files:
+        raise InputError(f"{listing.folder} holds no {what}{_left_out(listing)}", "Check the folder.")
+    if reading.name_pattern is None and reading.labelled:
+        files = _without_loose(files, left_out)
+    names = _names(files, kind == "picture", reading, known, listing.folder)
+    if names.level is not None and reading.labelled:
+        _check_whole(listing, files, names.level + 1, what)
+    return Files({kind: listing.paths(files)}, names, +left_out)
+
+
+def _without_loose(files: list[str], left_out: Counter[str]) -> list[str]:
+    """Where most files lie in folders, those that do not are of no class."""
+    inner = [file for file in files if "/" in file]
+    if len(inner) <= len(files) / 2:
+        return files
+    left_out["not in a class folder"] += len(files) - len(inner)
+    return inner
+
+
+def _names(
+    files: Sequence[str], pictures: bool, reading: Reading, known: Collection[str], folder: Path
+) -> Names:
+    """What names say; nothing where they need not, being only predicted."""
+    try:
+        return read_names(files, pictures, reading.name_pattern, known, str(folder))
+    except InputError:
+        if reading.labelled or reading.name_pattern is not None:
+            raise
+        return unlabelled(files)
+
+
+def _check_whole(listing: Listing, files: Sequence[str], depth: int, what: str) -> None:
+    """InputError where a folder that should be a class, so many folders down, has nothing that is used."""
+    used = {tuple(file.split("/")[:depth]) for file in files}
+    parents = {folder[:-1] for folder in used}
+    lost = [
+        folder
+        for folder in listing.folders
+        if (parts := tuple(folder.split("/"))) not in used and len(parts) == depth and parts[:-1] in parents
+    ]
+    if lost:
+        raise InputError(
+            f"{listing.folder}: {len(lost)} of {len(used) + len(lost)} class folders hold no {what}: "
+            f"{listed(lost)}",
+            "Remove them, or put files there that can be read.",
+        )
+
+
+# ------------------------------------------------------------------------------------------------------ pairs
+
+
+def _pairs(listing: Listing, reading: Reading) -> Files:
+    """Pictures and recordings whose paths agree but for the suffix and one folder, such as `image` and
+    `audio`. Others: InputError."""
+    for i, keys in _keys(listing):
+        paths = {k: dict(zip(keys[k], listing.files[k], strict=True)) for k in keys}
+        stems = sorted(paths["picture"], key=lambda stem: stem.split("/"))
+        rows = {len(stems), *map(len, listing.files.values())}
+        if paths["picture"].keys() != paths["waveform"].keys() or len(rows) > 1:
+            continue
+        names = _names([f"{stem}.wav" for stem in stems], False, reading, (), listing.folder)
+        if names.level is not None and reading.labelled:
+            files = [file for of in listing.files.values() for file in of]
+            _check_whole(listing, files, names.level + 1 + (i <= names.level), "pairs")
+        summary = f"{len(stems):,} pairs: each picture with the recording of its name; {names.summary}"
+        found = {k: listing.paths([paths[k][stem] for stem in stems]) for k in paths}
+        return Files(found, replace(names, summary=summary), listing.left_out)
+    raise InputError(
+        f"{listing.folder} holds {len(listing.files['picture']):,} pictures and "
+        f"{len(listing.files['waveform']):,} recordings, and their names do not pair them one to one",
+        "List the pairs in a manifest, or pair by class with seesay data build.",
+    )
+
+
+def _keys(listing: Listing) -> Iterator[tuple[int, dict[str, list[str]]]]:
+    """Per kind what its paths are without suffix; then also without a folder in which all pictures are,
+    and another in which all recordings are; and how far down that is, or how deep all are."""
+    split = {k: [PurePosixPath(f).with_suffix("").parts for f in of] for k, of in listing.files.items()}
+    depth = min(len(parts) for of in split.values() for parts in of) - 1
+    yield depth + 1, {k: ["/".join(parts) for parts in of] for k, of in split.items()}
+    for i in range(depth):
+        if all(len({parts[i] for parts in of}) == 1 for of in split.values()):
+            yield i, {k: ["/".join(p[:i] + p[i + 1 :]) for p in of] for k, of in split.items()}

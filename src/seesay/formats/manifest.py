@@ -1,0 +1,196 @@
+"""A manifest lists files: a CSV, Parquet or JSON Lines file with a column for each modality, such as `image`
+and `audio`, a column `label`, and optionally `split`, `speaker`, `group`.
+
+Paths are relative to it and an empty cell is missing. Rows that are only predicted need no `label`. What a
+column holds follows from its cells: pictures, recordings, or ready-made arrays.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+
+from seesay.data.dataset import Dataset
+from seesay.data.skipped import Skipped
+from seesay.errors import InputError, listed
+from seesay.formats.cells import Cell, Embedded, File, Member, files_of, is_array, is_there
+from seesay.formats.listing import SUFFIXES, kind_of, look_inside
+from seesay.formats.media import READERS, USUAL, Reading, Track, silent
+from seesay.formats.named_arrays import may_be_content
+from seesay.formats.parquet import read_shards
+from seesay.formats.rows import dataset_from
+from seesay.formats.tables import COLUMNS, ROW_COLUMNS, Wanted, read_sheet
+from seesay.spec import DEFAULT_NAMES, FIRST, Modality, in_order, spec_type
+
+
+def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
+    """The data set that a manifest lists. An odd manifest, or files that cannot be read: InputError that
+    names them."""
+    sheet = read_sheet(path, columns_wanted(reading))
+    return read_rows(
+        sheet.columns,
+        path,
+        reading,
+        track,
+        sources=[f"the manifest {path.name}"],
+        notes=sheet.notes,
+        names=sheet.names,
+        classes=sheet.classes,
+    )
+
+
+def read_parquet_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
+    """The data set in the Parquet files of a folder, as Hugging Face stores them: what `read_shards` and
+    `read_manifest` refuse, InputError."""
+    sheet = read_shards(folder, columns_wanted(reading))
+    return read_rows(
+        sheet.columns,
+        folder / "*.parquet",
+        reading,
+        track,
+        name=folder.resolve().name,
+        sources=[f"the Parquet files of {folder.resolve().name}"],
+        notes=sheet.notes,
+        names=sheet.names,
+        classes=sheet.classes,
+    )
+
+
+def columns_wanted(reading: Reading) -> Wanted:
+    """Which columns of a table are read: ours, those that the user or the model names, and others that hold
+    ready-made arrays, unless a model is given, which knows what it needs."""
+    known = reading.spec.modalities if reading.spec is not None else ()
+    return Wanted(
+        required=("label",) if reading.labelled else (),
+        theirs=reading.columns,
+        used=tuple(dict.fromkeys((*COLUMNS, *reading.columns, *known))),
+        others=may_be_content if reading.spec is None else None,
+    )
+
+
+def read_rows(
+    columns: Mapping[str, Sequence[Cell]],
+    path: Path,
+    reading: Reading = USUAL,
+    track: Track = silent,
+    *,
+    name: str = "",
+    sources: Sequence[str] = (),
+    notes: Sequence[str] = (),
+    left_out: Mapping[str, int] | None = None,
+    names: Sequence[str] = (),
+    classes: Sequence[str] = (),
+) -> Dataset:
+    """The data set of a manifest's columns, as they stand in the file `path`, to which paths are relative.
+    `name`: if it is not the file's; `names`: of all columns there; `classes`: what labels are indices of.
+
+    No picture and no recording, in a row or at all, files that are not there or cannot be read: InputError,
+    or, where rows may be skipped, such rows are.
+    """
+    named = in_order(name for name in columns if name not in ROW_COLUMNS and any(columns[name]))
+    files: dict[Modality, list[File | None]] = {m: files_of(columns[m], path.parent) for m in named}
+    if not files:
+        raise InputError(
+            f"{path} names no picture and no recording, only has {listed(names or columns)}",
+            "It needs a column image, audio or both, or columns of arrays; yours are named by --columns, as "
+            "in image=photo.",
+        )
+    empty = [i for i, row in enumerate(zip(*files.values(), strict=True), 1) if not any(row)]
+    if reading.on_bad == "stop":
+        _check_named(empty, files, str(path))
+        check_files(columns, files, str(path))  # of all modalities at once
+    readers = {m: READERS[_kind(m, columns[m], files[m], str(path))] for m in files}
+    texts = {n: [str(cell) for cell in columns[n]] for n in ROW_COLUMNS if n in columns}
+    return dataset_from(
+        name or path.stem,
+        {m: readers[m](files[m], reading, str(path), track, m) for m in files},
+        texts.get("label") or [""] * len(next(iter(files.values()))),
+        classes=classes,
+        split=texts.get("split"),
+        speaker=texts.get("speaker"),
+        group=texts.get("group"),
+        sources=sources,
+        notes=notes,
+        left_out=left_out,
+        skipped=[Skipped(row, "", f"it names {_lacks(files)}") for row in empty],
+        where=str(path),
+        labelled=reading.labelled,
+    )
+
+
+def _check_named(empty: Sequence[int], modalities: Iterable[Modality], where: str) -> None:
+    if empty:
+        raise InputError(
+            f"{where}: {len(empty)} rows have {_lacks(modalities)}: " + listed(f"row {row}" for row in empty),
+            "Fill or delete them.",
+        )
+
+
+def _lacks(modalities: Iterable[Modality]) -> str:
+    """What a row has none of."""
+    names = list(modalities)
+    return "neither picture nor recording" if set(names) <= set(FIRST) else f"none of {listed(names)}"
+
+
+def _kind(modality: Modality, cells: Sequence[Cell], files: Sequence[File | None], where: str) -> str:
+    """What a column holds, a key of `READERS`. Cells of more than one kind, or of none: InputError."""
+    if all(is_array(cell) for cell in cells if cell):
+        return "array"
+    default = next((kind for kind, name in DEFAULT_NAMES.items() if name == modality), None)
+    rows = [(i, file) for i, file in enumerate(files, 1) if file is not None]
+    if default is not None and not any(_is_numbers(file) for _, file in rows):
+        return default  # whatever their suffixes: reading them says what is wrong
+    first: dict[str, int] = {}
+    for i, file in rows:
+        if (kind := _kind_of(file) or default) is not None:
+            first.setdefault(kind, i)
+    if not first:
+        looked = ((kind, i) for i, file in rows if (kind := _look_inside(file)) is not None)
+        first = dict(islice(looked, 1))
+    if len(first) == 1:
+        return next(iter(first))
+    mixed = [
+        f"{kind if kind == 'array' else spec_type(kind).noun}s (row {row})" for kind, row in first.items()
+    ]
+    what = f"mixes {' and '.join(mixed)}" if mixed else f"names no picture, recording or array: {rows[0][1]}"
+    raise InputError(f"{where}: the column of {modality} {what}", "Name files of one kind in a column.")
+
+
+def _is_numbers(file: File) -> bool:
+    return isinstance(file, Embedded) and isinstance(file.source, np.ndarray)
+
+
+def _kind_of(file: File) -> str | None:
+    """What a file holds, as its name says or, of one that stands in the table, its type."""
+    if isinstance(file, Embedded):
+        return "array" if _is_numbers(file) else None if isinstance(file.source, bytes) else "waveform"
+    if isinstance(file, Member) or file.suffix.lower() == ".npy":
+        return "array"
+    return SUFFIXES.get(file.suffix.lower())
+
+
+def _look_inside(file: File) -> str | None:
+    if isinstance(file, Path):
+        return kind_of(file)
+    return look_inside(file.source) if isinstance(file, Embedded) and isinstance(file.source, bytes) else None
+
+
+def check_files(
+    columns: Mapping[str, Sequence[Cell]], files: Mapping[Modality, Sequence[File | None]], where: str
+) -> None:
+    """InputError that lists the paths in these columns that are not there, as they are written."""
+    first: dict[Path, tuple[int, str]] = {}
+    for modality, column in files.items():
+        for i, (file, cell) in enumerate(zip(column, columns[modality], strict=True), 1):
+            path = file.path if isinstance(file, Member) else file
+            if isinstance(path, Path):
+                first[path] = min(first.get(path, (i, str(cell))), (i, str(cell)))
+    absent = sorted(at for path, at in first.items() if not is_there(path))
+    if absent:
+        tried = " Backslashes were tried as slashes too." if any("\\" in cell for _, cell in absent) else ""
+        raise InputError(
+            f"{where}: {len(absent)} of {len(first)} files are not there: "
+            + listed(f"{cell} (row {i})" for i, cell in absent),
+            f"Paths are relative to the manifest.{tried}",
+        )

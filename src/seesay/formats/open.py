@@ -1,0 +1,100 @@
+"""The layouts people have, recognised by looking, read into a `Dataset`.
+
+Our own folder; the written and spoken digits database as Zenodo or a Kaggle course hand it out; one `.npz`;
+MNIST's idx files; folders of recordings, pictures or both, with or without a table of metadata; a manifest.
+Or a name: `digits`, which is inside the package, and `wsd`, which is downloaded.
+"""
+
+from pathlib import Path
+
+from seesay.data.dataset import Dataset
+from seesay.errors import ConfigError, InputError
+from seesay.files import make_way
+from seesay.formats.folders import UNDERSTOOD, read_folder, read_pictures
+from seesay.formats.idx import is_idx_folder
+from seesay.formats.manifest import read_manifest, read_parquet_folder
+from seesay.formats.media import USUAL, Reading, Track, silent
+from seesay.formats.metadata import metadata_tables, read_metadata
+from seesay.formats.named_arrays import is_array_folder, read_array_folder, read_npz
+from seesay.formats.parquet import is_parquet_folder
+from seesay.formats.source import NAMES as NAMES
+from seesay.formats.source import check_source
+from seesay.formats.wsd import is_kaggle, is_zenodo, read_kaggle, read_zenodo
+
+
+def open_data(source: Path | str, reading: Reading = USUAL, track: Track = silent) -> Dataset:
+    """The data set at a path in any layout (ours is memory-mapped, all others are read into memory), or of a
+    name.
+
+    A path goes before a name. `reading` says how files become contents, where there are files. Anything that
+    cannot be used, as a whole or in part: InputError. A name pattern for what is no folder of files:
+    ConfigError.
+    """
+    data = _open(source, reading, track)
+    if reading.name_pattern is not None and not data.files:
+        raise ConfigError(f"--name-pattern is for folders of files, {source} is none", "Leave it out.")
+    return data
+
+
+def _open(source: Path | str, reading: Reading, track: Track) -> Dataset:
+    path = Path(source)
+    if path.is_file():
+        return _open_file(path, reading, track)
+    if path.is_dir():
+        return _open_folder(path, reading, track)
+    if str(source) == "digits":
+        from seesay.formats.digits import digits_dataset
+
+        return digits_dataset()
+    if str(source) == "wsd":
+        from seesay.formats.download import wsd
+
+        return open_data(wsd()).replace(name="wsd")
+    check_source(source)
+    raise InputError(f"{source} is neither a file nor a folder", "Check the path.")
+
+
+def import_data(
+    source: Path | str,
+    out: Path | str,
+    overwrite: bool = False,
+    reading: Reading = USUAL,
+    track: Track = silent,
+) -> Dataset:
+    """Reads `source` as `open_data` does, writes that to the folder `out`, and returns what is there,
+    memory-mapped, with what was skipped.
+
+    `out` exists and `overwrite` is false, or the disk is full: OutputError, and what was there still is.
+    """
+    make_way(out, overwrite, delete=False)  # said before the work, not after it
+    data = open_data(source, reading, track)
+    data.save(out, overwrite)
+    return Dataset.open(out).replace(skipped=data.skipped)
+
+
+def _open_file(path: Path, reading: Reading, track: Track) -> Dataset:
+    match path.suffix.lower():
+        case ".npz":
+            return read_npz(path, reading, track)
+        case ".csv" | ".jsonl" | ".parquet":
+            return read_manifest(path, reading, track)
+        case _:
+            raise InputError(f"{path} is no data set", f"Expected {UNDERSTOOD}.")
+
+
+def _open_folder(folder: Path, reading: Reading, track: Track) -> Dataset:
+    if (folder / "dataset.json").exists():
+        return Dataset.open(folder)
+    if is_kaggle(folder):
+        return read_kaggle(folder)
+    if is_zenodo(folder):
+        return read_zenodo(folder)
+    if is_idx_folder(folder):
+        return read_pictures(folder)
+    if is_array_folder(folder):
+        return read_array_folder(folder, reading, track)
+    if metadata_tables(folder):
+        return read_metadata(folder, reading, track)
+    if is_parquet_folder(folder):
+        return read_parquet_folder(folder, reading, track)
+    return read_folder(folder, reading, track)

@@ -1,0 +1,276 @@
+"""Pairs from pictures and recordings that do not know each other: every picture gets a partner of its class.
+
+Partners are drawn at random, as for the written and spoken digits database, so picture and recording are
+independent given the class, and a model may draw new partners while it trains. Speakers whose clips are
+tested are never heard in training.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from seesay.data.dataset import MISSING, SPLITS, Dataset, Group
+from seesay.data.groups import unknown_speakers
+from seesay.data.splits import Splits, split, stored
+from seesay.errors import ConfigError, InputError, listed, nearest
+from seesay.files import check_file, make_way
+from seesay.formats.cells import composed
+from seesay.formats.folders import Recording, read_pictures, recordings_of
+from seesay.formats.media import USUAL, Reading, Track, audio_contents, silent
+from seesay.formats.name_parts import WORDS
+from seesay.formats.rows import dataset_from
+
+SIDES = {"train": "train on", "test": "test on"}
+"""The splits of which pairs are made, and what their rows are for."""
+
+
+def build(
+    pictures: Path | str,
+    recordings: Sequence[Path | str],
+    out: Path | str,
+    test_speakers: Path | str | None = None,
+    rows: tuple[int, int] | None = None,
+    seed: int = 0,
+    reading: Reading = USUAL,
+    overwrite: bool = False,
+    track: Track = silent,
+) -> Dataset:
+    """Pairs pictures with recordings of the same class, writes the data set into the folder `out` and returns
+    it.
+
+    `pictures`: MNIST's idx files, whose test part stays test, or a folder per class, of which a fifth is
+    tested. `recordings`: folders of them, whose names `data.names` reads; the words zero to nine and the
+    digits mean the same. `test_speakers`: a file of names, one a line, whose clips are only tested; without
+    it a fifth of the recordings is drawn, by speaker. `rows`: how many to train on and to test on; none: all
+    pictures. Each picture is used once, so there cannot be more; of fewer a stratified part is drawn. Every
+    clip is used once before any is repeated. The same seed gives the same bytes.
+
+    Classes without recordings, names in `test_speakers` that nobody has, no speaker left on one side, more
+    rows than pictures, the same recording under two names: InputError. A seed below 0: ConfigError. `out`
+    exists, the disk is full: OutputError.
+    """
+    if seed < 0:
+        raise ConfigError(f"seed must be 0 or more, got {seed}")
+    make_way(out, overwrite, delete=False)
+    seen = read_pictures(Path(pictures), replace(reading, name_pattern=None), track)
+    heard = read_speech(recordings, seen.spec.classes, reading, track)
+    sides = _by_speaker(heard, Path(test_speakers)) if test_speakers else split(heard, seed, valid=0)
+    drawn = split(seen, seed, valid=0)
+    dataset = pair(seen, drawn, heard, sides, rows, seed).replace(name=Path(out).name)
+    dataset.save(out, overwrite)
+    return dataset
+
+
+# ------------------------------------------------------------------------------------------------- recordings
+
+
+def read_speech(
+    folders: Sequence[Path | str], classes: Sequence[str], reading: Reading, track: Track = silent
+) -> Dataset:
+    """The recordings of these classes, a row per file, grouped by speaker. A class without any:
+    InputError."""
+    if not folders:
+        raise InputError("expected one folder of recordings or more, got none", "Name them.")
+    same = {digit: word for word, digit in WORDS.items()} | WORDS
+    known = {*classes, *(same[name] for name in classes if name in same)}
+    read = [recordings_of(Path(folder), known, reading.name_pattern) for folder in folders]
+    found = [(recording, class_named(recording.label, classes)) for those, _ in read for recording in those]
+    lacking = sorted(set(classes) - {label for _, label in found})
+    where = ", ".join(Path(folder).name for folder in folders)
+    if lacking:
+        raise InputError(
+            f"{len(lacking)} of {len(classes)} classes have pictures and no recordings in {where}: "
+            f"{listed(lacking)}",
+            "Add recordings of them, or leave their pictures out.",
+        )
+    kept = [(recording, label) for recording, label in found if label]
+    files = [recording for recording, _ in kept]
+    table = audio_contents([file.path for file in files], reading, where, track)
+    labels = [label for _, label in kept]
+    _check_named_once(files, labels, table.pointers)
+    others = sorted({recording.label for recording, label in found if not label})
+    left_out = sum((Counter(how.left_out) for _, how in read), Counter())
+    left_out["recordings of classes without pictures"] += len(found) - len(kept)
+    return dataset_from(
+        where,
+        {"audio": table},
+        labels,
+        speaker=[file.speaker for file in files],
+        sources=[
+            f"the recordings of {where}",
+            *([f"left out, having no pictures: {listed(others)}"] if others else []),
+        ],
+        notes=[
+            f"{Path(folder).name}: {how.names.summary}"
+            for folder, (_, how) in zip(folders, read, strict=True)
+        ],
+        left_out=+left_out,
+    )
+
+
+def class_named(label: str, classes: Sequence[str]) -> str:
+    """The class that a recording's label means, "" for none. A digit and its English word mean the same."""
+    digits = {digit: word for word, digit in WORDS.items()}
+    label = composed(label)
+    names = (label, WORDS.get(label, ""), digits.get(label, ""))
+    return next((name for name in names if name in classes), "")
+
+
+def _check_named_once(files: Sequence[Recording], labels: Sequence[str], pointers: np.ndarray) -> None:
+    """InputError where the same recording stands under two classes or two speakers: one of them is wrong."""
+    first: dict[int, int] = {}
+    double = []
+    for i, pointer in enumerate(pointers.tolist()):
+        j = first.setdefault(pointer, i)
+        if (labels[i], files[i].speaker) != (labels[j], files[j].speaker):
+            double.append(f"{files[j].path} and {files[i].path}")
+    if double:
+        raise InputError(
+            f"{len(double)} recordings are the same under another class or speaker: {listed(double)}",
+            "Remove the wrong ones.",
+        )
+
+
+def _by_speaker(heard: Dataset, path: Path) -> Splits:
+    """The rows of speakers that the file names are tested, the others train."""
+    check_file(path)
+    names = heard.groups["audio"]["speaker"].names
+    wanted = list(
+        dict.fromkeys(composed(name.strip()) for name in path.read_text().splitlines() if name.strip())
+    )
+    unknown = [name for name in wanted if name not in names]
+    if unknown or not wanted:
+        raise InputError(
+            f"{path} names {len(unknown)} speakers of whom there are no recordings: {listed(unknown)}"
+            if unknown
+            else f"{path} names no speaker",
+            nearest(unknown[0], list(names)) if unknown else "Write one name a line.",
+        )
+    speaker = heard.groups["audio"]["speaker"].ids[heard.pointers("audio")]
+    tested = np.isin(speaker, [names.index(name) for name in wanted])
+    return stored(
+        heard.replace(split=np.where(tested, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8))
+    )
+
+
+# ------------------------------------------------------------------------------------------------------ pairs
+
+
+def pair(
+    seen: Dataset,
+    drawn: Splits,
+    heard: Dataset,
+    sides: Splits,
+    rows: tuple[int, int] | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Pictures `drawn` to train and test, each with a recording of its class from the same side of `sides`.
+
+    Rows to train on come first, each part in the order of the pictures. A class that has pictures on one side
+    and no recordings there, or more rows than pictures: InputError.
+    """
+    assert seen.spec.classes == heard.spec.classes
+    random = np.random.default_rng(seed)
+    pointers, label, side = [], [], []
+    for i, name in enumerate(SIDES):
+        own, clips = _some(seen.label, drawn[name], rows[i] if rows else None, name, random), sides[name]
+        _check_heard(seen.label[own], heard.label[clips], seen.spec.classes, name)
+        content = heard.pointers("audio")
+        partner = _partners(seen.label[own], content[clips], heard.label[clips], random)
+        pointers.append(np.stack([seen.pointers("image")[own], partner], axis=1))
+        label.append(seen.label[own])
+        side.append(np.full(len(own), SPLITS.index(name), np.int8))
+    return _used(seen, heard, np.concatenate(pointers)).replace(
+        label=np.concatenate(label),
+        split=np.concatenate(side),
+        sources=_sources(seen, heard, seed),
+        notes=(*seen.notes, *heard.notes),
+    )
+
+
+def _some(
+    label: np.ndarray, rows: np.ndarray, wanted: int | None, name: str, random: np.random.Generator
+) -> np.ndarray:
+    """`wanted` of `rows`, as many of each class as its share of them makes; all of them where none are
+    wanted."""
+    if wanted is None or wanted == len(rows):
+        return rows
+    if not 1 <= wanted <= len(rows):
+        raise InputError(
+            f"{wanted:,} rows to {SIDES[name]} are asked for, there are {len(rows):,} pictures, "
+            "and each is used once",
+            f"Ask for 1 to {len(rows):,} rows.",
+        )
+    classes, which = np.unique(label[rows], return_inverse=True)
+    share = np.bincount(which) * wanted / len(rows)
+    take = share.astype(int)
+    take[np.argsort(take - share, kind="stable")[: wanted - take.sum()]] += 1  # largest remainders
+    picked = [random.permutation(rows[which == c])[: take[c]] for c in range(len(classes))]
+    return np.sort(np.concatenate(picked))
+
+
+def _check_heard(label: np.ndarray, heard: np.ndarray, classes: Sequence[str], name: str) -> None:
+    lacking = [classes[int(c)] for c in np.setdiff1d(label, heard)]
+    if lacking:
+        raise InputError(
+            f"no recordings to {SIDES[name]} are left of {len(lacking)} of {len(classes)} classes: "
+            f"{listed(lacking)}",
+            "Each class needs recordings of a speaker who trains and of one who tests; "
+            "name others in the file of test speakers, or add recordings.",
+        )
+
+
+def _partners(
+    label: np.ndarray, content: np.ndarray, heard: np.ndarray, random: np.random.Generator
+) -> np.ndarray:
+    """(rows,) int32: for each label a content heard in its class. All are used once before any is repeated at
+    random."""
+    partner = np.empty(len(label), np.int32)
+    for c in np.unique(label):
+        rows, contents = np.flatnonzero(label == c), np.unique(content[heard == c])
+        once = random.permutation(contents)[: len(rows)]
+        again = random.choice(contents, len(rows) - len(once))
+        partner[rows] = random.permutation(np.concatenate([once, again]))
+    return partner
+
+
+def _used(seen: Dataset, heard: Dataset, pointers: np.ndarray) -> Dataset:
+    """The data set of these rows, with those contents and speakers only that they point at."""
+    images, image = np.unique(pointers[:, 0], return_inverse=True)
+    clips, audio = np.unique(pointers[:, 1], return_inverse=True)
+    speaker = heard.groups["audio"]["speaker"]
+    own = speaker.ids[clips]
+    known, ids = np.unique(own[own != MISSING], return_inverse=True)
+    own[own != MISSING] = ids
+    group = Group(own, tuple(speaker.names[i] for i in known))
+    return Dataset(
+        spec=replace(seen.spec, contents={**seen.spec.contents, "audio": heard.spec["audio"]}),
+        contents={"image": seen.contents["image"][images], "audio": heard.contents["audio"][clips]},
+        rows=np.stack([image, audio], axis=1).astype(np.int32),
+        label=np.full(len(pointers), MISSING),
+        split=np.full(len(pointers), MISSING, np.int8),
+        groups={"audio": {"speaker": group}},
+        pairing="drawn within class",
+        notes=(*seen.notes, *heard.notes),
+        left_out=Counter(seen.left_out) + Counter(heard.left_out),
+    )
+
+
+def _sources(seen: Dataset, heard: Dataset, seed: int) -> tuple[str, ...]:
+    drawn = (
+        f"pairs: each picture with a recording of its class, drawn at random, seed {seed}; every recording "
+        f"is used once before any is repeated; {_says_speakers(heard)}"
+    )
+    return (*seen.sources, *heard.sources, drawn)
+
+
+def _says_speakers(heard: Dataset) -> str:
+    unknown, _ = unknown_speakers(heard)
+    if not unknown:
+        return "no speaker is on both sides"
+    return f"no speaker that is known is on both sides; of {unknown:,} recordings the speaker is not known"

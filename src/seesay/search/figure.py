@@ -1,0 +1,150 @@
+"""A search as a figure: the cells of a grid, sorted; or how a Bayesian search went and which fields count."""
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+
+from seesay.condition import Condition
+from seesay.figures.plots import BLUE, INK, ORANGE, PALE, RULE, _page, _style
+from seesay.search.search import Search
+from seesay.search.space import shown
+from seesay.search.study import FEWEST
+from seesay.search.trial import Trial
+
+MOST = 20
+"""Cells in the figure, the best."""
+
+
+def figure_of(found: Search, title: str, note: str) -> Figure:
+    """Of a grid its cells, sorted; of a Bayesian search how it went and which fields mattered."""
+    trials = found.study.trials()
+    done = sorted(
+        (t for t in trials if t.state == "done"), key=lambda t: -t.mean(condition=found.plan.condition)
+    )
+    if found.plan.trials is None:
+        return cells_figure(done, found.plan.space.varied, found.plan.condition, title, note)
+    return course_figure(trials, found.study.importances(), found.plan.condition, title)
+
+
+def cells_figure(
+    trials: Sequence[Trial],
+    names: Sequence[str],
+    condition: Condition | None,
+    title: str,
+    note: str = "",
+    most: int = MOST,
+) -> Figure:
+    """The best trials first: their values as columns of text; the mean as a dot, the standard deviation as a
+    bar, and every fold as a faint dot. `note` stands at the foot."""
+    shown_here = trials[:most]
+    figure, (left, right) = _page(
+        10.5, 1.5 + 0.32 * len(shown_here), ncols=2, width_ratios=[1.1 * len(names) + 0.2, 7]
+    )
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
+    _style(right, "", f"macro-F1{f' of {condition}' if condition else ''}", grid="x")
+    _columns(
+        left,
+        [[text_of(trial.values[name]) for name in names] for trial in shown_here],
+        list(short(names).values()),
+    )
+    for y, trial in enumerate(shown_here):
+        mean, std = trial.mean(condition=condition), trial.std(condition=condition)
+        colour = BLUE if y == 0 else INK
+        folds = trial.scores(condition=condition)
+        right.plot(folds, np.full(len(folds), y), "o", color=PALE, markersize=4, alpha=0.5, markeredgewidth=0)
+        right.plot(
+            [mean - std, mean + std], [y, y], color=colour, linewidth=5, alpha=0.3, solid_capstyle="round"
+        )
+        right.plot(mean, y, "o", color=colour, markersize=7)
+        text = f"{mean:.4f}" + ("" if math.isnan(std) else f" ± {std:.4f}")
+        place = {"xycoords": ("axes fraction", "data"), "va": "center"}
+        right.annotate(text, (1.02, y), color=colour, fontsize=9, **place)
+    figure.supxlabel(note, x=0.01, ha="left", fontsize=8, color=PALE)
+    for axes in (left, right):
+        axes.set_ylim(len(shown_here) - 0.4, -0.8)
+    right.set_yticks([])
+    right.spines["left"].set_visible(False)
+    right.margins(x=0.06)
+    return figure
+
+
+def _columns(axes: Axes, cells: Sequence[Sequence[str]], heads: Sequence[str]) -> None:
+    """Text in columns, a row at every whole height."""
+    axes.set(xticks=[], yticks=[], xlim=(-0.5, len(heads) - 0.5))
+    axes.spines[:].set_visible(False)
+    for x, head in enumerate(heads):
+        axes.text(x, -0.75, head, ha="center", va="bottom", fontsize=9, fontweight="bold", color=INK)
+    for y, row in enumerate(cells):
+        axes.axhline(y + 0.5, color=RULE, linewidth=0.6)
+        for x, text in enumerate(row):
+            axes.text(x, y, text, ha="center", va="center", fontsize=9, color=INK)
+
+
+def course_figure(
+    trials: Sequence[Trial], importances: Mapping[str, float], condition: Condition | None, title: str
+) -> Figure:
+    """Left, every trial that is done in the order in which they began, the best so far as a line, and the
+    pruned ones as marks at the foot; right, how much each field matters."""
+    figure, (left, right) = _page(11, 4.6, ncols=2, width_ratios=[3, 2])
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
+    done = [trial for trial in trials if trial.state == "done"]
+    pruned = [trial.number for trial in trials if trial.state == "pruned"]
+    numbers, scores = [t.number for t in done], np.array([t.mean(condition=condition) for t in done])
+    words = f"{len(done)} trial{'s' * (len(done) != 1)} done"
+    words += f", {len(pruned)} stopped early (below)" if pruned else ""
+    _style(left, words, "trial", f"macro-F1{f' of {condition}' if condition else ''}")
+    best = np.maximum.accumulate(scores)
+    left.step(numbers, best, where="post", color=BLUE, linewidth=2)
+    left.errorbar(
+        numbers, scores, yerr=np.nan_to_num([t.std(condition=condition) for t in done]),
+        fmt="o", color=INK, ecolor=PALE, markersize=5,
+    )  # fmt: skip
+    foot = {"transform": left.get_xaxis_transform(), "clip_on": False}
+    left.plot(pruned, np.full(len(pruned), 0.02), "|", color=ORANGE, markersize=9, **foot)
+    left.annotate(
+        f"best {best[-1]:.4f}", (1, best[-1]), xycoords=("axes fraction", "data"), xytext=(0, 6),
+        textcoords="offset points", ha="right", color=BLUE, fontweight="bold",
+    )  # fmt: skip
+    left.set_xlim(min(numbers, default=0) - 0.5, max(t.number for t in trials) + 0.5)
+    left.xaxis.set_major_locator(MaxNLocator(integer=True, min_n_ticks=1))
+    _importances(right, importances, len(done))
+    return figure
+
+
+def _importances(axes: Axes, importances: Mapping[str, float], done: int) -> None:
+    _style(axes, "Which fields matter", "share of what tells the best trials apart", grid="x")
+    if not importances:
+        said = f"not known from {done} trial{'s' * (done != 1)}:\n{FEWEST} or more that differ are needed"
+        axes.text(0.5, 0.5, said, ha="center", va="center", color=PALE, transform=axes.transAxes)
+        axes.set_xlabel("")
+        axes.set_xticks([])
+        axes.set_yticks([])
+        return
+    names, shares = list(importances), list(importances.values())
+    axes.barh(names, shares, color=INK, height=0.6)
+    for name, share in importances.items():
+        axes.annotate(f" {100 * share:.0f} %", (share, name), va="center", fontsize=9, color=INK)
+    axes.set_xlim(0, 1.15 * max(shares))
+    axes.invert_yaxis()
+    axes.tick_params(axis="y", length=0)
+
+
+def text_of(value: Any) -> str:
+    """A value, numbers to three digits."""
+    return f"{value:.3g}" if isinstance(value, float) else shown(value)
+
+
+def short(names: Sequence[str]) -> dict[str, str]:
+    """The last words of dotted names, as many as tell them apart."""
+    told = {}
+    for name in names:
+        words = name.split(".")
+        tails = [".".join(words[-n:]) for n in range(1, len(words) + 1)]
+        alone = (t for t in tails if sum(f".{other}".endswith(f".{t}") for other in names) == 1)
+        told[name] = next(alone, name)
+    return told
