@@ -1,5 +1,5 @@
-"""The command line: one function per command, whose signature is its options. Nothing heavy is imported
-before it must."""
+"""The command line: one function per command; its signature defines the options. Heavy imports wait until
+a command runs."""
 
 import os
 import sys
@@ -33,8 +33,8 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Runs the command that the arguments name. Returns the exit status: 0 done, 1 rows were skipped, 2 a
-    wrong input, 130 interrupted."""
+    """Runs a command line. Returns the exit status: 0 done, 1 rows were skipped, 2 wrong input,
+    130 interrupted."""
     arguments = sys.argv[1:] if arguments is None else arguments
     # Two threads on cores that others use too took 5 times the processor time of one, and 7 times as long
     # (docs/log.md).

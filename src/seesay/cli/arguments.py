@@ -1,4 +1,4 @@
-"""What commands share: types of their options, and how a source, a device and threads are opened."""
+"""Shared by commands: option types, and opening a data source, a device, threads."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -23,7 +23,7 @@ Recipe = Annotated[str, tyro.conf.arg(metavar=f"{{{','.join(RECIPES)}}}")]
 def open_source(
     source: str, columns: tuple[str, ...] = (), on_bad: OnBad = "stop", reading: Any = None
 ) -> Any:
-    """The data set of a source whose columns have these names."""
+    """Opens a data source, with the user's names of its columns."""
     import dataclasses
 
     from seesay.formats.media import USUAL
@@ -35,7 +35,7 @@ def open_source(
 
 
 def report_skipped(out: Path, data: Any) -> int:
-    """Writes and says which rows of the source were skipped. The exit status: 1 where any was."""
+    """Writes OUT.bad.csv and prints how many rows were skipped. Returns the exit status: 1 if any was."""
     from seesay.data.skipped import write_skipped
 
     if said := write_skipped(out, data.skipped):

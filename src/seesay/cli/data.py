@@ -1,4 +1,4 @@
-"""Commands that make and show data sets: `seesay data ...`."""
+"""Commands about data sets: `seesay data ...`."""
 
 from pathlib import Path
 from typing import Literal
@@ -26,22 +26,20 @@ def data_build(
     name_pattern: str | None = None,
     overwrite: bool = False,
 ) -> None:
-    """Pair pictures with recordings of the same class; no speaker stands on both sides.
+    """Pair pictures with recordings of the same class; no speaker is in two splits.
 
     Args:
         pictures: Folder of MNIST idx files, or one folder of pictures per class.
         recordings: Folders of recordings.
-        out: Folder to make.
-        test_speakers: File that names the speakers who are only ever tested, one a line. Without it a fifth,
-            drawn.
-        rows: How many rows to train on and how many to test on; without it every picture is one (MNIST: 60000
-            10000).
-        seed: Of the pairing.
-        rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
-        reader: How picture files are read: ink is cropped and centred as MNIST was, photos stay as they are.
-        size: Height and width of ink, in pixels. Without it 28.
-        max_side: Pixels of the longer side that photos are kept with at most.
-        name_pattern: What names of recordings mean, such as {label}_{speaker}_{take}. Without it, found out.
+        out: Folder to create.
+        test_speakers: File that names the speakers of the test split, one per line; default: a random fifth.
+        rows: Numbers of training and test rows; default: one per picture (MNIST: 60000 10000).
+        seed: Seed of the pairing.
+        rate: Samples per second; default: the lowest rate of the recordings, at most 16000.
+        reader: How to read pictures: ink (drawings) is cropped and centred as in MNIST; a photo stays whole.
+        size: Height and width of drawings in pixels; default: 28.
+        max_side: Longest side of a stored photo, in pixels.
+        name_pattern: Meaning of file names, as in {label}_{speaker}_{take}; default: detected automatically.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.formats.media import Reading
@@ -65,21 +63,21 @@ def data_import(
     name_pattern: str | None = None,
     overwrite: bool = False,
 ) -> int:
-    """Read any known layout into a data set folder.
+    """Import files, a table or arrays into a data set folder.
 
     Args:
         source: Kaggle or Zenodo folder, .npz, MNIST idx folder, folder of pictures, recordings or both, CSV,
             JSON Lines or Parquet manifest.
-        out: Folder to make.
-        rate: Samples a second. Without it the lowest rate of the recordings, at most 16000.
-        reader: How picture files are read: ink is cropped and centred as MNIST was, photos stay as they are.
-        size: Height and width of ink, in pixels. Without it 28.
-        max_side: Pixels of the longer side that photos are kept with at most.
-        columns: What your table calls our columns, as in image=photo label=class group=patient; other names
-            on the left are modalities, as in front=photo_1 side=photo_2.
-        on_bad: Stop at files that cannot be read, or skip their rows and list them in OUT.bad.csv.
-        name_pattern: What names in a folder mean: {label}_{speaker}_{take}, or {speaker}/{label}_{take}.
-            Without it, found out. {_} is ignored, fields of other names are groups.
+        out: Folder to create.
+        rate: Samples per second; default: the lowest rate of the recordings, at most 16000.
+        reader: How to read pictures: ink (drawings) is cropped and centred as in MNIST; a photo stays whole.
+        size: Height and width of drawings in pixels; default: 28.
+        max_side: Longest side of a stored photo, in pixels.
+        columns: Names of your columns, as in image=photo label=class group=patient; other names on the left
+            become modalities, as in front=photo_1 side=photo_2.
+        on_bad: Stop at unreadable files, or skip their rows and list them in OUT.bad.csv.
+        name_pattern: Meaning of file names, as in {label}_{speaker}_{take} or {speaker}/{label}_{take};
+            default: detected automatically. {_} is ignored; fields of other names are groups.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.formats.media import Reading
@@ -102,30 +100,30 @@ def data_import(
 
 
 def data_download(name: Words[Literal["wsd"]], out: Path | None = None) -> None:
-    """Fetch the Written and spoken digits database (Zenodo record 4452953), resuming what an earlier try
-    began.
+    """Download the Written and spoken digits database (Zenodo record 4452953); resumes an interrupted
+    download.
 
     Args:
         name: Which database.
-        out: Folder for the files. Without it, the cache folder.
+        out: Folder for the files; default: the cache folder.
     """
     from seesay.formats.download import download_wsd, progress_bars
 
     with progress_bars() as progress:
         folder = download_wsd(out, progress=progress, say=print)
-    print(f"{name} lies in {folder}")
+    print(f"Saved to {folder}")
 
 
 def data_info(
     source: Words[str], json: bool = False, columns: tuple[str, ...] = (), name_pattern: str | None = None
 ) -> None:
-    """Say what a data set holds, and what to beware of.
+    """Describe a data set: rows, classes, splits, missing values, leaks.
 
     Args:
-        source: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
+        source: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
         json: Print JSON.
-        columns: What your table calls our columns, as in image=photo label=class group=patient.
-        name_pattern: What names in a folder mean, such as {label}_{speaker}_{take}. Without it, found out.
+        columns: Names of your columns, as in image=photo label=class group=patient.
+        name_pattern: Meaning of file names, as in {label}_{speaker}_{take}; default: detected automatically.
     """
     from seesay.cli.info_table import print_info
     from seesay.data.info import describe
@@ -139,13 +137,13 @@ def data_info(
 
 
 def data_show(source: Words[str], out: Path, rows: int = 24, seed: int = 0) -> None:
-    """Draw rows as picture, features and label: a contact sheet.
+    """Draw a contact sheet: rows with their pictures, features and labels.
 
     Args:
-        source: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
+        source: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
         out: PNG file to write.
-        rows: How many.
-        seed: Which ones.
+        rows: Number of rows.
+        seed: Seed for choosing them.
     """
     from seesay.figures.contact_sheet import draw_sheet
     from seesay.formats.open import open_data

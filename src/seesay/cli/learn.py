@@ -1,4 +1,4 @@
-"""Commands that train: `seesay train`, `seesay tune`."""
+"""Commands that train models: `seesay train`, `seesay tune`."""
 
 import sys
 from pathlib import Path
@@ -30,20 +30,20 @@ def train(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Train a model: a run folder comes out. Any field of the config is a flag.
+    """Train a model and save it as a run folder. Every config field is a flag.
 
     Args:
-        data: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
-        out: Run folder to make.
-        config: What the recipe says, field by field.
-        recipe: Where the config starts from.
-        columns: What your table calls our columns, as in image=photo label=class group=patient.
-        threads: Processor threads. More than one pays only where as many cores are idle, and changes the last
-            digits.
-        device: Where to compute; auto: on CUDA where there is one.
-        resume: Go on with the run in the folder, if it was stopped.
-        overwrite: Replace the folder if seesay made it.
-        quiet: Print nothing but the scores.
+        data: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
+        out: Run folder to create.
+        config: Fields of the config; defaults: the recipe.
+        recipe: Config to start from.
+        columns: Names of your columns, as in image=photo label=class group=patient.
+        threads: CPU threads. More than one helps only if as many cores are idle, and changes the last
+            digits of results.
+        device: Device to train on; auto: CUDA if available.
+        resume: Resume the interrupted run.
+        overwrite: Replace the folder, if seesay created it.
+        quiet: Print only the scores.
     """
     dataset = open_source(data, columns)
     if Path(data).resolve().is_relative_to(out.resolve()):
@@ -55,7 +55,7 @@ def train(
     if not quiet:
         scored = any((dataset.label[splits[name]] >= 0).any() for name in ("valid", "test"))
         then = f"evaluate {out}" if scored else f"predict {out} --data DATA --out predictions.csv"
-        print(f"Saved to {out}. Next: seesay {then}{plugin_words()}")
+        print(f"Saved to {out}/. Next: seesay {then}{plugin_words()}")
 
 
 def tune(
@@ -74,26 +74,26 @@ def tune(
     json: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Search for better fields of the config: a whole grid, or as many trials as asked. The same command goes
-    on.
+    """Search for better config values: a whole grid, or a number of trials. Run the same command again to
+    resume.
 
     Args:
-        data: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
-        out: Folder of the search; made, or gone on with. Several processes may share it.
-        space: Fields and their values, as in model.dim=32..256:log,model.fusion=concat|gated; or report, a
+        data: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
+        out: Search folder, created or resumed. Several processes may share it.
+        space: Fields and values to try, as in model.dim=32..256:log,model.fusion=concat|gated; or report, a
             grid.
-        config: What the recipe says, field by field: all that the space does not name.
-        recipe: Where the config starts from.
-        modality: Search with this one alone.
-        trials: How many sets of values Optuna proposes; without it every combination is tried.
-        folds: Of a cross-validation that no group crosses; without it the rows that validate in training.
-        rows: Only so many of the rows, drawn at random within each class.
-        condition: Whose macro-F1 is to be high, as in image+audio; without it the mean over all conditions.
-        threads: Processor threads. More than one pays only where as many cores are idle, and changes the last
-            digits.
-        device: Where to compute; auto: on CUDA where there is one.
+        config: Fields that stay fixed; defaults: the recipe.
+        recipe: Config to start from.
+        modality: Train on this modality alone.
+        trials: Number of trials, chosen by Optuna; default: the whole grid.
+        folds: Folds of a grouped cross-validation; default: one train/validation split.
+        rows: Number of rows to use, a stratified random sample; default: all.
+        condition: Condition whose macro-F1 is maximised, as in image+audio; default: the mean over all.
+        threads: CPU threads. More than one helps only if as many cores are idle, and changes the last
+            digits of results.
+        device: Device to train on; auto: CUDA if available.
         json: Print JSON.
-        quiet: Print nothing but the result.
+        quiet: Print only the result.
     """
     import dataclasses
 
@@ -131,7 +131,7 @@ def tune(
     print_search(found, console())
     if found.best is not None and not quiet:
         words = " ".join(summary(found, recipe_of(recipe))["best"]["flags"])
-        print(f"search.csv, search.json and search.png lie in {out}")
+        print(f"Saved search.csv, search.json and search.png to {out}/")
         print(f"Next: seesay train --data {data} --recipe {recipe} --out RUN {words}{plugin_words()}")
 
 
@@ -147,40 +147,39 @@ def train_run(
     overwrite: bool,
     quiet: bool = False,
 ) -> Any:
-    """Trains a run, with a progress bar or a line an epoch, and returns it with the data as it sees them and
-    its splits; one Ctrl-C ends it after the batch at hand and leaves a run that can be used."""
+    """Trains a run with a progress bar, and returns the run, its data and its splits. Ctrl-C stops after the
+    current batch and leaves a run that can be used and resumed."""
     import torch
 
     from seesay.learn.defaults import facts_of, said
     from seesay.learn.run import begin, train
 
-    place = device_for(device)
+    torch_device = device_for(device)
     use_threads(threads)
     run, data, splits = begin(data, source, config, recipe, out, overwrite, resume)
     torch.set_num_threads(run.threads)  # a resumed run goes on with as many as it began with
     if not quiet:
         say_notes(splits.notes)
         facts = facts_of(data, splits.train, splits.valid)
-        known = [f"{out} is finished already"] if run.finished else said(run.config, facts)
-        print(*known, sep="\n", file=sys.stderr)
+        lines = [f"{out} is already finished"] if run.finished else said(run.config, facts)
+        print(*lines, sep="\n", file=sys.stderr)
     with watching(run.config, len(splits.train), len(data.modalities), quiet) as watch:
-        for epoch in train(run, data, splits, watch, place):
+        for epoch in train(run, data, splits, watch, torch_device):
             watch.say(epoch)
     if watch.stopped:
-        usable = f"{out} can be used as it is" if run.epochs() else f"{out} is not a model yet"
+        usable = f"{out} can be used as it is" if run.epochs() else f"{out} holds no model yet"
         print(f"Stopped. {usable}; resume with --resume", file=sys.stderr)
         raise KeyboardInterrupt
     return run, data, splits
 
 
 def _search(found: Any, threads: int, device: Device, quiet: bool) -> None:
-    """Works at a search until no trial is left, with a progress bar or a line a trial. Ctrl-C loses no fold
-    that is finished."""
+    """Runs trials until none is left, with a progress bar. Ctrl-C loses no finished fold."""
     import optuna
 
     from seesay.search.search import search
 
-    place = device_for(device)
+    torch_device = device_for(device)
     use_threads(threads)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     total, folds = found.study.total, len(found.pairs)
@@ -189,11 +188,11 @@ def _search(found: Any, threads: int, device: Device, quiet: bool) -> None:
         return sum(trial.state != "running" for trial in found.study.trials())
 
     if (before := done()) and not quiet:
-        print(f"{found.study.folder}: going on with {before} of {total} trials done", file=sys.stderr)
+        print(f"{found.study.folder}: resuming with {before} of {total} trials done", file=sys.stderr)
     with progress_bar(quiet) as progress:
         task = progress.add_task("searching", total=total * folds)
         try:
-            for trial in search(found, place):
+            for trial in search(found, torch_device):
                 best = (
                     ""
                     if found.best is None
@@ -205,7 +204,10 @@ def _search(found: Any, threads: int, device: Device, quiet: bool) -> None:
                 if trial.state in ("done", "pruned"):
                     progress.tell(f"{text}{best}")
         except KeyboardInterrupt:
-            print(f"Stopped with {done()} of {total} trials done. The same command goes on.", file=sys.stderr)
+            print(
+                f"Stopped with {done()} of {total} trials done. Run the same command again to resume.",
+                file=sys.stderr,
+            )
             raise
     if not any(trial.state == "done" for trial in found.study.trials()) and done():
         error = next((trial.error for trial in found.study.trials() if trial.error), "all were stopped early")

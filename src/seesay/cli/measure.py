@@ -1,4 +1,4 @@
-"""Commands that score: `seesay evaluate`, `compare`, `embed`, `reproduce`, and `demo`, which trains first."""
+"""Commands that score models: `seesay evaluate`, `compare`, `embed`, `reproduce`, `demo`."""
 
 import json
 import sys
@@ -32,16 +32,16 @@ def evaluate(
     json: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Score a run on held-out rows: every condition, with intervals; figures and a model card.
+    """Score a run on held-out rows, with confidence intervals, figures and a model card.
 
     Args:
         run: Run folder.
-        data: Data set; without it the one that the run was trained on.
-        split: Which rows; without it test, or valid where no test row has a label.
-        columns: What your table calls our columns, as in image=photo label=class group=patient.
-        format: How the table is printed.
+        data: Data set; default: the one that the run was trained on.
+        split: Split to score; default: test, or valid if no test row has a label.
+        columns: Names of your columns, as in image=photo label=class group=patient.
+        format: Format of the table.
         json: Print JSON.
-        quiet: Print nothing but the scores.
+        quiet: Print only the scores.
     """
     from seesay.learn.run import Run
 
@@ -51,7 +51,7 @@ def evaluate(
         return
     print_scores(evaluation, format)
     if not quiet and format == "table":
-        print(f"Figures, metrics.json and a model card: {run}")
+        print(f"Saved figures, metrics.json and a model card to {run}/")
 
 
 def compare(
@@ -64,19 +64,19 @@ def compare(
     json: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Compare models on the same rows: is one better, or was it chance? Every pair, every condition.
+    """Compare models on the same rows: is the difference more than chance? Every pair, every condition.
 
     Args:
-        runs: Two or more run folders, or files of probabilities that another program made: .npy of
-            (rows, classes), or .csv with a column per class.
-        data: Data set; without it the one that the first run was trained on.
-        split: Which rows; without it test, or valid where no test row has a label.
-        condition: Compare on this one alone, as in image; files stand for it. Without it all that two have in
-            common; files stand for all modalities together.
-        seed: Of the bootstrap.
-        format: How the table is printed.
+        runs: Two or more run folders, or probabilities from other programs: .npy of (rows, classes), or
+            .csv with a column per class.
+        data: Data set; default: the one that the first run was trained on.
+        split: Split to score; default: test, or valid if no test row has a label.
+        condition: Condition to compare, as in image; default: every one that two share. Probabilities from
+            files belong to it, or to all modalities together.
+        seed: Seed of the bootstrap.
+        format: Format of the table.
         json: Print JSON.
-        quiet: Print nothing but the result.
+        quiet: Print only the result.
     """
     from seesay.measure.compare import compare, lower, sentences
 
@@ -112,20 +112,19 @@ def embed(
     json: bool = False,
     overwrite: bool = False,
 ) -> None:
-    """Draw a run's encodings in the plane, with k-means beside it, and measure how far classes lie apart in
-    them.
+    """Project a run's encodings to two dimensions, cluster them, and measure how well classes separate.
 
     Args:
         run: Run folder.
-        out: Folder to make, for figures, embedding.json and encodings.npz.
-        data: Data set; without it the one that the run was trained on.
-        rows: At most so many distinct pictures, recordings and pairs, drawn at random.
-        split: Which rows.
-        method: How encodings become points; umap has to be installed.
-        perplexity: Of t-SNE: about how many neighbours a point attends to.
-        seed: Of the drawing, the projection and the clusters.
+        out: Folder to create, for figures, embedding.json and encodings.npz.
+        data: Data set; default: the one that the run was trained on.
+        rows: Most distinct pictures, recordings and pairs to show, sampled at random.
+        split: Split to show.
+        method: Projection; umap must be installed.
+        perplexity: Perplexity of t-SNE, roughly the number of neighbours.
+        seed: Seed of sampling, projection and clustering.
         json: Print JSON.
-        overwrite: Replace the folder if seesay made it.
+        overwrite: Replace the folder, if seesay created it.
     """
     from seesay.data.dataset import SPLITS
     from seesay.data.splits import with_rows
@@ -156,7 +155,7 @@ def embed(
         print_json(numbers_of(found))
         return
     print_embedding(numbers_of(found))
-    print(f"Figures, embedding.json and encodings.npz lie in {out}")
+    print(f"Saved figures, embedding.json and encodings.npz to {out}/")
 
 
 def reproduce(
@@ -168,16 +167,16 @@ def reproduce(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Reproduce the report: its models on a random row split and on one without leaks, figures and numbers.
+    """Reproduce the report: train its models on a random split and on a leak-free one, with figures.
 
     Args:
-        data: A data set folder, any layout that import reads, digits, or wsd, which is downloaded.
-        out: Folder to make, for report.md, report.json, figures and runs. The same command goes on with it.
-        seeds: How often each model is trained.
-        search: Search the report's grid by cross-validation as well.
-        rows: At most so many distinct pictures, recordings and pairs in the pictures of encodings.
-        overwrite: Replace the folder if seesay made it.
-        quiet: Print nothing but the scores.
+        data: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
+        out: Folder to create or resume, for report.md, report.json, figures and runs.
+        seeds: Number of times each model is trained.
+        search: Also search the report's grid by cross-validation.
+        rows: Most distinct pictures, recordings and pairs in figures of encodings.
+        overwrite: Replace the folder, if seesay created it.
+        quiet: Print only the scores.
     """
     from seesay.formats.open import open_data
     from seesay.reproduce.page import scores_table
@@ -189,15 +188,15 @@ def reproduce(
         if not quiet:
             print(line, file=sys.stderr, flush=True)
     print(scores_table(json.loads((out / "report.json").read_text())))
-    print(f"Figures, seconds and all else: {out}/report.md")
+    print(f"Saved to {out}/report.md")
 
 
 def demo(out: Path = Path("demo"), seed: int = 0) -> None:
-    """Train on the embedded digits, evaluate on held-out voices and writers, and show what came out.
+    """Train on the built-in digits and evaluate on held-out voices and writers.
 
     Args:
-        out: Run folder to make; an earlier demo is replaced.
-        seed: Of the training.
+        out: Run folder to create; an earlier demo is replaced.
+        seed: Seed of the training.
     """
     import dataclasses
 
@@ -212,7 +211,7 @@ def demo(out: Path = Path("demo"), seed: int = 0) -> None:
 
 
 def evaluate_run(folder: Path, data: Any, split: str | None, quiet: bool = False) -> Any:
-    """Scores a run, keeps scores, figures and card in it, and says what makes the scores say less."""
+    """Scores a run and saves scores, figures and model card in it; prints caveats."""
     from seesay.learn.run import Run
     from seesay.measure.evaluate import evaluate, held_out, predictions_for
     from seesay.measure.model_card import keep
@@ -230,7 +229,7 @@ def evaluate_run(folder: Path, data: Any, split: str | None, quiet: bool = False
 
 
 def _sides(runs: tuple[str, ...], data: str | None, split: str | None, condition: str | None) -> Any:
-    """What each run or file says of the same rows, the data set, and which rows they are."""
+    """The predictions of each run or file on the same rows, the data set, and those rows."""
     from seesay.condition import Condition
     from seesay.formats.open import open_data
     from seesay.learn.run import Run
@@ -258,6 +257,6 @@ def _sides(runs: tuple[str, ...], data: str | None, split: str | None, condition
             continue
         said = predictions_for(opened[name], opened[name].model(), dataset, held)
         if condition and condition not in said:
-            raise InputError(f"{name} says nothing of {condition!r}", nearest(condition, list(said)))
+            raise InputError(f"{name} has no predictions for {condition!r}", nearest(condition, list(said)))
         sides.append(Side(short, {c: p for c, p in said.items() if condition in (None, c)}))
     return sides, dataset, held

@@ -1,4 +1,4 @@
-"""Commands that put a model to use: `seesay predict`, `export`, `submit`."""
+"""Commands that use a model: `seesay predict`, `export`, `submit`."""
 
 from pathlib import Path
 from typing import Literal
@@ -26,19 +26,19 @@ def predict(
     json: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Classify a picture, a recording, or both; or all rows of a data set into a CSV.
+    """Classify a picture, a recording, or both; or every row of a data set, into a CSV file.
 
     Args:
-        run: Run folder; without it the trained model of digits that comes with seesay.
+        run: Run folder; default: the model of digits that comes with seesay.
         image: Picture file.
         audio: Recording file.
-        input: Files of modalities of other names, as in touch=touch.npy front=front.png.
-        data: Data set to predict row by row, into --out.
-        split: Which rows of the data set.
+        input: Files of other modalities, as in touch=touch.npy front=front.png.
+        data: Data set to predict row by row; needs --out.
+        split: Split of the data set to predict.
         out: CSV file to write.
-        columns: What your table calls our columns, as in image=photo audio=sound.
-        on_bad: Stop at files of --data that cannot be read, or skip their rows and list them in OUT.bad.csv.
-        threads: Processor threads, for rows of a data set.
+        columns: Names of your columns, as in image=photo audio=sound.
+        on_bad: Stop at unreadable files of --data, or skip their rows and list them in OUT.bad.csv.
+        threads: CPU threads, for --data.
         json: Print JSON.
         overwrite: Replace the CSV file.
     """
@@ -47,14 +47,12 @@ def predict(
     check_threads(threads)
     if data is None:
         if out is not None:
-            raise InputError("--out is for rows of a data set: expected --data too", "Leave --out away.")
+            raise InputError("--out needs --data, a data set to predict", "Add --data, or drop --out.")
         prediction = Predictor.open(run).predict(**_inputs(input, image=image, audio=audio))
         print_json(prediction.to_dict()) if json else print_prediction(prediction)
         return 0
     if image or audio or input or out is None:
-        raise InputError(
-            "--data predicts rows into a file: expected --out, and no --image, --audio or --input"
-        )
+        raise InputError("--data needs --out, and excludes --image, --audio and --input")
     from seesay.data.dataset import SPLITS
     from seesay.data.splits import with_rows
     from seesay.learn.run import Run
@@ -68,12 +66,12 @@ def predict(
         raise InputError(f"{dataset.name} has no {split} rows, none of the rows asked for", others)
     use_threads(1)  # each thread works at rows of its own
     write_predictions(Predictor.open(opened), dataset, rows, out, overwrite, threads)
-    print(f"{out} holds {len(rows)} predictions")
+    print(f"Saved {len(rows)} predictions to {out}")
     return report_skipped(out, dataset)
 
 
 def _inputs(words: tuple[str, ...], **given: Path | None) -> dict[str, Path]:
-    """The files by modality, those of `NAME=FILE` too. Another form, or one twice: InputError."""
+    """Files by modality, from `--image`, `--audio` and `--input`. Malformed or repeated: InputError."""
     files = {name: path for name, path in given.items() if path is not None}
     for word in words:
         name, equals, path = word.partition("=")
@@ -92,26 +90,26 @@ def export(
     inputs: Literal["contents", "features"] = "contents",
     overwrite: bool = False,
 ) -> None:
-    """Write a run's model as one ONNX file, checked against what it says here.
+    """Export a run's model as one ONNX file, checked against PyTorch.
 
     Args:
         out: ONNX file to write.
-        run: Run folder; without it the trained model of digits that comes with seesay.
-        inputs: What it will be given: uint8 pictures and int16 waveforms, or features made of them.
+        run: Run folder; default: the model of digits that comes with seesay.
+        inputs: Inputs of the exported model: contents (uint8 pictures, int16 waveforms), or their features.
         overwrite: Replace the file.
     """
     from seesay.serve.export import export
 
     export(run, out, inputs, overwrite)
-    print(f"{out} takes {inputs}, for any number of rows")
+    print(f"Saved to {out}: takes {inputs}, any number of rows")
 
 
 def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> None:
-    """Label the test rows of a competition: a CSV with row_id and label.
+    """Label the test rows of a Kaggle competition: a CSV file with row_id and label.
 
     Args:
         run: Run folder.
-        data: The competition's folder, as Kaggle hands it out, or what data import made of it.
+        data: The competition's folder as downloaded, or imported by data import.
         out: CSV file to write.
         overwrite: Replace the CSV file.
     """
@@ -120,4 +118,4 @@ def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> N
     from seesay.serve.submit import write_submission
 
     count = write_submission(Predictor.open(run), open_data(data), out, overwrite)
-    print(f"{out} holds {count:,} labels")
+    print(f"Saved {count:,} labels to {out}")
