@@ -398,7 +398,7 @@ def test_a_prediction_needs_something(capsys: Captured, folder: Path):
 
 def test_a_rows_file_needs_a_data_set(capsys: Captured, folder: Path, tmp_path: Path):
     words = ["predict", folder / "run", "--image", folder / "picture.png", "--out", tmp_path / "a.csv"]
-    assert "expected --data" in refused(capsys, *words)
+    assert "--out needs --data" in refused(capsys, *words)
 
 
 def test_a_blank_page_is_no_prediction(capsys: Captured, tmp_path: Path):
@@ -435,7 +435,7 @@ def test_no_rows_are_no_predictions(capsys: Captured, folder: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("more", [[], ["--out", "a.csv", "--image", __file__]])
 def test_rows_are_predicted_into_a_file(capsys: Captured, folder: Path, more: list[str]):
-    assert "expected --out" in refused(capsys, "predict", folder / "run", "--data", folder / "data", *more)
+    assert "--data needs --out" in refused(capsys, "predict", folder / "run", "--data", folder / "data", *more)
 
 
 def spoilt(folder: Path) -> Path:

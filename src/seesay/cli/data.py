@@ -39,7 +39,7 @@ def data_build(
         reader: How to read pictures: ink (drawings) is cropped and centred as in MNIST; a photo stays whole.
         size: Height and width of drawings in pixels; default: 28.
         max_side: Longest side of a stored photo, in pixels.
-        name_pattern: Meaning of file names, as in {label}_{speaker}_{take}; default: detected automatically.
+        name_pattern: Meaning of file names, as in {label}_{speaker}_{take}; by default detected automatically.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.formats.media import Reading
@@ -76,8 +76,8 @@ def data_import(
         columns: Names of your columns, as in image=photo label=class group=patient; other names on the left
             become modalities, as in front=photo_1 side=photo_2.
         on_bad: Stop at unreadable files, or skip their rows and list them in OUT.bad.csv.
-        name_pattern: Meaning of file names, as in {label}_{speaker}_{take} or {speaker}/{label}_{take};
-            default: detected automatically. {_} is ignored; fields of other names are groups.
+        name_pattern: Meaning of file names, as in {label}_{speaker}_{take} or {speaker}/{label}_{take}.
+            {_} is ignored; fields of other names are groups. By default detected automatically.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.formats.media import Reading
@@ -123,7 +123,7 @@ def data_info(
         source: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
         json: Print JSON.
         columns: Names of your columns, as in image=photo label=class group=patient.
-        name_pattern: Meaning of file names, as in {label}_{speaker}_{take}; default: detected automatically.
+        name_pattern: Meaning of file names, as in {label}_{speaker}_{take}; by default detected automatically.
     """
     from seesay.cli.info_table import print_info
     from seesay.data.info import describe
