@@ -435,7 +435,9 @@ def test_no_rows_are_no_predictions(capsys: Captured, folder: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("more", [[], ["--out", "a.csv", "--image", __file__]])
 def test_rows_are_predicted_into_a_file(capsys: Captured, folder: Path, more: list[str]):
-    assert "--data needs --out" in refused(capsys, "predict", folder / "run", "--data", folder / "data", *more)
+    assert "--data needs --out" in refused(
+        capsys, "predict", folder / "run", "--data", folder / "data", *more
+    )
 
 
 def spoilt(folder: Path) -> Path:

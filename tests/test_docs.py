@@ -170,8 +170,9 @@ def test_decisions_are_short_and_say_the_four_things():
         assert text.count("\n") <= 40, page.name
 
 
-def test_the_log_is_dated_and_newest_first():
+def test_the_log_begins_with_what_we_know_and_is_dated_newest_first():
     headings = re.findall(r"^## (.*)$", (ROOT / "docs" / "log.md").read_text(), re.M)
-    dates = [heading[:10] for heading in headings]
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d: .+", heading) for heading in headings)
+    assert headings[:2] == ["What we know", "How to read an entry"]
+    dates = [heading[:10] for heading in headings[2:]]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d: .+", heading) for heading in headings[2:])
     assert dates == sorted(dates, reverse=True)
