@@ -20,7 +20,7 @@ from seesay.config import EncoderConfig, ModelConfig
 from seesay.data.batches import Inputs, Present, Table
 from seesay.errors import ConfigError
 from seesay.model.encoders import encoder
-from seesay.model.fusion import Doubting, PosteriorSum, mlp
+from seesay.model.fusion import FusionDropout, PosteriorSum, mlp
 from seesay.registry import find
 from seesay.signal.front_ends import FrontEnd, features_shape, front_end
 from seesay.spec import ContentSpec, Modality, Spec
@@ -214,7 +214,7 @@ def _encoder(config: EncoderConfig, dim: int, front_end: FrontEnd, spec: Content
 def _heads_of(fusion: nn.Module) -> list[nn.Module]:
     """The layers of a learned fusion that end in logits: its `layers`, which one from outside need not
     have."""
-    fusion = fusion.get_submodule("fusion") if isinstance(fusion, Doubting) else fusion
+    fusion = fusion.get_submodule("fusion") if isinstance(fusion, FusionDropout) else fusion
     layers = getattr(fusion, "layers", None)
     linear = isinstance(layers, nn.Module) and any(isinstance(m, nn.Linear) for m in layers.modules())
     return [layers] if linear and isinstance(layers, nn.Module) else []
@@ -237,7 +237,7 @@ def _fusion(
     if part.module:
         _check_fusion(config.fusion, fusion, len(encoders), config.dim, classes)
     shares = [each.fusion_dropout for each in encoders]
-    return Doubting(fusion, shares) if any(shares) else fusion
+    return FusionDropout(fusion, shares) if any(shares) else fusion
 
 
 @torch.no_grad()

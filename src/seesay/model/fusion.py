@@ -129,7 +129,7 @@ class PosteriorSum(nn.Module):
         return self.log_prior + torch.where(present[:, :, None], evidence, 0).sum(1)
 
 
-class Doubting(nn.Module):
+class FusionDropout(nn.Module):
     """A fusion that is shown, in training, only part of each modality's encoding: dropout, by modality."""
 
     def __init__(self, fusion: nn.Module, shares: Sequence[float]) -> None:
