@@ -26,7 +26,7 @@ from seesay.errors import InputError
 from seesay.learn.defaults import class_weights, facts_of, learned_prior, settled
 from seesay.learn.frozen_encoders import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.hardware import channels_last, uses_bfloat16
-from seesay.learn.waveform_views import heard_anew
+from seesay.learn.waveform_views import resample_views
 from seesay.metrics.scores import METRICS
 from seesay.model.classifier import Classifier, build
 from seesay.model.features import RawFeatures, features_of, fit_normalisers
@@ -262,7 +262,7 @@ def epoch_batches(
     if config.augment.repair and data.pairing == "drawn within class":
         rows = rows.paired_anew(generator)
     for modality in data.spec.of_kind("waveform") if config.waveform.views and not frozen(config) else ():
-        rows = heard_anew(rows, data, modality, model.front_ends[modality], config.waveform, generator)
+        rows = resample_views(rows, data, modality, model.front_ends[modality], config.waveform, generator)
     assert config.optim.batch
     batches = rows.shuffled(config.optim.batch, generator, config.optim.copies or 1)
     yield from batches if frozen(config) else augmented(batches, data.spec, config.augment, generator)

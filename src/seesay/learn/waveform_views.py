@@ -23,7 +23,7 @@ IN_CACHE = 16
 
 
 @torch.no_grad()
-def heard_anew(
+def resample_views(
     rows: Table,
     data: Dataset,
     modality: Modality,
