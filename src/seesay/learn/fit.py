@@ -260,7 +260,7 @@ def epoch_batches(
     were changed before features were made of them, by the model's front end."""
     generator = Generator(rows.device).manual_seed(seed_of(config.seed, number))
     if config.augment.repair and data.pairing == "drawn within class":
-        rows = rows.paired_anew(generator)
+        rows = rows.repair(generator)
     for modality in data.spec.of_kind("waveform") if config.waveform.views and not frozen(config) else ():
         rows = resample_views(rows, data, modality, model.front_ends[modality], config.waveform, generator)
     assert config.optim.batch
