@@ -111,7 +111,7 @@ def report() -> Config:
             hidden=256,
             head_layers=2,
         ),
-        augment=AS_IT_IS,
+        augment=NO_AUGMENTATION,
         optim=ADAM,
         pretrain=PretrainConfig(epochs=2, batch=64, lr=1e-3, freeze=True),
     )
@@ -143,7 +143,7 @@ ADAM = OptimConfig(
 )
 """The report's optimiser: AdamW without decay is Adam; nothing is smoothed or averaged."""
 
-AS_IT_IS = AugmentConfig(
+NO_AUGMENTATION = AugmentConfig(
     shift=0.0,
     rotate=0.0,
     zoom=0.0,
