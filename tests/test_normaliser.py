@@ -241,7 +241,7 @@ def test_tables_of_contents_are_done_in_parts_and_may_be_memory_mapped(tmp_path:
     tiny_data().save(tmp_path / "data")
     data = Dataset.open(tmp_path / "data")
     assert isinstance(data.contents["audio"], np.memmap)
-    assert len(data.contents["audio"]) % features.AT_ONCE, "the last part is smaller"
+    assert len(data.contents["audio"]) % features.FRONT_END_BATCH, "the last part is smaller"
     model = fitted(data, data.rows_of("train"))
     for modality, found in finished(model, data).items():
         assert found.dtype == torch.float32

@@ -15,7 +15,7 @@ from seesay.model.classifier import Classifier
 from seesay.signal.front_ends import Normaliser, fitted, fitting, front_of, steps_of
 from seesay.spec import Modality
 
-AT_ONCE = 16
+FRONT_END_BATCH = 16
 """Contents that a front end is given: frames and spectra of more waveforms leave the cache, and take three
 times as long (docs/log.md)."""
 
@@ -89,5 +89,5 @@ def _used(dataset: Dataset, modality: Modality, rows: np.ndarray) -> np.ndarray:
 
 
 def _made(steps: nn.Module, contents: ContentTable, device: torch.device) -> Tensor:
-    starts = range(0, max(1, len(contents)), AT_ONCE)  # of no contents, features that are none
-    return torch.cat([front_of(steps, contents[i : i + AT_ONCE], device) for i in starts])
+    starts = range(0, max(1, len(contents)), FRONT_END_BATCH)  # of no contents, features that are none
+    return torch.cat([front_of(steps, contents[i : i + FRONT_END_BATCH], device) for i in starts])
