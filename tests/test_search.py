@@ -461,7 +461,7 @@ def test_no_rows_that_validate_is_refused(tmp_path):
             {"space": parse_space("model.image.width=2|8,model.dim=4|8")},
             "space.model.image.width was 2|4, now 2|8;",
         ),
-        ({"space": parse_space("model.dim=4|8")}, "space.model.image.width was 2|4, now not there"),
+        ({"space": parse_space("model.dim=4|8")}, "space.model.image.width was 2|4, now absent"),
         ({"config": tiny_config(2)}, "config.optim.epochs was 1, now 2"),
         ({"folds": 3}, "folds was 2, now 3"),
         ({"rows": 30}, "rows was all, now 30"),
