@@ -176,13 +176,13 @@ def test_data_may_lack_a_modality_of_the_model_and_have_others():
 def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many contents front ends were given at each call, by way of raw features."""
     counts = []
-    make = features._made
+    make = features._extract
 
     def counted(steps: nn.Module, contents: Any, device: torch.device) -> Tensor:
         counts.append(len(contents))
         return make(steps, contents, device)
 
-    monkeypatch.setattr(features, "_made", counted)
+    monkeypatch.setattr(features, "_extract", counted)
     return counts
 
 

@@ -229,10 +229,10 @@ class Bad(nn.Module):
 
 def test_a_fusion_that_gives_no_logits_is_refused_when_a_model_is_built():
     register("fusion", "bad", Bad)
-    with pytest.raises(ConfigError, match=r"bad gives \(2, 7\) for 2 rows.*of shape \(2, 3\)"):
+    with pytest.raises(ConfigError, match=r"bad returns \(2, 7\) for 2 rows.*of shape \(2, 3\)"):
         build(tiny_model(fusion="bad"), tiny_spec())
     register("fusion", "none", lambda *sizes: 3)
-    with pytest.raises(ConfigError, match="the fusion none makes a int, expected a torch"):
+    with pytest.raises(ConfigError, match=r"the fusion none must be a torch\.nn\.Module, got int"):
         build(tiny_model(fusion="none"), tiny_spec())
 
 

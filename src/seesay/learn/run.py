@@ -32,7 +32,7 @@ from seesay.learn.fit import Epoch, Watch
 from seesay.learn.learn import Progress, learn, prepared
 from seesay.learn.pretrain import Pretraining, Reconstruction
 from seesay.model.autoencoder import Autoencoder
-from seesay.model.classifier import Classifier, build, completed
+from seesay.model.classifier import Classifier, build, upgraded_state
 from seesay.model.temperature import Evidence
 from seesay.plain import changes, from_dict, to_dict
 from seesay.registry import load_installed, missing_plugins, plugins_of
@@ -205,7 +205,9 @@ class Run:
             )
         model = build(self.config.model, self.spec)
         try:
-            model.load_state_dict(completed(_load_tensors(path), self.config.model.fusion, self.normalisers))
+            model.load_state_dict(
+                upgraded_state(_load_tensors(path), self.config.model.fusion, self.normalisers)
+            )
         except RuntimeError as error:
             raise InputError(f"{path} does not fit the run's config.json ({error})", "Train again.") from None
         return model.eval()

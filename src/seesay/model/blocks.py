@@ -1,10 +1,10 @@
-"""Building blocks that the networks of pictures and of recordings share."""
+"""Convolution blocks shared by the networks for pictures and for recordings."""
 
 from torch import nn
 
 
-def over_time(before: int, after: int, kernel: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
-    """A convolution along the row that looks as far back as ahead."""
+def time_convolution(before: int, after: int, kernel: int, stride: int = 1, dilation: int = 1) -> nn.Conv2d:
+    """A centred convolution along time, the last axis of maps `(b, c, 1, t)`, without bias."""
     return nn.Conv2d(
         before,
         after,
@@ -16,8 +16,9 @@ def over_time(before: int, after: int, kernel: int, stride: int = 1, dilation: i
     )
 
 
-def block(convolution: nn.Conv2d, *pool: nn.Module) -> nn.Sequential:
-    """Convolution, maxima if asked for, normalisation, ReLU. Maxima first leave fewer numbers to normalise
-    and to clip. In use it comes to the same as maxima last, wherever a channel's gain is above 0."""
+def convolution_block(convolution: nn.Conv2d, *pool: nn.Module) -> nn.Sequential:
+    """Convolution, pooling if given, batch normalisation, ReLU. Pooling first leaves fewer numbers to
+    normalise; for maximum pooling, the result in prediction is the same as pooling last wherever a channel's
+    gain is positive."""
     normalise = nn.BatchNorm2d(convolution.out_channels)
     return nn.Sequential(convolution, *pool, normalise, nn.ReLU(inplace=True))
