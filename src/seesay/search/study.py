@@ -1,10 +1,9 @@
 """Trials on disk: an Optuna study in SQLite that outlives any kill, and that several processes of one machine
 may share.
 
-Who works at a trial holds a claim, an exclusive transaction on an empty SQLite file, which the system ends
-with the process however that dies. So a trial that has begun and that nobody holds was left behind, and
-whoever asks next goes on with it at its next fold. What comes as trial n depends on n and on the trials
-before it alone, never on who asks or how often.
+Who works at a trial holds a claim on it (claims.py). A trial that has begun and that nobody holds was left
+behind, and whoever asks next goes on with it at its next fold. What comes as trial n depends on n and on the
+trials before it alone, never on who asks or how often.
 """
 
 import contextlib
@@ -25,16 +24,13 @@ from seesay.condition import Condition
 from seesay.errors import InputError, OutputError
 from seesay.files import writing
 from seesay.plain import changes
+from seesay.search.claims import CLAIMS, PATIENCE, hold
 from seesay.search.space import Choices, Range, Space, Value
 from seesay.search.trial import Fold, State, Trial
 
 STUDY = "study.db"
-CLAIMS = ".claims"
 SEARCH = "search"
 """Name of the study in its file, and of the note in it that says what is searched."""
-
-PATIENCE = 60.0
-"""Seconds to wait for another process that writes. It writes for milliseconds."""
 
 STARTUP, WARMUP = 5, 2
 """A trial is stopped early once so many are done, and not before this epoch: the first says little of the
@@ -222,22 +218,6 @@ def suggest(trial: optuna.Trial, name: str, field: Range | Choices) -> None:
         trial.suggest_int(name, field.low, field.high, log=field.log)
     else:
         trial.suggest_float(name, field.low, field.high, log=field.log)
-
-
-def hold(path: Path, patience: float = 0.0) -> sqlite3.Connection | None:
-    """Holds the file until the connection is closed or the process has died. None: another holds it, for so
-    many seconds."""
-    connection = sqlite3.connect(path, timeout=patience, isolation_level=None, check_same_thread=False)
-    try:
-        connection.execute("BEGIN EXCLUSIVE")
-    except sqlite3.OperationalError as error:
-        connection.close()
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
-            return None
-        raise OutputError(
-            f"cannot write {path}: {error}", "Give an --out folder that can be written to."
-        ) from None
-    return connection
 
 
 def _storage(path: Path) -> optuna.storages.RDBStorage:
