@@ -443,7 +443,7 @@ def test_a_plan_that_does_not_fit_is_refused_and_leaves_nothing(tmp_path, change
 
 
 def test_a_field_of_a_modality_that_is_not_searched_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"model\.audio\.kernel changes nothing.*image alone"):
+    with pytest.raises(ConfigError, match=r"model\.audio\.kernel changes nothing.*only image"):
         begin(images(), plan("model.audio.kernel=3|5"), tmp_path / "s")
 
 
@@ -492,10 +492,10 @@ def test_more_trials_of_the_same_search_are_no_other_search(tmp_path):
 
 def test_a_folder_of_something_else_is_refused_and_untouched(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="exists already and is no search"):
+    with pytest.raises(OutputError, match="exists already and is not a search"):
         begin(images(), plan(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-    with pytest.raises(OutputError, match="is no folder"):
+    with pytest.raises(OutputError, match="is not a folder"):
         begin(images(), plan(), tmp_path / "notes.txt")
 
 
@@ -507,7 +507,7 @@ def test_a_damaged_study_is_refused_in_one_line(tmp_path, damage):
     if damage == b"":
         assert begin(images(), plan(), tmp_path / "s").study.trials() == [], "an empty file is a new database"
         return
-    with pytest.raises(InputError, match=r"study\.db is not a study") as caught:
+    with pytest.raises(InputError, match=r"study\.db is not a readable study") as caught:
         begin(images(), plan(), tmp_path / "s")
     assert "\n" not in str(caught.value)
 
