@@ -19,7 +19,7 @@ from torch.utils.data import Dataset as Items
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import matrix_peak
-from seesay.config import Config, EncoderConfig, ModelConfig, usual_encoders
+from seesay.config import Config, EncoderConfig, ModelConfig, default_encoders
 from seesay.data.batches import Batch, Features, Table, table
 from seesay.data.dataset import Dataset
 from seesay.data.ragged import ContentTable
@@ -63,7 +63,7 @@ def quick(seed: int) -> Config:
     return dataclasses.replace(
         usual,
         seed=seed,
-        model=ModelConfig(kinds=usual_encoders() | {"picture": EncoderConfig()}),
+        model=ModelConfig(kinds=default_encoders() | {"picture": EncoderConfig()}),
         augment=dataclasses.replace(NO_AUGMENTATION, repair=True),
         optim=dataclasses.replace(usual.optim, epochs=1, batch=64, copies=1, lr=0.016, average=0.15),
     )

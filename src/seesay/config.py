@@ -126,17 +126,17 @@ class EncoderConfig:
             check_range(self, "weight_decay", least=0)
 
 
-def usual_encoders() -> dict[str, EncoderConfig]:
+def default_encoders() -> dict[str, EncoderConfig]:
     """The default network for each kind of content."""
-    return {kind: usual_encoder(kind) for kind in names("kind")}
+    return {kind: default_encoder(kind) for kind in names("kind")}
 
 
-def usual_encoder(kind: str) -> EncoderConfig:
+def default_encoder(kind: str) -> EncoderConfig:
     """The default network for contents of this kind."""
     return EncoderConfig(**spec_type(kind).encoder)
 
 
-SEESAY_S_KINDS = tuple(usual_encoders())
+BUILT_IN_KINDS = tuple(default_encoders())
 """Kinds that every recipe has to cover; a kind registered later comes with its own default network."""
 
 
@@ -156,7 +156,7 @@ class ModelConfig:
     """Linear layers of a learned fusion, with ReLU between."""
     head_layers: int = 1
     """Linear layers from an encoding to its modality's own logits, with ReLU between."""
-    kinds: Mapping[str, EncoderConfig] = field(default_factory=usual_encoders)
+    kinds: Mapping[str, EncoderConfig] = field(default_factory=default_encoders)
     """Network by kind of content, for modalities that are not in `named`."""
     named: Mapping[Modality, EncoderConfig] = field(default_factory=dict)
     """Network by modality. In JSON and on the command line each is a field of its own:
@@ -169,9 +169,9 @@ class ModelConfig:
     def of(self, modality: Modality, kind: str) -> EncoderConfig:
         """The network of a modality whose contents are of this kind. ConfigError if there is none."""
         encoder = self.named.get(modality) or self.kinds.get(kind)
-        if encoder is None and kind in SEESAY_S_KINDS:
+        if encoder is None and kind in BUILT_IN_KINDS:
             raise ConfigError(f"the config has no network for {modality}, a {kind}", "Use another recipe.")
-        return usual_encoder(kind) if encoder is None else encoder
+        return default_encoder(kind) if encoder is None else encoder
 
     def naming(self, kinds: Mapping[Modality, str], others: bool = False) -> ModelConfig:
         """A copy with a network for each of these modalities in `named`, by the kind of its contents.

@@ -12,7 +12,7 @@ from seesay.config import (
     OptimConfig,
     PretrainConfig,
     SplitConfig,
-    usual_encoders,
+    default_encoders,
 )
 from seesay.errors import ConfigError, nearest
 
@@ -39,7 +39,7 @@ def best() -> Config:
     return dataclasses.replace(
         small(),
         model=ModelConfig(
-            kinds=usual_encoders()
+            kinds=default_encoders()
             | {"picture": EncoderConfig(kind="deep", width=32, layers=3, weight_decay=0.4)}
         ),
         optim=OptimConfig(steps=3200),

@@ -17,10 +17,10 @@ from seesay.errors import ConfigError
 from seesay.signal.feature_settings import settled_features
 from seesay.spec import ContentSpec, Modality, PictureSpec
 
-USUAL_ROWS = 60_000
+RECIPE_ROWS = 60_000
 """Training rows that the recipes' `steps` are for."""
 
-USUAL_BATCH = 256
+LARGE_BATCH = 256
 """Default batch size from `LARGE` training rows on."""
 
 LARGE = 54_000
@@ -87,8 +87,8 @@ def _front_end(modality: Modality, features: FeaturesConfig, spec: ContentSpec) 
 
 def settled_optim(optim: OptimConfig, facts: Facts) -> OptimConfig:
     """The optimiser config with unset fields filled in for this number of rows."""
-    ratio = facts.rows / USUAL_ROWS
-    usual = USUAL_BATCH * math.sqrt(min(facts.rows / LARGE, 1))
+    ratio = facts.rows / RECIPE_ROWS
+    usual = LARGE_BATCH * math.sqrt(min(facts.rows / LARGE, 1))
     batch = optim.batch or max(2, min(facts.rows // 8, round(max(INPUTS, usual))))
     steps_per_epoch = max(1, facts.rows // batch)
     steps = optim.steps * min(ratio, 1) ** 0.2 * max(ratio, 1)

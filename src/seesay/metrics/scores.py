@@ -281,7 +281,7 @@ def add_metric(
         )
     if name in METRICS and not _is_redefinition(METRICS[name].score, score):
         raise ConfigError(f"there is already a metric {name!r}", "Choose another name.")
-    if not callable(score):
+    if not _is_function(score):
         raise ConfigError(f"the metric {name!r} must be a function, got {score!r}")
     meaning = meaning or (inspect.getdoc(score) or "").split("\n\n")[0]
     METRICS[name] = Metric(score, heading or name, " ".join(meaning.split()), higher_is_better, interval)
@@ -315,6 +315,11 @@ def lower_is_better(names: Iterable[str]) -> str:
         heading(name) for name in in_order(names) if name in METRICS and not METRICS[name].higher_is_better
     ]
     return f"Lower is better: {', '.join(lower)}." if lower else ""
+
+
+def _is_function(score: Any) -> bool:
+    """`callable`, which itself would narrow the type of `score`."""
+    return callable(score)
 
 
 def _number(name: str, score: Any) -> float:

@@ -38,8 +38,8 @@ class Concat(nn.Module):
         self.layers = mlp(modalities * (dim + 1), hidden, classes, layers)
 
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
-        known = torch.where(present[:, :, None], encodings, 0)
-        return self.layers(torch.cat([known.flatten(1), present.to(known.dtype)], 1))
+        filled = torch.where(present[:, :, None], encodings, 0)
+        return self.layers(torch.cat([filled.flatten(1), present.to(filled.dtype)], 1))
 
 
 class Gated(nn.Module):
@@ -53,9 +53,9 @@ class Gated(nn.Module):
         self.layers = mlp(hidden, hidden, classes, layers)
 
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
-        known = torch.where(present[:, :, None], encodings, 0)
-        own = torch.stack([layer(known[:, i]) for i, layer in enumerate(self.own)], 1).tanh()
-        gates = self.gates(known.flatten(1)).view_as(own)
+        filled = torch.where(present[:, :, None], encodings, 0)
+        own = torch.stack([layer(filled[:, i]) for i, layer in enumerate(self.own)], 1).tanh()
+        gates = self.gates(filled.flatten(1)).view_as(own)
         return self.layers((masked_softmax(gates, present[:, :, None]) * own).sum(1))
 
 
@@ -71,8 +71,8 @@ class Attention(nn.Module):
         self.layers = mlp(dim, hidden, classes, layers)
 
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
-        known = torch.where(present[:, :, None], encodings, 0) + self.place
-        tokens = torch.stack([layer(known[:, i]) for i, layer in enumerate(self.tokens)], 1)
+        filled = torch.where(present[:, :, None], encodings, 0) + self.place
+        tokens = torch.stack([layer(filled[:, i]) for i, layer in enumerate(self.tokens)], 1)
         key, value = tokens.unflatten(2, (2, self.heads, -1)).unbind(2)
         scores = (key * self.question).sum(3) / self.question.shape[1] ** 0.5
         weight = masked_softmax(scores, present[:, :, None])
@@ -89,8 +89,8 @@ class LowRank(nn.Module):
         self.layers = mlp(hidden, hidden, classes, layers)
 
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
-        known = torch.where(present[:, :, None], encodings, 0)
-        factors = torch.stack([factor(known[:, i]) for i, factor in enumerate(self.factors)], 1)
+        filled = torch.where(present[:, :, None], encodings, 0)
+        factors = torch.stack([factor(filled[:, i]) for i, factor in enumerate(self.factors)], 1)
         product = torch.where(present[:, :, None], factors, 1).prod(1)
         return self.layers(product.unflatten(1, (RANK, -1)).sum(1))
 

@@ -217,14 +217,14 @@ def _check_plan(data: Dataset, plan: Plan) -> list[dict[str, Any]]:
     """The cells of the grid, none for TPE; ConfigError if the plan does not fit the data."""
     if plan.trials is not None and plan.trials < 1:
         raise ConfigError(f"a search needs at least 1 trial, got {plan.trials}")
-    known = conditions(data.modalities)
-    if plan.condition is not None and plan.condition not in known:
+    available = conditions(data.modalities)
+    if plan.condition is not None and plan.condition not in available:
         raise ConfigError(
-            f"the data set has no condition {plan.condition!r}", nearest(plan.condition, list(known))
+            f"the data set has no condition {plan.condition!r}", nearest(plan.condition, list(available))
         )
     for name in plan.space.fields:
         family, _, rest = name.removeprefix("model.").partition(".")
         if name.startswith("model.") and rest and family not in data.modalities:
-            available = " and ".join(data.modalities)
-            raise ConfigError(f"{name} changes nothing: the data has only {available}", "Drop the field.")
+            modalities = " and ".join(data.modalities)
+            raise ConfigError(f"{name} changes nothing: the data has only {modalities}", "Drop the field.")
     return plan.space.cells() if plan.trials is None else []
