@@ -19,7 +19,7 @@ from torch.utils.data import Dataset as Items
 from torch.utils.flop_counter import FlopCounterMode
 
 from benchmarks.machine import matrix_peak
-from seesay.config import Config, EncoderConfig, ModelConfig, usual_encoders
+from seesay.config import Config, EncoderConfig, ModelConfig, default_encoders
 from seesay.data.batches import Batch, Features, Table, table
 from seesay.data.dataset import Dataset
 from seesay.data.ragged import ContentTable
@@ -29,7 +29,7 @@ from seesay.learn.defaults import facts_of, settled
 from seesay.learn.fit import Training, epoch_batches, fresh, loss_of, validate
 from seesay.model.classifier import Classifier
 from seesay.model.features import RawFeatures, features_of
-from seesay.recipes import AS_IT_IS, recipe
+from seesay.recipes import NO_AUGMENTATION, recipe
 from seesay.spec import Modality
 
 EVERY = 640
@@ -63,8 +63,8 @@ def quick(seed: int) -> Config:
     return dataclasses.replace(
         usual,
         seed=seed,
-        model=ModelConfig(kinds=usual_encoders() | {"picture": EncoderConfig()}),
-        augment=dataclasses.replace(AS_IT_IS, repair=True),
+        model=ModelConfig(kinds=default_encoders() | {"picture": EncoderConfig()}),
+        augment=dataclasses.replace(NO_AUGMENTATION, repair=True),
         optim=dataclasses.replace(usual.optim, epochs=1, batch=64, copies=1, lr=0.016, average=0.15),
     )
 

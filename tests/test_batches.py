@@ -119,7 +119,7 @@ def test_new_partners_are_of_the_class_and_every_content_is_used_as_often_as_bef
     rows: list[tuple[int, int, int]], seed: int
 ):
     before = pointing(*(list(column) for column in zip(*rows, strict=True)))
-    after = before.paired_anew(seeded(seed))
+    after = before.repair(seeded(seed))
     assert torch.equal(after.label, before.label)
     assert torch.equal(after.rows, before.rows)
     for modality in before.pointers:
@@ -133,7 +133,7 @@ def test_new_partners_are_of_the_class_and_every_content_is_used_as_often_as_bef
 
 def test_new_partners_are_new():
     before = pointing([0] * 60, [i % 6 for i in range(60)], [i % 2 for i in range(60)])
-    first, same, other = (before.paired_anew(seeded(seed)).pointers["audio"] for seed in (0, 0, 1))
+    first, same, other = (before.repair(seeded(seed)).pointers["audio"] for seed in (0, 0, 1))
     assert torch.equal(first, same)
     assert not torch.equal(first, other)
     assert not torch.equal(first, before.pointers["audio"])
@@ -148,4 +148,4 @@ def test_a_single_modality_has_no_partners():
         np.zeros(3, np.int8),
     )
     rows = table(pictures, np.arange(3), {"image": Features(torch.zeros(3, 1))})
-    assert rows.paired_anew(seeded()).pointers["image"].tolist() == [2, 0, 1]
+    assert rows.repair(seeded()).pointers["image"].tolist() == [2, 0, 1]

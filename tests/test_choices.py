@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from seesay.config import EncoderConfig, FeaturesConfig, usual_encoders
+from seesay.config import EncoderConfig, FeaturesConfig, default_encoders
 from seesay.errors import ConfigError
 from seesay.model.classifier import build
 from seesay.model.encoders import encoder
@@ -24,7 +24,7 @@ def test_every_fusion_of_a_config_is_another():
 
 
 def test_there_is_a_spec_and_a_usual_network_of_every_kind_of_content():
-    assert {spec.kind for spec in CONTENTS} == set(names("kind")) == set(usual_encoders())
+    assert {spec.kind for spec in CONTENTS} == set(names("kind")) == set(default_encoders())
     assert all(spec_type(spec.kind) is type(spec) for spec in CONTENTS)
 
 

@@ -219,7 +219,9 @@ def test_in_a_pipe_training_says_a_line_an_epoch_and_ends_with_the_scores(
     assert main([str(word) for word in words]) == 0
     out, err = capsys.readouterr()
     assert re.fullmatch(
-        r"36 rows train, 18 validate: .*\n(epoch [12]/2  loss \d+\.\d{4}(  [a-z+]+ \d\.\d{4}){3}\n){2}", err
+        r"36 training rows, 18 validation rows: .*\n"
+        r"(epoch [12]/2  loss \d+\.\d{4}(  [a-z+]+ \d\.\d{4}){3}\n){2}",
+        err,
     )
     last = Run.open(run).epochs()[-1]["scores"]
     for name in CONDITIONS:

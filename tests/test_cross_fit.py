@@ -122,5 +122,5 @@ def test_what_cannot_be_divided_so_is_refused_before_there_is_a_run(tmp_path: Pa
 
 def test_autoencoders_are_not_cross_fitted():
     report = recipe("report")
-    with pytest.raises(ConfigError, match="nothing behind them can be cross-fitted"):
+    with pytest.raises(ConfigError, match="cross-fitting cannot be combined with pretraining"):
         dataclasses.replace(report, split=SplitConfig(folds=3))

@@ -115,8 +115,8 @@ def test_the_learned_prior_by_hand():
 def test_one_line_says_what_was_chosen():
     config = dataclasses.replace(settled(Config(), facts(40)), split=SplitConfig(valid=0.0, folds=3))
     (line,) = said(config, facts(40))
-    assert "40 rows" in line
-    assert "3 models" in line
+    assert "40 training rows" in line
+    assert "3 cross-fitted models" in line
     assert f"{config.optim.epochs} epochs" in line
 
 

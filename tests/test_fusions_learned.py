@@ -16,7 +16,7 @@ from seesay.model.fusion import (
     RANK,
     Attention,
     Concat,
-    Doubting,
+    FusionDropout,
     Gated,
     LowRank,
     Mean,
@@ -205,7 +205,7 @@ def test_doubt_hides_part_of_an_encoding_in_training_only():
     """A share by modality, what is left is larger; in use everything is shown."""
     encodings, opinions = torch.ones(400, MODALITIES, DIM), torch.zeros(400, MODALITIES, MODALITIES * DIM)
     everywhere = torch.ones(400, MODALITIES, dtype=torch.bool)
-    doubting = Doubting(Everything(), (0.0, 0.5, 0.8))
+    doubting = FusionDropout(Everything(), (0.0, 0.5, 0.8))
     shown = doubting.train()(encodings, opinions, everywhere).view_as(encodings)
     assert (shown[:, 0] == 1).all()
     assert (shown[:, 1] == 0).float().mean() == pytest.approx(0.5, abs=0.05)
@@ -218,7 +218,7 @@ def test_doubt_is_built_where_a_modality_asks_for_it():
     doubted = EncoderConfig(fusion_dropout=0.8)
     assert isinstance(build(tiny_model(fusion="concat"), tiny_spec()).fusion, Concat)
     fuse = build(tiny_model(fusion="concat", audio=doubted), tiny_spec()).fusion
-    assert isinstance(fuse, Doubting)
+    assert isinstance(fuse, FusionDropout)
     assert [dropout.p for dropout in fuse.dropouts] == [0.0, 0.8]
 
 

@@ -12,7 +12,7 @@ from seesay.condition import Condition
 from seesay.config import Config, PretrainConfig, SplitConfig
 from seesay.data.dataset import Dataset
 from seesay.errors import InputError
-from seesay.learn.cross_fit import HeldPart
+from seesay.learn.cross_fit import HeldOutPart
 from seesay.learn.fit import Epoch
 from seesay.learn.learn import Progress, Step, learn, prepared
 from seesay.learn.pretrain import Reconstruction
@@ -64,8 +64,8 @@ def test_it_goes_on_from_any_step_to_the_same_model(data: Dataset, config: Confi
         for _, step in zip(range(stop), learn(*given), strict=False):
             if isinstance(step, Reconstruction):
                 done = dataclasses.replace(done, pretraining=copied(step.pretraining.state()))
-            elif isinstance(step, HeldPart):
-                done = dataclasses.replace(done, held={**done.held, step.number: step.evidence})
+            elif isinstance(step, HeldOutPart):
+                done = dataclasses.replace(done, held_out={**done.held_out, step.number: step.evidence})
             else:
                 done = dataclasses.replace(done, training=copied(step.training.state()))
         rest = list(learn(*given, done))
@@ -80,7 +80,7 @@ def copied(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 def test_the_steps_come_in_order():
     kinds = [type(step) for step in learn(*prepared(FEW, CROSS_FITTED))]
-    assert kinds == [HeldPart] * 2 + [Epoch] * 4
+    assert kinds == [HeldOutPart] * 2 + [Epoch] * 4
     kinds = [type(step) for step in learn(*prepared(tiny_data(), PRETRAINED))]
     assert kinds == [Reconstruction] * 4 + [Epoch] * 3
 

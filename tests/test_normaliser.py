@@ -176,13 +176,13 @@ def test_data_may_lack_a_modality_of_the_model_and_have_others():
 def made(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """How many contents front ends were given at each call, by way of raw features."""
     counts = []
-    make = features._made
+    make = features._extract
 
     def counted(steps: nn.Module, contents: Any, device: torch.device) -> Tensor:
         counts.append(len(contents))
         return make(steps, contents, device)
 
-    monkeypatch.setattr(features, "_made", counted)
+    monkeypatch.setattr(features, "_extract", counted)
     return counts
 
 
@@ -241,7 +241,7 @@ def test_tables_of_contents_are_done_in_parts_and_may_be_memory_mapped(tmp_path:
     tiny_data().save(tmp_path / "data")
     data = Dataset.open(tmp_path / "data")
     assert isinstance(data.contents["audio"], np.memmap)
-    assert len(data.contents["audio"]) % features.AT_ONCE, "the last part is smaller"
+    assert len(data.contents["audio"]) % features.FRONT_END_BATCH, "the last part is smaller"
     model = fitted(data, data.rows_of("train"))
     for modality, found in finished(model, data).items():
         assert found.dtype == torch.float32

@@ -130,7 +130,7 @@ def test_no_row_with_a_modality_is_said():
     model, data, splits = prepared(chosen)
     rows = np.array(data.rows)
     rows[:, 1] = -1
-    with pytest.raises(InputError, match="no row to train on has audio"):
+    with pytest.raises(InputError, match="no training row has audio"):
         list(pretrain(model, data.replace(rows=rows), splits, chosen))
 
 

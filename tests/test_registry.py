@@ -180,7 +180,7 @@ def test_an_installed_package_names_its_plugin_by_an_entry_point(
         ("1 +", "cannot be imported (SyntaxError"),
         ("import seesay\nseesay.register('fusoin', 'x', int)", "there is no family of parts 'fusoin'"),
         ("import seesay\nseesay.register('fusion', 'a b', int)", "a fusion cannot be called 'a b'"),
-        ("import seesay\nseesay.register('fusion', 'concat', int)", "there is a fusion 'concat' already"),
+        ("import seesay\nseesay.register('fusion', 'concat', int)", "there is already a fusion 'concat'"),
     ],
 )
 def test_a_plugin_that_cannot_be_used_is_one_line(
@@ -229,17 +229,17 @@ class Bad(nn.Module):
 
 def test_a_fusion_that_gives_no_logits_is_refused_when_a_model_is_built():
     register("fusion", "bad", Bad)
-    with pytest.raises(ConfigError, match=r"bad gives \(2, 7\) for 2 rows.*of shape \(2, 3\)"):
+    with pytest.raises(ConfigError, match=r"bad returns \(2, 7\) for 2 rows.*of shape \(2, 3\)"):
         build(tiny_model(fusion="bad"), tiny_spec())
     register("fusion", "none", lambda *sizes: 3)
-    with pytest.raises(ConfigError, match="the fusion none makes a int, expected a torch"):
+    with pytest.raises(ConfigError, match=r"the fusion none must be a torch\.nn\.Module, got int"):
         build(tiny_model(fusion="none"), tiny_spec())
 
 
 def test_the_same_part_may_be_registered_again_and_another_may_not():
     assert register("fusion", "bad", Bad) is Bad
     register("fusion", "bad", Bad)
-    with pytest.raises(ConfigError, match="there is a fusion 'bad' already"):
+    with pytest.raises(ConfigError, match="there is already a fusion 'bad'"):
         register("fusion", "bad", nn.Identity)
 
 

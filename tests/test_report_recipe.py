@@ -15,7 +15,7 @@ from seesay.learn.pretrain import Reconstruction
 from seesay.learn.run import Run, begin, train
 from seesay.measure.evaluate import evaluate, rows_for
 from seesay.model.classifier import build
-from seesay.model.fusion import Concat, Doubting
+from seesay.model.fusion import Concat, FusionDropout
 from seesay.model.report_cnn import ReportCnn
 from seesay.plain import from_dict, to_json
 from seesay.recipes import recipe
@@ -78,7 +78,7 @@ def test_fusion_is_two_linear_layers_on_frozen_encodings_side_by_side():
     assert config.pretrain.freeze
     model = build(config.model, tiny_spec())
     assert all(isinstance(encoder, ReportCnn) for encoder in model.encoders.values())
-    assert isinstance(model.fusion, Doubting)
+    assert isinstance(model.fusion, FusionDropout)
     assert isinstance(model.fusion.fusion, Concat)
     assert [type(step) for step in model.fusion.fusion.layers] == [nn.Linear, nn.ReLU, nn.Linear]
 

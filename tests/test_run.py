@@ -171,7 +171,7 @@ def test_a_broken_run_is_refused_in_one_line(run: Run, name: str, text: str | No
 def test_a_truncated_model_is_refused(run: Run):
     path = run.folder / "model.safetensors"
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(InputError, match="broken"):
+    with pytest.raises(InputError, match="damaged"):
         run.model()
 
 
@@ -308,14 +308,14 @@ def test_a_run_goes_on_only_with_its_config_and_says_what_has_changed(
     tmp_path: Path, config: Any, changed: str
 ):
     stopped = part_of(tmp_path / "run", 1)
-    with pytest.raises(OutputError, match=rf"begun with another config: {changed}\. Give"):
+    with pytest.raises(OutputError, match=rf"started with another config: {changed}\. Give"):
         begin(tiny_data(), "tiny", config, "small", stopped.folder, resume=True)
 
 
 def test_a_damaged_state_is_refused(tmp_path: Path):
     stopped = part_of(tmp_path / "run", 1)
     (stopped.folder / "state.safetensors").write_bytes(b"x" * 50)
-    with pytest.raises(InputError, match=r"state\.safetensors is broken"):
+    with pytest.raises(InputError, match=r"state\.safetensors is damaged"):
         go_on(stopped.folder)
 
 

@@ -19,7 +19,7 @@ from seesay.data.dataset import Dataset, only_rows
 from seesay.data.groups import components, ties
 from seesay.errors import ConfigError, InputError, OutputError
 from seesay.learn.fit import fresh
-from seesay.search import search as tune
+from seesay.search import search as search_module
 from seesay.search.search import Plan, begin, search, stratified
 from seesay.search.space import parse_space
 from seesay.search.study import Study
@@ -63,14 +63,14 @@ def test_a_score_is_what_the_models_predict_of_the_fold(tmp_path, monkeypatch):
     """Mean over the folds of the macro-F1 of the last epoch's weights; accuracy beside it."""
     found = begin(images(), plan("model.dim=8", epochs=3, folds=2), tmp_path / "s")
     epochs = []
-    learn = tune.learn
+    learn = search_module.learn
 
     def watched(*arguments, **named):
         for epoch in learn(*arguments, **named):
             epochs.append(epoch)
             yield epoch
 
-    monkeypatch.setattr(tune, "learn", watched)
+    monkeypatch.setattr(search_module, "learn", watched)
     (*_, trial) = search(found)
     last = [epoch.scores["image"] for epoch in epochs if epoch.number == 3]
     assert trial.scores() == pytest.approx(last)
@@ -131,8 +131,8 @@ def test_what_is_worse_than_the_median_is_pruned_and_the_rest_goes_on(tmp_path, 
                 epoch, scores={Condition("image"): 0.1 if bad else 0.5 + 0.01 * epoch.number}
             )
 
-    learn = tune.learn
-    monkeypatch.setattr(tune, "learn", made_up)
+    learn = search_module.learn
+    monkeypatch.setattr(search_module, "learn", made_up)
     found = begin(images(), plan("model.dim=2..16", epochs=3, trials=8), tmp_path / "s")
     trials = list(search(found))
     assert [trial.state for trial in trials] == ["done"] * 5 + ["pruned", "done", "pruned"]
@@ -191,7 +191,7 @@ def test_folds_cut_through_no_group_and_cover_every_row_once(tmp_path):
 def test_each_fold_is_normalised_by_its_own_training_rows(tmp_path, monkeypatch):
     found = begin(tiny_data(), plan("model.dim=8", folds=3), tmp_path / "s")
     means = []
-    learn = tune.learn
+    learn = search_module.learn
 
     def watched(*arguments, **named):
         for step in learn(*arguments, **named):
@@ -199,7 +199,7 @@ def test_each_fold_is_normalised_by_its_own_training_rows(tmp_path, monkeypatch)
             yield step
         means.append(model.get_buffer("front_ends.audio.normaliser.mean").tolist())
 
-    monkeypatch.setattr(tune, "learn", watched)
+    monkeypatch.setattr(search_module, "learn", watched)
     list(search(found))
     assert len(means) == len(set(map(tuple, means))) == 3
     train, _ = found.pairs[1]
@@ -279,7 +279,7 @@ def test_a_search_broken_off_anywhere_goes_on_and_ends_as_if_it_had_not_been(tmp
 def test_a_fold_that_was_cut_short_is_trained_anew_and_counted_once(tmp_path, monkeypatch):
     """The kill comes after an epoch was reported and before the fold was kept."""
     how = plan(OPEN, epochs=3, trials=1, folds=2)
-    learn = tune.learn
+    learn = search_module.learn
 
     def killed(*arguments, **named):
         epochs = learn(*arguments, **named)
@@ -287,7 +287,7 @@ def test_a_fold_that_was_cut_short_is_trained_anew_and_counted_once(tmp_path, mo
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(tune, "learn", killed)
+        patch.setattr(search_module, "learn", killed)
         with pytest.raises(KeyboardInterrupt):
             list(search(begin(images(), how, tmp_path / "s")))
     first, second = search(begin(images(), how, tmp_path / "s"))
@@ -302,7 +302,7 @@ def test_one_left_behind_between_its_last_fold_and_its_end_is_ended(tmp_path):
     assert claimed is not None
     with claimed:
         for _ in range(2):
-            claimed.keep(tune.Fold({Condition("image"): {"macro_f1": 0.5, "accuracy": 0.5}}, 1.0))
+            claimed.keep(search_module.Fold({Condition("image"): {"macro_f1": 0.5, "accuracy": 0.5}}, 1.0))
     (trial,) = search(found)
     assert (trial.state, trial.mean()) == ("done", 0.5)
 
@@ -380,14 +380,14 @@ def test_the_field_that_matters_is_the_important_one(tmp_path, monkeypatch):
         return {Condition("image"): {"macro_f1": 1 - abs(math.log10(rates[-1]) + 2) / 4, "accuracy": 1.0}}
 
     rates = []
-    learn = tune.learn
+    learn = search_module.learn
 
     def watched(data, splits, config, **named):
         rates.append(config.optim.lr)
         return learn(data, splits, config, **named)
 
-    monkeypatch.setattr(tune, "learn", watched)
-    monkeypatch.setattr(tune, "scores_of", made_up)
+    monkeypatch.setattr(search_module, "learn", watched)
+    monkeypatch.setattr(search_module, "scores_of", made_up)
     found = begin(images(), plan(OPEN, trials=20), tmp_path / "s")
     assert found.study.importances() == {}
     list(search(found))
@@ -443,7 +443,7 @@ def test_a_plan_that_does_not_fit_is_refused_and_leaves_nothing(tmp_path, change
 
 
 def test_a_field_of_a_modality_that_is_not_searched_is_refused(tmp_path):
-    with pytest.raises(ConfigError, match=r"model\.audio\.kernel changes nothing.*image alone"):
+    with pytest.raises(ConfigError, match=r"model\.audio\.kernel changes nothing.*only image"):
         begin(images(), plan("model.audio.kernel=3|5"), tmp_path / "s")
 
 
@@ -461,7 +461,7 @@ def test_no_rows_that_validate_is_refused(tmp_path):
             {"space": parse_space("model.image.width=2|8,model.dim=4|8")},
             "space.model.image.width was 2|4, now 2|8;",
         ),
-        ({"space": parse_space("model.dim=4|8")}, "space.model.image.width was 2|4, now not there"),
+        ({"space": parse_space("model.dim=4|8")}, "space.model.image.width was 2|4, now absent"),
         ({"config": tiny_config(2)}, "config.optim.epochs was 1, now 2"),
         ({"folds": 3}, "folds was 2, now 3"),
         ({"rows": 30}, "rows was all, now 30"),
@@ -492,10 +492,10 @@ def test_more_trials_of_the_same_search_are_no_other_search(tmp_path):
 
 def test_a_folder_of_something_else_is_refused_and_untouched(tmp_path):
     (tmp_path / "notes.txt").write_text("mine")
-    with pytest.raises(OutputError, match="exists already and is no search"):
+    with pytest.raises(OutputError, match="exists already and is not a search"):
         begin(images(), plan(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
-    with pytest.raises(OutputError, match="is no folder"):
+    with pytest.raises(OutputError, match="is not a folder"):
         begin(images(), plan(), tmp_path / "notes.txt")
 
 
@@ -507,7 +507,7 @@ def test_a_damaged_study_is_refused_in_one_line(tmp_path, damage):
     if damage == b"":
         assert begin(images(), plan(), tmp_path / "s").study.trials() == [], "an empty file is a new database"
         return
-    with pytest.raises(InputError, match=r"study\.db is not a study") as caught:
+    with pytest.raises(InputError, match=r"study\.db is not a readable study") as caught:
         begin(images(), plan(), tmp_path / "s")
     assert "\n" not in str(caught.value)
 

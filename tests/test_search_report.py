@@ -20,7 +20,7 @@ from seesay.cli import main
 from seesay.condition import Condition
 from seesay.config import Config
 from seesay.plain import from_dict
-from seesay.search.figure import cells_figure, course_figure, short
+from seesay.search.figure import cells_figure, progress_figure, short
 from seesay.search.report import conditions_of, keep_search, print_search, ranked, summary, write_csv
 from seesay.search.search import Plan, Search
 from seesay.search.space import parse_space
@@ -203,13 +203,13 @@ def test_the_figure_of_a_grid_shows_every_cell_its_values_and_its_folds():
 def test_the_figure_of_a_search_shows_the_best_so_far_and_the_importances():
     trials = [dataclasses.replace(trial(0, s), number=n) for n, s in enumerate([0.5, 0.4, 0.7])]
     pruned = dataclasses.replace(trial(0, state="pruned"), number=3)
-    left, right = course_figure([*trials, pruned], {"optim.lr": 0.9, "model.dim": 0.1}, None, "Title").axes
+    left, right = progress_figure([*trials, pruned], {"optim.lr": 0.9, "model.dim": 0.1}, None, "Title").axes
     assert np.asarray(left.lines[0].get_ydata()).tolist() == [0.5, 0.5, 0.7]
     assert [np.asarray(line.get_xdata()).tolist() for line in left.lines if line.get_marker() == "|"] == [[3]]
     assert [bar.get_width() for bar in right.patches if isinstance(bar, Rectangle)] == [0.9, 0.1]
-    *_, right = course_figure(trials, {}, None, "Title").axes
+    *_, right = progress_figure(trials, {}, None, "Title").axes
     assert [text.get_text() for text in right.texts] == [
-        "not known from 3 trials:\n20 or more that differ are needed"
+        "unknown after 3 trials:\nat least 20 with different scores needed"
     ]
 
 
@@ -283,7 +283,7 @@ def test_the_reports_grid_is_searched_by_its_name(tiny, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["--space", "model.dims=8|16"], "is no field. Did you mean 'model.dim'?"),
+        (["--space", "model.dims=8|16"], "is not a field. Did you mean 'model.dim'?"),
         (["--space", "model.dim=16..8", "--trials", "3"], "empty range"),
         (["--space", "model.dim=8..16"], "Say how many trials"),
         (["--space", "report"], "Add --modality image or --modality audio"),
@@ -316,5 +316,5 @@ def test_a_folder_with_another_search_is_one_line_and_keeps_what_it_has(tiny, tm
 
 def test_a_folder_of_something_else_is_left_as_it_is(tiny, tmp_path, capsys):
     assert tune(tiny, tiny, "--space", "model.dim=8|16") == 2
-    assert "is no search" in capsys.readouterr().err
+    assert "is not a search" in capsys.readouterr().err
     assert not (tiny / "study.db").exists()

@@ -79,15 +79,15 @@ def test_the_reports_grid_has_sixteen_cells_of_one_modality(modality):
 
 
 def test_a_range_is_no_grid():
-    with pytest.raises(ConfigError, match=r"model\.dim is a range.*how many trials"):
+    with pytest.raises(ConfigError, match=r"model\.dim is a range.*number of trials"):
         parse_space(ISSUE).cells()
 
 
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("model.dims=1..2", "'model.dims', which is no field. Did you mean 'model.dim'?"),
-        ("model=1..2", "'model', which is no field"),
+        ("model.dims=1..2", "'model.dims', which is not a field. Did you mean 'model.dim'?"),
+        ("model=1..2", "'model', which is not a field"),
         ("model.dim=256..32", "empty range: 256 is not below 32"),
         ("model.dim=32..32", "empty range"),
         ("model.dim=", "empty choice"),
@@ -100,12 +100,12 @@ def test_a_range_is_no_grid():
         ("optim.lr=1e-4..nan", "optim.lr must be a number, got 'nan'"),
         ("augment.repair=maybe", "must be true or false"),
         ("model.fusion=concat|gatd", "Did you mean 'gated'?"),
-        ("model.fusion=concat..gated", "model.fusion is no number"),
+        ("model.fusion=concat..gated", "model.fusion is not a number"),
         ("optim.weight_decay=0..0.1:log", "no logarithm at 0.0"),
         ("optim.lr=1e-4..1e-2:lin", "low..high:log"),
         ("optim.lr=1e-4..x", "optim.lr must be a number, got 'x'"),
-        ("model.image.dropout=0.5..2", "wants model.image.dropout=2.0, but dropout must be 0 to 0.95"),
-        ("model.dim=1|0", "wants model.dim=0, but dim must be 1 or more"),
+        ("model.image.dropout=0.5..2", "has model.image.dropout=2.0, but dropout must be 0 to 0.95"),
+        ("model.dim=1|0", "has model.dim=0, but dim must be 1 or more"),
         (
             "model.dim=1..2,optim.lr",
             "expected field=low..high or field=a|b in the search space, got 'optim.lr'",
@@ -138,9 +138,9 @@ def test_fields_are_those_of_the_modalities_that_the_config_names():
     config = Config().naming({"left": "picture", "right": "picture"})
     space = parse_space("model.left.width=2|4,model.right.features.height=8..16", None, config)
     assert list(space.fields) == ["model.left.width", "model.right.features.height"]
-    with pytest.raises(ConfigError, match=r"'model\.image\.width', which is no field"):
+    with pytest.raises(ConfigError, match=r"'model\.image\.width', which is not a field"):
         parse_space("model.image.width=2|4", None, config)
-    with pytest.raises(ConfigError, match=r"wants model\.left\.width=0, but width must be 1 or more"):
+    with pytest.raises(ConfigError, match=r"has model\.left\.width=0, but width must be 1 or more"):
         parse_space("model.left.width=0|4", None, config)
 
 

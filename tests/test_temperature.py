@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from torch import nn
 
 from seesay.data.batches import Features, Table, table
-from seesay.model.classifier import Classifier, build, completed, posteriors
+from seesay.model.classifier import Classifier, build, posteriors, upgraded_state
 from seesay.model.features import features_of
 from seesay.model.fusion import PosteriorSum
 from seesay.model.temperature import (
     FEWEST,
     Evidence,
     calibrate,
-    deciding,
+    deciding_modality,
     evidence_of,
     fit_temperature,
     fit_weights,
@@ -169,7 +169,7 @@ def independent(
 
 
 def test_answers_are_put_back_to_the_prior_of_the_training_rows():
-    """Heads that were trained on weighted classes and say their prior: the answer is that of the rows."""
+    """Heads trained on weighted classes that predict their prior: the prediction is that of the rows."""
     model, rows = fresh(prior=np.full(4, 0.25)), np.array([0.7, 0.1, 0.1, 0.1])
     calibrate(model, judged(np.zeros((60, 2, 4)), np.repeat(range(4), (42, 6, 6, 6))), np.log(rows))
     nothing = {m: torch.zeros(1, 8) for m in model.modalities}
@@ -221,9 +221,9 @@ def test_only_a_fusion_that_is_worse_gives_way():
     noise = np.random.default_rng(0).standard_normal((400, CLASSES))
     model = fresh("concat")
     calibrate(model, judged(opinions, label, fused=noise))
-    assert deciding(model) is not None
+    assert deciding_modality(model) is not None
     calibrate(model, judged(opinions, label, fused=opinions.sum(1)))
-    assert deciding(model) is None
+    assert deciding_modality(model) is None
 
 
 def test_a_stand_in_decides_where_it_is_present_and_only_there():
@@ -257,7 +257,7 @@ def test_what_has_learned_nothing_is_said():
     held = judged(opinions, label)
     calibrate(model, held, np.log([0.4, 0.2, 0.2, 0.2]))
     first, *_ = remarks(model, probabilities(model, held), label, ("owl", "b", "c", "d"))
-    assert first == "image is no better than always answering 'owl'."
+    assert first == "image is no better than always predicting 'owl'."
 
 
 def test_a_model_that_was_saved_before_priors_were_learned_says_the_same():
@@ -265,7 +265,7 @@ def test_a_model_that_was_saved_before_priors_were_learned_says_the_same():
     model = fresh(prior=np.array([0.4, 0.3, 0.2, 0.1])).eval()
     temperature = torch.tensor([0.5, 2.0, 1.0])
     old = {n: t for n, t in model.state_dict().items() if n not in ("learned", "stand_in", "fusion.weight")}
-    model.load_state_dict(completed({**old, "temperature": temperature}, "posterior-sum", {}))
+    model.load_state_dict(upgraded_state({**old, "temperature": temperature}, "posterior-sum", {}))
     encodings = {m: torch.randn(5, 8) for m in model.modalities}
     said = model.decide(encodings)
     alone = [model.heads[m](x) / t for (m, x), t in zip(encodings.items(), temperature[:2], strict=True)]
@@ -280,6 +280,6 @@ def test_numbers_of_normalisers_that_stood_in_the_spec_are_put_into_the_model():
     columns = len(model.get_buffer("front_ends.audio.normaliser.mean"))
     mean, scale = [float(i) for i in range(columns)], [2.0] * columns
     old = {n: t for n, t in model.state_dict().items() if "normaliser" not in n}
-    model.load_state_dict(completed(old, "posterior-sum", {"audio": (mean, scale)}))
+    model.load_state_dict(upgraded_state(old, "posterior-sum", {"audio": (mean, scale)}))
     found = [model.get_buffer(f"front_ends.audio.normaliser.{name}").tolist() for name in ("mean", "scale")]
     assert found == [mean, scale]

@@ -14,7 +14,7 @@ import numpy as np
 from seesay.config import Config, EncoderConfig, FeaturesConfig, ModelConfig, OptimConfig
 from seesay.data.dataset import Dataset, Group
 from seesay.learn.run import Run, begin, train
-from seesay.recipes import AS_IT_IS
+from seesay.recipes import NO_AUGMENTATION
 from seesay.registry import find, names
 from seesay.spec import PictureSpec, Spec, WaveformSpec
 
@@ -87,7 +87,7 @@ def tiny_data(
     return Dataset(**parts | changes)
 
 
-STILL = AS_IT_IS
+STILL = NO_AUGMENTATION
 """Nothing is changed."""
 
 

@@ -1,7 +1,7 @@
-"""Data sets and runs of before November 2026, when front ends moved from the data set into the model.
+"""Data sets and runs from before November 2026, when front ends moved from the data set into the model.
 
-There a spec had the fields `image` and `audio`, and that of recordings held the settings of the front end and
-the numbers of its normaliser. Here they become a spec of contents, the model's config, and tensors.
+Then a spec had the fields `image` and `audio`, and the one for recordings held the settings of the front end
+and its normaliser's mean and scale. Here they become a spec of contents, a model config and tensors.
 """
 
 from collections.abc import Mapping
@@ -27,7 +27,7 @@ OLD_AUDIO: Mapping[str, type] = {
     "frames": int,
     "columns": int,
 }
-"""Fields of a spec of recordings then, and their types."""
+"""Fields of an old spec of recordings, and their types."""
 
 OLD_DEFAULTS = {
     "window": 0.05,
@@ -41,27 +41,27 @@ OLD_DEFAULTS = {
 
 @dataclass(frozen=True)
 class Old:
-    """What an old spec of one modality says."""
+    """The contents of an old spec of one modality."""
 
     spec: ContentSpec
     features: Mapping[str, Any]
-    """Settings of the front end, as `FeaturesConfig` names them."""
+    """Settings of the front end, by the names of `FeaturesConfig`."""
     mean: tuple[float, ...] = ()
-    """Of the normaliser, by column; empty: it was not fitted."""
+    """Mean of the normaliser, by column; empty: it was not fitted."""
     scale: tuple[float, ...] = ()
-    """The same."""
+    """Scale of the normaliser, by column; empty: it was not fitted."""
 
 
 def old_content(modality: str, fields: Any, where: str) -> Old:
-    """The old spec of this modality, `image` or `audio`. Fields that it had not: ConfigError."""
+    """Parse the old spec of this modality, `image` or `audio`. Unknown fields: ConfigError."""
     check_object("spec", fields, where)
     if modality == "image":
-        known = {name: None if value == "unknown" else value for name, value in fields.items()}
-        fit = known.pop("fit", "crop")
-        spec = from_dict(PictureSpec, known, where)
+        values = {name: None if value == "unknown" else value for name, value in fields.items()}
+        fit = values.pop("fit", "crop")
+        spec = from_dict(PictureSpec, values, where)
         return Old(spec, {"height": spec.height, "width": spec.width, "fit": fit})
     if modality != "audio":
-        raise ConfigError(f"{where} has no kind", "Make the data set again.")
+        raise ConfigError(f"{where} has no kind", "Import the data set again.")
     for name, value in fields.items():
         if name not in OLD_AUDIO:
             raise ConfigError(f"{where}.{name} is not a field")
@@ -79,16 +79,16 @@ def old_content(modality: str, fields: Any, where: str) -> Old:
 
 
 def old_run(card: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, tuple[tuple[float, ...], ...]]]:
-    """The `config.json` of an old run as today's, and by modality the numbers of its normaliser."""
+    """The `config.json` of an old run in today's form, and each modality's normaliser mean and scale."""
     spec, config = card["spec"], card["config"]
     parts = {m: old_content(m, spec[m], f"spec.{m}") for m in ("image", "audio") if spec.get(m) is not None}
     model = {name: value for name, value in config["model"].items() if name not in ("image", "audio")}
     for modality, part in parts.items():
         model[modality] = {**config["model"][modality], "features": dict(part.features)}
     contents = {m: {"kind": part.spec.kind, **vars(part.spec)} for m, part in parts.items()}
-    whole = {
+    converted = {
         **card,
         "config": {**config, "model": model},
         "spec": {"classes": spec["classes"], "contents": contents},
     }
-    return whole, {m: (part.mean, part.scale) for m, part in parts.items() if part.mean}
+    return converted, {m: (part.mean, part.scale) for m, part in parts.items() if part.mean}

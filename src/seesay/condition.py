@@ -1,15 +1,14 @@
-"""A condition: the set of modalities that a number was measured with, written `image+audio`."""
+"""A condition: the set of modalities that a score was measured with, written `image+audio`."""
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 JOINT = "+"
-"""Between the names of modalities."""
+"""Separator between modalities."""
 
 
 class Condition(str):
-    """A modality by itself, or several together. It is its own text, so a plain string finds it in a
-    dictionary."""
+    """One modality alone or several together. It is a string, so a plain string finds it in a dictionary."""
 
     __slots__ = ()
 
@@ -20,28 +19,28 @@ class Condition(str):
 
     @property
     def modalities(self) -> tuple[str, ...]:
-        """Those that it is made of."""
+        """The modalities in it."""
         return tuple(self.split(JOINT))
 
     @property
     def slug(self) -> str:
-        """Its name as part of a file's name: `image_audio`."""
+        """Its name in file names: `image_audio`."""
         return self.replace(JOINT, "_")
 
     def has(self, present: Mapping[str, Any]) -> Any:
-        """(n,) bool: the rows that are measured in this condition, from which rows have each modality, as
-        arrays or tensors. A modality by itself: those that have it; several together: those that have two of
-        them or more, since there is something to fuse."""
-        seen, *others = (present[modality] for modality in self.modalities)
+        """(n,) bool: the rows scored in this condition, given the presence mask of each modality, as arrays
+        or tensors. One modality: the rows that have it; several: the rows that have at least two of them, so
+        that there is something to fuse."""
+        any_present, *others = (present[modality] for modality in self.modalities)
         if not others:
-            return seen
-        fused = seen & ~seen
-        for there in others:
-            fused, seen = fused | (seen & there), seen | there
-        return fused
+            return any_present
+        two_present = any_present & ~any_present
+        for mask in others:
+            two_present, any_present = two_present | (any_present & mask), any_present | mask
+        return two_present
 
 
 def conditions(modalities: Iterable[str]) -> tuple[Condition, ...]:
-    """Each of these modalities by itself and, if there are several, all together."""
+    """Each modality alone and, if there are several, all together."""
     names = tuple(modalities)
     return tuple(dict.fromkeys([*map(Condition, names), Condition.of(names)]))

@@ -1,8 +1,8 @@
-"""Every knob, as frozen dataclasses with a sentence under each field. Nothing here imports torch, so `--help`
-is quick.
+"""Every setting, as frozen dataclasses with a sentence under each field. Nothing here imports torch, so
+`--help` is fast.
 
 A config says how a model is built and trained; a recipe (recipes.py) is a function that returns a complete
-one. What a data set holds is a spec (spec.py).
+config. What a data set contains is a spec (spec.py).
 """
 
 from __future__ import annotations
@@ -18,25 +18,25 @@ from seesay.registry import Choice, check, names
 from seesay.spec import Modality, spec_type
 
 LAST_SEED = 2**32 - 1
-"""The highest that numpy's, scikit-learn's and torch's generators all take."""
+"""The highest seed that numpy's, scikit-learn's and torch's generators all accept."""
 
 
 @dataclass(frozen=True)
 class SplitConfig:
-    """Which rows train, and which are scored after every epoch and calibrate. Test rows are the data set's
-    own."""
+    """The train/validation split. Validation rows are scored after every epoch and calibrate the model. The
+    test split is the data set's own."""
 
     by: Literal["group", "content", "row"] = "group"
-    """`group`: rows that share a picture, a recording or a speaker stay together; `content`: those that share
-    a picture or a recording do; `row`: the naive split, which leaks."""
+    """What stays on one side of the split. `group`: rows that share a picture, a recording or a speaker;
+    `content`: rows that share a picture or a recording; `row`: nothing, the naive split, which leaks."""
     valid: float | None = None
-    """Fraction of the training rows that validate, as far as groups allow, unless the data set names its own.
-    Default: 0.1; of few rows none, which are cross-fitted instead."""
+    """Fraction of the training rows held out for validation, as far as groups allow, unless the data set has
+    a validation split. Default: 0.1, or 0 where rows are few and are cross-fitted instead."""
     folds: int | None = None
-    """Cross-fitting: so many models, each trained without one part of the rows, say what calibrates the model
-    that is trained on all of them. 0: none. Default: 3 where rows are few."""
+    """Cross-fitting: number of models, each trained without one part of the rows, whose predictions on that
+    part calibrate the model trained on all rows. 0: none. Default: 3 where rows are few."""
     seed: int = 0
-    """Which groups these are."""
+    """Seed of the split."""
 
     def __post_init__(self) -> None:
         check_range(self, "valid", least=0, most=0.9)
@@ -48,35 +48,36 @@ class SplitConfig:
 
 @dataclass(frozen=True)
 class FeaturesConfig:
-    """The front end: how features are made of one modality's contents. Open fields follow from the data."""
+    """The front end: how one modality's contents become features. Fields left unset follow from the data."""
 
     kind: Annotated[str | None, Choice("front-end")] = None
-    """Recordings: `mfcc`: `coefficients` cepstra and the log energy; `log-mel`: the `filters` themselves.
-    Default: mfcc of single words, log-mel of longer clips."""
+    """Recordings: `mfcc`: `coefficients` cepstra and the log energy; `log-mel`: log energies of the
+    `filters`. Default: mfcc for single words, log-mel for longer clips."""
     height: int | None = None
-    """Pictures: pixels that they are scaled to. Default: as they are; of photos at most as many as 64 by
-    64."""
+    """Pictures: height in pixels after scaling. Default: the pictures' own; for photos, at most 64 x 64
+    pixels in all."""
     width: int | None = None
-    """The same."""
+    """Pictures: width in pixels after scaling. Default: as for `height`."""
     fit: Literal["crop", "pad", "stretch"] | None = None
-    """Pictures: how those of another shape are made to fit. `crop`, the default: the middle, as large as it
-    can be; `pad`: all of it, black beside it; `stretch`: all of it, its shape not kept."""
+    """Pictures: how pictures of another aspect ratio are fitted. `crop`, the default: the largest central
+    part; `pad`: the whole picture with black borders; `stretch`: the whole picture, distorted."""
     seconds: float | None = None
-    """Recordings: length of the clip where they are loudest; what is shorter stands in its middle. Default:
-    as long as 95 % of them, 1 to 10 seconds."""
+    """Recordings: length of the clip in seconds, cut where the recording is loudest; shorter recordings are
+    centred in it. Default: long enough for 95 % of the recordings, 1 to 10 seconds."""
     window: float | None = None
-    """Recordings: seconds of one analysis window (Hann). Default: 0.05."""
+    """Recordings: length of the analysis window (Hann) in seconds. Default: 0.05."""
     shift: float | None = None
-    """Recordings: seconds from one window to the next. Default: 0.025."""
+    """Recordings: hop from one window to the next in seconds. Default: 0.025."""
     filters: int | None = None
-    """Recordings: triangular mel filters (HTK scale). Default: 40."""
+    """Recordings: number of triangular mel filters (HTK scale). Default: 40."""
     low: float | None = None
-    """Recordings: Hz, lower edge of the lowest filter. Default: 20."""
+    """Recordings: lower edge of the lowest filter in Hz. Default: 20."""
     high: float | None = None
-    """Recordings: Hz, upper edge of the highest filter. Default: half the lowest rate of the sources, so that
-    bandwidth tells nothing."""
+    """Recordings: upper edge of the highest filter in Hz. Default: half the lowest sample rate among the
+    sources, so that bandwidth gives nothing away."""
     coefficients: int | None = None
-    """MFCC only: cepstra 1 to this; the log energy is added behind them. Default: 12."""
+    """MFCC only: number of cepstral coefficients, from the first; the log energy follows them. Default:
+    12."""
 
     def __post_init__(self) -> None:
         check("front-end", self.kind)
@@ -87,35 +88,35 @@ class FeaturesConfig:
 
 @dataclass(frozen=True)
 class EncoderConfig:
-    """One modality's front end and network, from contents to an encoding."""
+    """The front end and network of one modality, from contents to an encoding."""
 
     kind: Annotated[str, Choice("encoder")] = "cnn"
-    """`cnn`: convolutions over height and width of a picture, over time of a recording (its columns are
-    channels); `deep`: two convolutions a block for a picture, residual blocks over time for a recording,
-    behind 2-D convolutions if its columns are log-mel; `report`: the report's blocks at full resolution and a
-    downsampling layer; `transformer`: attention over patches of a picture, frames of a recording; `mlp`:
+    """Network. `cnn`: convolutions over height and width of a picture, over time of a recording (its columns
+    are channels); `deep`: two convolutions per block for pictures, residual blocks over time for recordings,
+    after 2-D convolutions if the features are log-mel; `report`: the report's full-resolution blocks and a
+    downsampling layer; `transformer`: attention over patches of a picture or frames of a recording; `mlp`:
     linear layers, for vectors."""
     width: int = 16
-    """Channels of the first block (later ones of `cnn` have twice as many each, the third of a `deep` picture
-    three times as many), or of a transformer's tokens."""
+    """Channels of the first block, or of a transformer's tokens. In `cnn`, each block of a picture has twice
+    as many as the one before, and blocks of a recording after the first have twice this; in `deep`, the nth
+    block of a picture has n times this."""
     layers: int = 3
-    """Blocks."""
+    """Number of blocks."""
     dropout: float = 0.1
-    """Share of a block's (`report`, `transformer`) or the encoding's (`cnn`) entries set to zero in
-    training."""
+    """Dropout: on each block (`report`, `transformer`), on the encoding (all others)."""
     fusion_dropout: float = 0.0
-    """Share of its encoding's entries that a learned fusion does not see in training. Much of it for a
-    modality whose contents repeat: the fusion learns those by heart and trusts it more than it deserves."""
+    """Dropout on the encoding as a learned fusion sees it. Set it high for a modality whose contents repeat:
+    the fusion memorises those and trusts the modality too much."""
     weight_decay: float | None = None
-    """Of AdamW, on its matrices and kernels; none: `optim.weight_decay`."""
+    """Weight decay of its matrices and kernels (AdamW); default: `optim.weight_decay`."""
     kernel: int = 3
-    """`report` only: height and width of the convolutions."""
+    """`report` only: kernel size of the convolutions."""
     stride: int = 1
-    """`report` only: of the convolutions."""
+    """`report` only: stride of the convolutions."""
     activation: Literal["relu", "sigmoid"] = "relu"
-    """`report` only: between the layers."""
+    """`report` only: activation between layers."""
     features: FeaturesConfig = FeaturesConfig()
-    """What the network is given."""
+    """Front end."""
 
     def __post_init__(self) -> None:
         check("encoder", self.kind)
@@ -125,18 +126,18 @@ class EncoderConfig:
             check_range(self, "weight_decay", least=0)
 
 
-def usual_encoders() -> dict[str, EncoderConfig]:
-    """By kind of content the network of the everyday model."""
-    return {kind: usual_encoder(kind) for kind in names("kind")}
+def default_encoders() -> dict[str, EncoderConfig]:
+    """The default network for each kind of content."""
+    return {kind: default_encoder(kind) for kind in names("kind")}
 
 
-def usual_encoder(kind: str) -> EncoderConfig:
-    """The network of the everyday model for contents of this kind."""
+def default_encoder(kind: str) -> EncoderConfig:
+    """The default network for contents of this kind."""
     return EncoderConfig(**spec_type(kind).encoder)
 
 
-SEESAY_S_KINDS = tuple(usual_encoders())
-"""Those that a recipe knows; others bring their usual network."""
+BUILT_IN_KINDS = tuple(default_encoders())
+"""Kinds that every recipe has to cover; a kind registered later comes with its own default network."""
 
 
 @dataclass(frozen=True)
@@ -144,21 +145,21 @@ class ModelConfig:
     """Front ends, encoders, fusion and heads."""
 
     dim: int = 64
-    """Length of an encoding."""
+    """Dimension of an encoding."""
     fusion: Annotated[str, Choice("fusion")] = "posterior-sum"
-    """How the modalities become one prediction (model/fusion.py). `posterior-sum`: calibrated log-posteriors
-    added, the optimum where picture and recording are independent given the class; the others are learned
-    from the encodings."""
+    """How several modalities become one prediction (model/fusion.py). `posterior-sum`: the sum of calibrated
+    log-posteriors, optimal if the modalities are independent given the class; the others are learned from the
+    encodings."""
     hidden: int = 128
-    """Units of the hidden layers of a learned fusion and of the heads."""
+    """Units in the hidden layers of a learned fusion and of the heads."""
     fusion_layers: int = 2
     """Linear layers of a learned fusion, with ReLU between."""
     head_layers: int = 1
-    """Linear layers from one encoding to what its modality says alone, with ReLU between."""
-    kinds: Mapping[str, EncoderConfig] = field(default_factory=usual_encoders)
-    """By kind of content the network of a modality that is not named below."""
+    """Linear layers from an encoding to its modality's own logits, with ReLU between."""
+    kinds: Mapping[str, EncoderConfig] = field(default_factory=default_encoders)
+    """Network by kind of content, for modalities that are not in `named`."""
     named: Mapping[Modality, EncoderConfig] = field(default_factory=dict)
-    """By name of a modality its network. In JSON and in options these are fields of their own:
+    """Network by modality. In JSON and on the command line each is a field of its own:
     `model.image.width`."""
 
     def __post_init__(self) -> None:
@@ -166,75 +167,74 @@ class ModelConfig:
         check_range(self, "dim", "hidden", "fusion_layers", "head_layers", least=1)
 
     def of(self, modality: Modality, kind: str) -> EncoderConfig:
-        """The network of a modality that has contents of this kind. There is none: ConfigError."""
-        found = self.named.get(modality) or self.kinds.get(kind)
-        if found is None and kind in SEESAY_S_KINDS:
+        """The network of a modality whose contents are of this kind. ConfigError if there is none."""
+        encoder = self.named.get(modality) or self.kinds.get(kind)
+        if encoder is None and kind in BUILT_IN_KINDS:
             raise ConfigError(f"the config has no network for {modality}, a {kind}", "Use another recipe.")
-        return usual_encoder(kind) if found is None else found
+        return default_encoder(kind) if encoder is None else encoder
 
     def naming(self, kinds: Mapping[Modality, str], others: bool = False) -> ModelConfig:
-        """The same model with every modality named, from the kind of its contents. `others`: whether those
-        that are not among them stay possible."""
+        """A copy with a network for each of these modalities in `named`, by the kind of its contents.
+        `others`: keep the networks of other modalities and kinds too."""
         named = {modality: self.of(modality, kind) for modality, kind in kinds.items()}
         if others:
             return dataclasses.replace(self, named={**self.named, **named})
         return dataclasses.replace(self, named=named, kinds={})
 
     def to_plain(self) -> dict[str, Any]:
-        """As JSON has it: named modalities beside the fields."""
+        """Plain values for JSON, with the named modalities next to the other fields."""
         plain = {f.name: to_dict(getattr(self, f.name)) for f in dataclasses.fields(self)}
         named = plain.pop("named")
         return plain | named
 
     @staticmethod
     def from_plain(values: Any, where: str = "model") -> ModelConfig:
-        """What `to_plain` gave, or today's usual fields where some are absent. Other fields: ConfigError."""
+        """The inverse of `to_plain`; missing fields get their defaults. Unknown fields: ConfigError."""
         check_object("ModelConfig", values, where)
         fields = {f.name for f in dataclasses.fields(ModelConfig)}
         networks = {name: v for name, v in values.items() if name not in fields and isinstance(v, Mapping)}
         plain = {name: v for name, v in values.items() if name not in networks and name != "kinds"}
-        found = dataclass_from(ModelConfig, plain, where)
+        config = dataclass_from(ModelConfig, plain, where)
         kinds = values.get("kinds", {} if networks else None)
         return dataclasses.replace(
-            found,
+            config,
             named=_encoders(networks, where),
-            kinds=found.kinds if kinds is None else _encoders(kinds, f"{where}.kinds"),
+            kinds=config.kinds if kinds is None else _encoders(kinds, f"{where}.kinds"),
         )
 
 
 def _encoders(values: Any, where: str) -> dict[str, EncoderConfig]:
     check_object("kinds", values, where)
-    return {name: from_dict(EncoderConfig, each, f"{where}.{name}") for name, each in values.items()}
+    return {name: from_dict(EncoderConfig, fields, f"{where}.{name}") for name, fields in values.items()}
 
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """Random changes to the training rows' features. 0 turns one off."""
+    """Random augmentation of the training rows' features. 0 turns a change off."""
 
     shift: float = 0.07
-    """Pictures: at most this share of the side, in both directions (2 of 28 pixels)."""
+    """Pictures: shift in both directions by up to this fraction of the side (2 of 28 pixels)."""
     rotate: float = 10.0
-    """Pictures: degrees to either side."""
+    """Pictures: rotation by up to this many degrees either way."""
     zoom: float = 0.1
-    """Pictures: larger or smaller, and stretched, by at most this share."""
+    """Pictures: zoom in or out, and stretch, by up to this fraction."""
     mirror: bool | None = None
-    """Pictures: left and right swapped in half of the rows. Default: photos, but not what is drawn or
-    written."""
+    """Pictures: flip half of the rows horizontally. Default: photos yes, drawings and handwriting no."""
     delay: float = 0.12
-    """Recordings: earlier or later by at most this share of the clip."""
+    """Recordings: shift in time by up to this fraction of the clip."""
     stretch: float = 0.15
-    """Recordings: slower or quicker by at most this share."""
+    """Recordings: slow down or speed up by up to this fraction."""
     mask_frames: int = 8
-    """Recordings: one run of up to this many frames is set to the mean (SpecAugment, Park et al. 2019)."""
+    """Recordings: up to this many consecutive frames are set to the mean (SpecAugment, Park et al. 2019)."""
     mask_columns: int = 3
-    """Recordings: one run of up to this many feature columns is set to the mean."""
+    """Recordings: up to this many consecutive feature columns are set to the mean."""
     tilt: float = 0.5
-    """Recordings: standard deviation of a constant added to each column of a clip: another voice, microphone,
-    room."""
+    """Recordings: standard deviation of a constant added to each column of a clip, as another voice,
+    microphone or room would."""
     noise: float = 0.1
     """Recordings: standard deviation of Gaussian noise, in units of the normalised features."""
     repair: bool = True
-    """New partners within the class at every epoch, where the data set says that pairs were drawn so."""
+    """Draw new pairs within each class every epoch, if the data set says its pairs were drawn that way."""
 
     def __post_init__(self) -> None:
         check_range(self, "shift", "zoom", "delay", "stretch", least=0, most=0.9)
@@ -243,31 +243,30 @@ class AugmentConfig:
 
 @dataclass(frozen=True)
 class WaveformConfig:
-    """Random changes to the training rows' recordings, before features are made
-    (signal/augment_waveforms.py). A share is one of the clips; 0 turns a change off."""
+    """Random augmentation of the training rows' waveforms, before feature extraction
+    (signal/augment_waveforms.py). 0 turns a change off."""
 
     views: int = 0
-    """Changed copies of every training recording, made anew at each epoch, of which rows draw theirs. 0:
-    recordings stay as they are, and their features are made once."""
+    """Augmented copies per recording per epoch; each row samples one. 0: no waveform augmentation, and
+    features are made once."""
     speed: float = 0.0
-    """Played quicker or slower by at most this share, so that pitch and formants move as well: other
-    speakers."""
+    """Speed up or slow down by up to this fraction, which moves pitch and formants too: other speakers."""
     colour: float = 0.0
-    """Standard deviation, in dB, of a smooth curve over frequency: other microphones."""
+    """Standard deviation in dB of a random smooth equaliser curve: other microphones."""
     band: float = 0.0
-    """Share that loses the low and the high end of its band, as on a telephone."""
+    """Fraction of clips that lose the low and high ends of their band, as on a telephone."""
     echo: float = 0.0
-    """Share that sounds in a room."""
+    """Fraction of clips with reverberation added."""
     babble: float = 0.0
-    """Share with another clip 6 to 30 dB beneath it."""
+    """Fraction of clips mixed with another clip, 6 to 30 dB quieter."""
     noise: float = 0.0
-    """Share with noise between white and brown, 0 to 40 dB beneath it."""
+    """Fraction of clips with noise added, white to brown, 0 to 40 dB quieter."""
     gain: float = 0.0
-    """Louder or softer by at most so many dB."""
+    """Change the level by up to this many dB."""
     overdrive: float = 0.0
-    """Share whose peaks are cut off."""
+    """Fraction of clips whose peaks are clipped."""
     trim: float = 0.0
-    """Share cut out at the edges of the word, with digital silence around it, as many corpora are."""
+    """Fraction of clips trimmed to the word, with digital silence around it, as in many corpora."""
 
     def __post_init__(self) -> None:
         check_range(self, "views", "colour", "gain", least=0)
@@ -276,42 +275,43 @@ class WaveformConfig:
 
 @dataclass(frozen=True)
 class OptimConfig:
-    """The optimiser: AdamW with a one-cycle learning rate and an average of the weights."""
+    """Optimiser: AdamW with a learning rate schedule and a moving average of the weights (EMA)."""
 
     steps: int = 1404
-    """Steps of a training on 60,000 rows; fewer rows take fewer, by the fifth root. What `epochs` follows
-    from."""
+    """Optimiser steps for 60,000 training rows, from which `epochs` follows; for fewer rows, in proportion
+    to the fifth root of their number."""
     epochs: int | None = None
-    """Passes over the training rows. Default: as many as come to `steps`."""
+    """Passes over the training rows. Default: enough for `steps`."""
     batch: int | None = None
-    """Rows of one step. Default: an eighth of the training rows, at most 256."""
+    """Rows per step. Default: an eighth of the training rows, at most 256."""
     copies: int | None = None
-    """Copies of each row in a step, each with its own augmentation (Hoffer et al. 2020). Default: as many as
-    make 32 inputs, so that batch normalisation has enough to go by."""
+    """Copies of each row in a step, each augmented differently (Hoffer et al. 2020). Default: enough for 32
+    inputs per step, which batch normalisation needs."""
     patience: int | None = None
-    """Epochs without a better validation score or loss after which the learning rate goes down and training
-    ends; 0: never. Default: a quarter of the epochs, 6 or more."""
+    """Early stopping: after this many epochs without a better validation score or loss, the learning rate
+    decays to 0 and training ends; 0: never. Default: a quarter of the epochs, at least 6."""
     class_weights: Literal["none", "balanced", "auto"] = "none"
-    """Weight of a row in the loss, by its class. `balanced`: all classes count the same; `auto`: half-way
-    (the square root) where one class has more than 3 times the rows of another. Probabilities are put back
-    to the fractions of the classes in training, so that neither gains anything in macro-F1 (docs/log.md)."""
+    """Class weights in the loss. `balanced`: every class counts the same; `auto`: the square root of those
+    weights, if one class has more than 3 times the rows of another. Predictions are corrected back to the
+    class fractions in training, so neither improves macro-F1 (docs/log.md)."""
     lr: float = 4e-3
-    """Highest learning rate of the cycle."""
+    """Peak learning rate."""
     weight_decay: float = 0.02
-    """Of AdamW, on matrices and kernels only. An encoder may have its own, as pictures have in `small`."""
+    """Weight decay of matrices and kernels (AdamW). An encoder may have its own: in `small`, pictures do."""
     label_smoothing: float = 0.05
-    """Share of the target spread over all classes."""
+    """Label smoothing: fraction of the target spread over all classes."""
     average: float = 0.05
-    """Length of the moving average of the weights, as a share of all steps. The average is what is scored and
-    kept; 0: the weights themselves."""
+    """Length of the EMA of the weights, as a fraction of all steps. The averaged weights are scored and
+    saved; 0: no averaging."""
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
-    """Of the learning rate: up and down again, or always the same."""
+    """Learning rate schedule: one cycle up and down, or constant."""
     keep: Literal["last", "best"] = "last"
-    """Which epoch's model: the last, or that of the highest mean score on validation rows. At the end of a
-    cycle the weights hardly move, and the best of many noisy scores is chance; without one it is not."""
+    """Which epoch's model to keep: the last, or the one with the best mean validation score. At the end of a
+    one-cycle schedule the weights hardly move and the best of many noisy scores is chance; at a constant rate
+    it is not."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """`auto`: bfloat16 where the processor multiplies it quicker than float32, which is asked of it, not
-    assumed."""
+    """Number format of matrix products. `auto`: bfloat16 if the processor reports fast bfloat16
+    arithmetic."""
 
     def __post_init__(self) -> None:
         check_range(self, "steps", "epochs", "copies", least=1)
@@ -324,18 +324,17 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class PretrainConfig:
-    """Encoders trained as autoencoders before there are labels: each reconstructs its own modality's
-    features."""
+    """Autoencoder pretraining without labels: each encoder learns to reconstruct its modality's features."""
 
     epochs: int = 0
-    """Passes over the training rows; 0: encoders are trained with labels only."""
+    """Passes over the training rows; 0: no pretraining."""
     batch: int = 64
-    """Rows of one step."""
+    """Rows per step."""
     lr: float = 1e-3
     """Learning rate of Adam, constant."""
     freeze: bool = True
-    """Whether the encoders stay as they are while heads and fusion are trained on their encodings, which are
-    then made once, of features that nothing has changed."""
+    """Freeze the encoders while heads and fusion are trained. Their encodings are then made once, from
+    features without augmentation."""
 
     def __post_init__(self) -> None:
         check_range(self, "epochs", least=0)
@@ -348,27 +347,27 @@ class Config:
     """Everything that decides how a model is built and trained. Recipes make these."""
 
     seed: int = 0
-    """Of the first weights, the order of rows, dropout and augmentation."""
+    """Seed for initialisation, shuffling, dropout and augmentation."""
     modalities: tuple[Modality, ...] = ()
-    """Those of the data set that the model is given; empty: all that there are."""
+    """Modalities to use; default: all in the data set."""
     split: SplitConfig = SplitConfig()
-    """Rows that train and rows that validate."""
+    """Train/validation split."""
     model: ModelConfig = ModelConfig()
-    """The network."""
+    """Network."""
     augment: AugmentConfig = AugmentConfig()
-    """Changes to the training rows' features."""
+    """Feature augmentation."""
     waveform: WaveformConfig = WaveformConfig()
-    """Changes to their recordings before that."""
+    """Waveform augmentation, before feature extraction."""
     optim: OptimConfig = OptimConfig()
-    """How weights move."""
+    """Optimiser."""
     pretrain: PretrainConfig = PretrainConfig()
-    """What comes before."""
+    """Autoencoder pretraining."""
 
     def __post_init__(self) -> None:
         check_range(self, "seed", least=0, most=LAST_SEED)
         if self.pretrain.epochs and self.split.folds:
             raise ConfigError(
-                "autoencoders train on all rows, so nothing behind them can be cross-fitted",
+                "cross-fitting cannot be combined with pretraining, which trains on all rows",
                 "Use split.folds 0, or pretrain.epochs 0.",
             )
         used = {m: e for m, e in self.model.named.items() if m in (self.modalities or self.model.named)}
@@ -380,15 +379,14 @@ class Config:
                 )
 
     def parts(self) -> Iterator[tuple[str, str | None]]:
-        """The family and the name of each part (registry.py) of its model."""
+        """The family and name of each registered part (registry.py) that the model uses."""
         yield "fusion", self.model.fusion
         for encoder in (self.model.named or self.model.kinds).values():
             yield "encoder", encoder.kind
             yield "front-end", encoder.features.kind
 
     def naming(self, kinds: Mapping[Modality, str], others: bool = False) -> Config:
-        """The same with every modality that is used named in the model, from the kind of its contents.
-        `others`: see `ModelConfig.naming`."""
+        """A copy whose model has a network by name for each modality in use; see `ModelConfig.naming`."""
         if not others:
             kinds = {m: kind for m, kind in kinds.items() if m in (self.modalities or kinds)}
         return dataclasses.replace(self, model=self.model.naming(kinds, others))

@@ -1,6 +1,6 @@
-"""Dataclasses to plain values as JSON has them, and back, with one clear line for what does not fit.
+"""Dataclasses to plain JSON values and back, with a one-line error for what does not fit.
 
-A dataclass with a field that is a mapping says by `to_plain` and `from_plain` how that one is written.
+A dataclass may define `to_plain` and `from_plain` to control its own conversion.
 """
 
 import dataclasses
@@ -14,8 +14,8 @@ from seesay.errors import ConfigError, nearest
 
 
 def check_range(config: Any, *names: str, least: int | float, most: int | float = math.inf) -> None:
-    """ConfigError where one of these fields is not between the two, or not finite. None is a default that
-    follows from the data."""
+    """Raise ConfigError if one of these fields is outside `least` to `most` or not finite. None passes: a
+    default that follows from the data."""
     for name in names:
         value = getattr(config, name)
         if value is not None and not (least <= value <= most and math.isfinite(value)):
@@ -24,28 +24,28 @@ def check_range(config: Any, *names: str, least: int | float, most: int | float 
 
 
 def to_json(config: Any) -> str:
-    """Any spec or config as indented JSON; `from_dict` is its inverse."""
+    """A spec or config as indented JSON; `from_dict` is the inverse."""
     return json.dumps(to_dict(config), indent=2)
 
 
 def to_dict(value: Any) -> Any:
-    """A dataclass, and all that is in it, as plain values."""
+    """A dataclass as plain values, recursively."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        own = getattr(value, "to_plain", None)
-        if own is not None:
-            return own()
+        to_plain = getattr(value, "to_plain", None)
+        if to_plain is not None:
+            return to_plain()
         return {field.name: to_dict(getattr(value, field.name)) for field in dataclasses.fields(value)}
     if isinstance(value, Mapping):
-        return {name: to_dict(each) for name, each in value.items()}
-    return [to_dict(each) for each in value] if isinstance(value, list | tuple) else value
+        return {name: to_dict(v) for name, v in value.items()}
+    return [to_dict(v) for v in value] if isinstance(value, list | tuple) else value
 
 
 def from_dict(kind: Any, values: Any, where: str = "") -> Any:
-    """The dataclass `kind` from plain values as JSON gives them. An unknown field or a value of another type:
-    ConfigError."""
+    """A value of type `kind`, usually a dataclass, from plain JSON values. An unknown field or a value of
+    another type: ConfigError, which names the place by `where`."""
     if dataclasses.is_dataclass(kind):
-        own = getattr(kind, "from_plain", None)
-        return dataclass_from(kind, values, where) if own is None else own(values, where)
+        from_plain = getattr(kind, "from_plain", None)
+        return dataclass_from(kind, values, where) if from_plain is None else from_plain(values, where)
     origin, arguments = get_origin(kind), get_args(kind)
     if origin in (Union, types.UnionType):
         if values is None:
@@ -67,7 +67,7 @@ def from_dict(kind: Any, values: Any, where: str = "") -> Any:
 
 
 def dataclass_from(kind: Any, values: Any, where: str = "") -> Any:
-    """The dataclass `kind` from a mapping of its fields; ConfigError as in `from_dict`."""
+    """A dataclass of type `kind` from a mapping of its fields; ConfigError as in `from_dict`."""
     check_object(kind.__name__, values, where)
     hints = get_type_hints(kind)
     names = [f.name for f in dataclasses.fields(kind) if f.init]
@@ -81,22 +81,23 @@ def dataclass_from(kind: Any, values: Any, where: str = "") -> Any:
 
 
 def check_object(name: str, values: Any, where: str) -> None:
-    """ConfigError unless these are fields by name."""
+    """Raise ConfigError unless `values` is a mapping."""
     if not isinstance(values, Mapping):
         raise ConfigError(f"{where or name} must be an object with fields, got {values!r}")
 
 
 def changes(before: Mapping[str, Any], now: Mapping[str, Any], most: int = 3) -> str:
-    """The first leaves that differ, as `optim.epochs was 6, now 8`, and how many more there are; "": none."""
+    """The first `most` differences, as `optim.epochs was 6, now 8`, and how many more there are; "" if
+    none."""
     old, new = flat(before), flat(now)
     names = [name for name in dict.fromkeys([*old, *new]) if old.get(name) != new.get(name)]
-    told = [f"{name} was {old.get(name, 'not there')}, now {new.get(name, 'not there')}" for name in names]
+    lines = [f"{name} was {old.get(name, 'absent')}, now {new.get(name, 'absent')}" for name in names]
     more = f" and {len(names) - most} more" if len(names) > most else ""
-    return "; ".join(told[:most]) + more
+    return "; ".join(lines[:most]) + more
 
 
 def flat(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """Nested fields by their dotted names."""
+    """A nested mapping as one level of dotted names."""
     leaves: dict[str, Any] = {}
     for name, value in tree.items():
         leaves |= flat(value, f"{prefix}{name}.") if isinstance(value, Mapping) else {prefix + name: value}

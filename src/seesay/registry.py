@@ -1,9 +1,9 @@
-"""Parts by name: fusions, encoders and front ends, those that come with seesay and those registered from
-outside.
+"""The registry of parts by name: fusions, encoders, front ends and kinds of content, built in or from
+plug-ins.
 
-`register("fusion", "mine", Mine)` is all that an own part needs: from then on configs, the command line,
-search, export and prediction take its name. Parts of seesay are written as text, `module:name`, so that
-listing names imports nothing.
+`register("fusion", "mine", Mine)` is all that a new part needs: from then on configs, the command line,
+search, export and prediction accept its name. Built-in parts are strings, `module:name`, so that listing
+names imports nothing.
 """
 
 import re
@@ -18,29 +18,29 @@ from typing import Any
 from seesay.errors import ConfigError, nearest
 
 ENTRY_POINTS = "seesay.plugins"
-"""Group of entry points under which an installed package names a module that registers parts."""
+"""Entry point group in which an installed package names the module that registers its parts."""
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-"""What a part may be called."""
+"""Valid names of parts."""
 
 
 @dataclass(frozen=True)
 class Choice:
-    """Marks a field of a config whose value is the name of a part of this family."""
+    """Marks a config field whose value names a part of this family."""
 
     family: str
 
 
 @dataclass(frozen=True)
 class Part:
-    """What makes a fusion, an encoder or a front end."""
+    """A registered fusion, encoder, front end or kind of content."""
 
     make: Any
-    """A class or function; of seesay's own parts `module:name`."""
+    """A class or function; of built-in parts a string `module:name`."""
     kinds: tuple[str, ...] = ()
     """Kinds of content that it is for; empty: any."""
     module: str = ""
-    """The plug-in that registered it; "": it comes with seesay."""
+    """The plug-in that registered it; "": built in."""
 
     def load(self) -> Any:
         """The class or function."""
@@ -48,7 +48,7 @@ class Part:
 
 
 def resolved(place: Any) -> Any:
-    """What `module:name` names; anything else is itself."""
+    """The object that a string `module:name` refers to; anything but a string is returned unchanged."""
     if not isinstance(place, str):
         return place
     module, _, name = place.partition(":")
@@ -82,100 +82,102 @@ PARTS: dict[str, dict[str, Part]] = {
         "vector": Part("seesay.spec:VectorSpec"),
     },
 }
-"""By family and name."""
+"""Parts by family and name."""
 
 _loading: list[str] = []
-"""Plug-ins that are being imported, the innermost last."""
+"""Plug-ins being imported, the innermost last."""
 
 _named: list[str] = []
-"""Plug-ins that were asked for by name, as with `--plugin`."""
+"""Plug-ins loaded by name, as with `--plugin`."""
 
 _installed: list[str] = []
-"""Entry points that have been looked at, once in a process."""
+"""Entry points already loaded; not empty once `load_installed` has run."""
 
 
 def register(family: str, name: str, part: Any = None, *, kinds: Collection[str] = ()) -> Any:
-    """Makes a part known by a name, everywhere: `register("fusion", "mine", Mine)`. Returns the part; without
-    one, a decorator.
+    """Register a part under a name, usable everywhere: `register("fusion", "mine", Mine)`. Returns the part;
+    without a part, returns a decorator.
 
-    A fusion is a class `(modalities, dim, classes, hidden, layers)` of modules that take encodings
-    `(b, m, d)`, each modality's logits `(b, m, k)` and which are present `(b, m)`, and return logits
-    `(b, k)`; an encoder a function `(EncoderConfig, dim, shape)` that returns a module from features
-    `(b, *shape)` to `(b, dim)`; a front end a function `(FeaturesConfig, spec)` that returns a module from
-    contents to features; a kind of content a frozen dataclass below `seesay.spec.ContentSpec`; a metric a
-    function `(probabilities, label)` that returns a number.
+    A fusion is a module class with arguments `(modalities, dim, classes, hidden, layers)` that takes
+    encodings `(b, m, d)`, each modality's logits `(b, m, k)` and a presence mask `(b, m)`, and returns logits
+    `(b, k)`; an encoder is a function `(EncoderConfig, dim, shape)` that returns a module from features
+    `(b, *shape)` to `(b, dim)`; a front end is a function `(FeaturesConfig, spec)` that returns a module from
+    contents to features; a kind of content is a frozen dataclass that inherits from
+    `seesay.spec.ContentSpec`; a metric is a function `(probabilities, label)` that returns a number.
 
-    `kinds`: of content that an encoder or a front end is for (`picture`, `waveform`, `matrix`, `vector`);
-    empty: any. Another family, a name with spaces, or one that is taken: ConfigError.
+    `kinds`: the kinds of content that an encoder or a front end is for (`picture`, `waveform`, `matrix`,
+    `vector`); empty: any. An unknown family, an invalid name, or one already in use: ConfigError.
     """
     if part is None:
-        return lambda given: register(family, name, given, kinds=kinds)
+        return lambda decorated: register(family, name, decorated, kinds=kinds)
     if family == "metric":
         from seesay.metrics.scores import add_metric
 
         add_metric(name, part)
         return part
-    known = table(family)
+    parts = table(family)
     if NAME.fullmatch(name) is None:
         raise ConfigError(f"a {family} cannot be called {name!r}", "Use letters, digits, - and _.")
-    before = known.get(name)
-    if before is not None and not _again(before, part):
-        raise ConfigError(f"there is a {family} {name!r} already", "Register yours under another name.")
-    known[name] = Part(part, tuple(kinds), _loading[-1] if _loading else getattr(part, "__module__", ""))
+    existing = parts.get(name)
+    if existing is not None and not _is_redefinition(existing, part):
+        raise ConfigError(f"there is already a {family} {name!r}", "Register yours under another name.")
+    parts[name] = Part(part, tuple(kinds), _loading[-1] if _loading else getattr(part, "__module__", ""))
     return part
 
 
-def _again(before: Part, part: Any) -> bool:
-    """Whether this is the same part, made once more, as when a cell of a notebook runs twice."""
-    where = [(getattr(p, "__module__", None), getattr(p, "__qualname__", None)) for p in (before.make, part)]
-    return bool(before.module) and where[0] == where[1]
+def _is_redefinition(existing: Part, part: Any) -> bool:
+    """Whether this is the same part defined again, as when a notebook cell runs twice."""
+    names = [
+        (getattr(p, "__module__", None), getattr(p, "__qualname__", None)) for p in (existing.make, part)
+    ]
+    return bool(existing.module) and names[0] == names[1]
 
 
 def table(family: str) -> dict[str, Part]:
-    """The parts of a family by name. There is no such family: ConfigError."""
+    """The parts of a family by name. Unknown family: ConfigError."""
     if family not in PARTS:
         raise ConfigError(f"there is no family of parts {family!r}", nearest(family, list(PARTS)))
     return PARTS[family]
 
 
 def names(family: str, kind: str = "") -> list[str]:
-    """The names of a family's parts, seesay's own first; `kind`: those for this kind of content."""
+    """The names of a family's parts, built-in ones first; `kind`: only those for this kind of content."""
     return [name for name, part in table(family).items() if not kind or not part.kinds or kind in part.kinds]
 
 
 def find(family: str, name: str) -> Part:
-    """The part of this name; plug-ins of installed packages are imported where it is not among the others.
-    There is none: ConfigError with the nearest."""
+    """The part of this name, from installed plug-ins if need be. Unknown name: ConfigError with the nearest
+    match."""
     check(family, name)
     return table(family)[name]
 
 
 def check(family: str, name: str | None) -> None:
-    """ConfigError with the nearest where no part has this name. None is a default that follows from the
-    data."""
+    """Raise ConfigError with the nearest match if no part has this name. None passes: a default that follows
+    from the data."""
     if name is None or name in table(family):
         return
     load_installed()
     if name not in table(family):
         remedy = nearest(name, names(family))
-        raise ConfigError(f"there is no {family} {name!r}", f"{remedy} An own one needs --plugin MODULE.")
+        raise ConfigError(f"there is no {family} {name!r}", f"{remedy} Your own needs --plugin MODULE.")
 
 
 # ------------------------------------------------------------------------------------------------ plug-ins
 
 
 def load_plugin(module: str) -> None:
-    """Imports a module that registers parts, from the working directory or wherever Python finds it. It
-    cannot be imported: ConfigError."""
+    """Import a module that registers parts, installed or in the working directory. ConfigError if that
+    fails."""
     if module not in _named:
-        with _from_here():
-            _imported(module, "Give the name of a module, in this folder or installed.")
+        with _working_directory_on_path():
+            _import(module, "Give the name of a module, in this folder or installed.")
         _named.append(module)
 
 
 def load_installed() -> None:
-    """Imports the plug-ins that installed packages name by entry points, once. One that cannot be imported is
-    said on standard error and left out."""
+    """Import the plug-ins that installed packages declare by entry points, once per process. Failures are
+    reported on standard error and skipped."""
     if _installed:
         return
     from importlib.metadata import entry_points
@@ -184,25 +186,25 @@ def load_installed() -> None:
     for point in entry_points(group=ENTRY_POINTS):
         _installed.append(point.value)
         try:
-            _imported(point.value.partition(":")[0], "Mend or uninstall its package.")
+            _import(point.value.partition(":")[0], "Fix or uninstall its package.")
         except ConfigError as error:
             print(f"seesay: {error}", file=sys.stderr)
 
 
-def _imported(module: str, remedy: str) -> None:
+def _import(module: str, remedy: str) -> None:
     _loading.append(module)
     try:
         import_module(module)
-    except Exception as error:  # whatever a stranger's module raises when it is imported
-        said = f"{type(error).__name__}: {error}"
-        raise ConfigError(f"the plug-in {module} cannot be imported ({said})", remedy) from error
+    except Exception as error:  # a plug-in may raise anything
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigError(f"the plug-in {module} cannot be imported ({reason})", remedy) from error
     finally:
         _loading.pop()
 
 
 @contextmanager
-def _from_here() -> Generator[None]:
-    """The working directory is searched for modules, last."""
+def _working_directory_on_path() -> Generator[None]:
+    """Search the working directory for modules, after all other places."""
     here = str(Path.cwd())
     sys.path.append(here)
     try:
@@ -212,17 +214,17 @@ def _from_here() -> Generator[None]:
 
 
 def plugins_of(parts: Iterable[tuple[str, str | None]]) -> tuple[str, ...]:
-    """The plug-ins that these parts, each a family and a name, come from, each once, in order."""
-    found = (table(family).get(name) for family, name in parts if name is not None)
-    return tuple(dict.fromkeys(part.module for part in found if part is not None and part.module))
+    """The plug-ins that registered these parts (family, name), without repeats."""
+    registered = (table(family).get(name) for family, name in parts if name is not None)
+    return tuple(dict.fromkeys(part.module for part in registered if part is not None and part.module))
 
 
 def missing_plugins(plugins: Iterable[str]) -> list[str]:
-    """Those that nobody has imported."""
+    """The plug-ins that have not been imported."""
     return [module for module in plugins if module not in sys.modules]
 
 
 def plugin_words() -> str:
-    """What a command line needs for this process's plug-ins, ` --plugin mine`, to be put behind a command;
-    "": nothing."""
+    """The options that load this process's plug-ins, ` --plugin mine`, to append to a command; "" if
+    none."""
     return "".join(f" --plugin {module}" for module in _named)

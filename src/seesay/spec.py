@@ -1,8 +1,8 @@
-"""What a data set holds: the kind of content of each modality, and the class names.
+"""What a data set contains: the kind of content of each modality, and the class names.
 
-Four kinds: pictures, waveforms, matrices (ready-made features in time) and vectors (ready-made encodings);
-others are registered. A modality is called as the data set calls it; what it is follows from its kind alone.
-A spec is written once, by `seesay data`, and travels with every model.
+Four kinds: pictures, waveforms, matrices (ready-made features over time) and vectors (ready-made embeddings);
+others can be registered. The data set chooses a modality's name; how it is treated follows from its kind. A
+spec is written once, by `seesay data`, and is saved with every model.
 """
 
 import dataclasses
@@ -20,70 +20,69 @@ Modality = str
 
 @dataclass(frozen=True)
 class ContentSpec:
-    """What the contents of a modality are, and the one place that knows their kind: how files become
-    contents, contents features, and what encodes, changes and draws them.
+    """What the contents of a modality are. A kind is defined here and nowhere else: how its files become
+    contents and contents become features, and what encodes, augments and draws them.
 
-    An own kind is a frozen dataclass below this one, made known by `seesay.register("kind", "points",
-    PointsSpec)`. Parts (`read`, `front_end`, `augment`, `panels`) are functions, or their places as
-    `module:name`.
+    A new kind is a frozen subclass, registered with `seesay.register("kind", "points", PointsSpec)`. Its
+    parts (`read`, `front_end`, `augment`, `panels`) are functions, or strings `module:name`.
     """
 
     kind: ClassVar[str]
-    """The name that it is registered by."""
+    """The name it is registered under."""
     noun: ClassVar[str] = ""
-    """What people call a content; empty: as its modality is called."""
+    """The word for one content; empty: the name of its modality."""
     modality: ClassVar[Modality] = ""
-    """What a modality of this kind is called where the data do not name it; empty: they must."""
+    """Default name of a modality of this kind; empty: the data must name it."""
     integers: ClassVar[str] = ""
-    """The only integers that a table of contents may hold: its front end scales them to floats."""
+    """The only integer dtype allowed in a table of contents: the front end scales it to floats."""
     speech: ClassVar[bool] = False
-    """Whether somebody may have spoken it, so that speakers matter."""
+    """Whether contents may be speech, so that speakers matter."""
     task: ClassVar[str] = ""
-    """How model cards name the task."""
+    """Name of the task on model cards."""
     encoder: ClassVar[Mapping[str, Any]] = {}
-    """Fields of the usual network's `EncoderConfig`."""
+    """Fields of the default network's `EncoderConfig`."""
     read: ClassVar[Any] = "seesay.signal.readers:read_ready_made"
-    """`(source, spec)` → one content, of a file, of bytes or of an array, for prediction."""
+    """`(source, spec)` → one content from a file, bytes or an array, for prediction."""
     front_end: ClassVar[Any] = "seesay.signal.front_ends:ready_made"
     """`(FeaturesConfig, spec)` → the module from contents to features."""
     features: ClassVar[tuple[str, ...]] = ()
-    """Fields of `FeaturesConfig` that its front end uses."""
+    """Fields of `FeaturesConfig` that the front end uses."""
     augment: ClassVar[Any] = "seesay.signal.augment_features:augment_vectors"
-    """`(features, AugmentConfig, generator)` → a batch of features, each changed at random."""
+    """`(features, AugmentConfig, generator)` → the batch of features, each augmented at random."""
     panels: ClassVar[Any] = "seesay.figures.contact_sheet:matrix_panels"
-    """`(dataset, modality, rows, spec)` → what a contact sheet shows of them."""
+    """`(dataset, modality, rows, spec)` → how a contact sheet draws them."""
 
     @property
     def shape(self) -> tuple[int, ...]:
-        """Of a content."""
+        """The shape of a content."""
         raise NotImplementedError
 
     @property
     def fixed(self) -> tuple[str, ...]:
-        """The fields in which contents must agree with those that a model was trained on."""
+        """The fields that new contents must share with those that a model was trained on."""
         return tuple(f.name for f in dataclasses.fields(self) if f.init)
 
     @property
     def sizes(self) -> tuple[int | str, ...]:
-        """Of a content in a table, axis by axis; where contents may differ, what the axis is."""
+        """The size of a content by axis; the axis's name where sizes may differ."""
         return self.shape
 
 
 def part_of(spec: ContentSpec, name: str) -> Any:
-    """A part of a kind: the function that its spec names."""
+    """A function that belongs to a kind: `read`, `front_end`, `augment` or `panels`."""
     return resolved(getattr(type(spec), name))
 
 
 @dataclass(frozen=True)
 class PictureSpec(ContentSpec):
-    """What a picture content is, `(channels, height, width)`, and how a file becomes one."""
+    """A picture, `(channels, height, width)`, and how a file becomes one."""
 
     kind: ClassVar[str] = "picture"
     noun: ClassVar[str] = "picture"
     modality: ClassVar[Modality] = "image"
     integers: ClassVar[str] = "uint8"
     task: ClassVar[str] = "image-classification"
-    encoder: ClassVar[Mapping[str, Any]] = {"weight_decay": 1.0}  # they gain from much of it (docs/log.md)
+    encoder: ClassVar[Mapping[str, Any]] = {"weight_decay": 1.0}  # high decay helps pictures (docs/log.md)
     read: ClassVar[Any] = "seesay.signal.readers:read_picture"
     front_end: ClassVar[Any] = "seesay.signal.front_ends:of_pictures"
     features: ClassVar[tuple[str, ...]] = ("height", "width", "fit")
@@ -91,22 +90,22 @@ class PictureSpec(ContentSpec):
     panels: ClassVar[Any] = "seesay.figures.contact_sheet:picture_panels"
 
     reader: Literal["ink", "photo"] | None = "ink"
-    """`ink`: polarity found, ink cropped, scaled and centred as MNIST was; `photo`: all of the picture, each
-    in its own size; none: ready-made arrays, how they came about is not known, so a picture file cannot be
-    read into them."""
+    """`ink`: polarity is detected, and the ink is cropped, scaled and centred as in MNIST; `photo`: the whole
+    picture in its own size; None: ready-made arrays of unknown origin, so picture files cannot be added or
+    predicted."""
     channels: int = 1
     """1 for grey, 3 for RGB."""
     height: int = 28
-    """Pixels; of photos, to which a model makes them fit unless told otherwise."""
+    """Height in pixels; for photos, the default height to which a model fits them."""
     width: int = 28
-    """The same."""
+    """Width in pixels; for photos, the default width to which a model fits them."""
     standardised: bool = False
-    """Ready-made arrays of floats around 0, whose values are used as they are."""
+    """Ready-made arrays of floats around 0, whose values are used unchanged."""
     max_side: int = field(default=256, kw_only=True)
-    """`photo` only: pixels of the longer side at most; a larger picture is made smaller."""
+    """`photo` only: longest side in pixels; larger pictures are scaled down."""
     white: float | None = field(default=None, kw_only=True)
-    """`photo` only: the value that is white in pictures of more than 8 bits, where the file does not say it
-    (4,095 for 12-bit scans in 16-bit files). None: by type, 65,535 for whole numbers and 1 for floats."""
+    """`photo` only: the value of white in pictures of more than 8 bits, where the file does not give it
+    (4,095 for 12-bit scans in 16-bit files). None: by type, 65,535 for integers and 1 for floats."""
 
     def __post_init__(self) -> None:
         if self.white is not None:
@@ -114,18 +113,18 @@ class PictureSpec(ContentSpec):
 
     @property
     def shape(self) -> tuple[int, int, int]:
-        """Of a content: (channels, height, width). Photos may have other sides."""
+        """(channels, height, width) of a content. The sides of photos may differ."""
         return (self.channels, self.height, self.width)
 
     @property
     def fixed(self) -> tuple[str, ...]:
-        """The fields in which contents must agree with those that a model was trained on."""
+        """The fields that new contents must share with those that a model was trained on."""
         sides = () if self.reader == "photo" else ("height", "width")
         return ("channels", *sides, "standardised")
 
     @property
     def sizes(self) -> tuple[int | str, ...]:
-        """Of a content in a table, axis by axis; where contents may differ, what the axis is."""
+        """The size of a content by axis; the axis's name where sizes may differ."""
         return (self.channels, "height", "width") if self.reader == "photo" else self.shape
 
     def __str__(self) -> str:
@@ -134,7 +133,7 @@ class PictureSpec(ContentSpec):
 
 @dataclass(frozen=True)
 class WaveformSpec(ContentSpec):
-    """What a recording content is: samples."""
+    """A recording: samples at a fixed rate."""
 
     kind: ClassVar[str] = "waveform"
     noun: ClassVar[str] = "recording"
@@ -149,11 +148,12 @@ class WaveformSpec(ContentSpec):
     panels: ClassVar[Any] = "seesay.figures.contact_sheet:sound_panels"
 
     rate: int = 16_000
-    """Samples a second."""
+    """Sample rate in Hz."""
     seconds: float = 1.0
-    """That most recordings last at most: the length of the clip that a model hears unless told otherwise."""
+    """Length in seconds that most recordings do not exceed: the default length of a model's clip."""
     high: float | None = None
-    """Hz up to which all sources have sound: half the lowest rate among them. None: half of `rate`."""
+    """Highest frequency in Hz that all sources contain: half the lowest sample rate among them. None: half of
+    `rate`."""
 
     def __post_init__(self) -> None:
         check_range(self, "rate", least=1)
@@ -161,22 +161,22 @@ class WaveformSpec(ContentSpec):
 
     @property
     def samples(self) -> int:
-        """Samples of a clip of so many seconds."""
+        """The number of samples in a clip of `seconds`."""
         return round(self.rate * self.seconds)
 
     @property
     def shape(self) -> tuple[int]:
-        """Of a clip: (samples,). Recordings may have any length."""
+        """(samples,) of a clip. Recordings may have any length."""
         return (self.samples,)
 
     @property
     def fixed(self) -> tuple[str, ...]:
-        """The fields in which contents must agree with those that a model was trained on."""
+        """The fields that new contents must share with those that a model was trained on."""
         return ("rate",)
 
     @property
     def sizes(self) -> tuple[int | str, ...]:
-        """Of a content in a table, axis by axis; where contents may differ, what the axis is."""
+        """The size of a content by axis; the axis's name where sizes may differ."""
         return ("samples",)
 
     def __str__(self) -> str:
@@ -185,24 +185,23 @@ class WaveformSpec(ContentSpec):
 
 @dataclass(frozen=True)
 class MatrixSpec(ContentSpec):
-    """What a content is that came as a ready-made matrix, such as features of a recording in time. No file
-    can be read into one but an array."""
+    """A ready-made matrix, such as features of a recording over time. It is read from arrays only."""
 
     kind: ClassVar[str] = "matrix"
     speech: ClassVar[bool] = True
     encoder: ClassVar[Mapping[str, Any]] = {"width": 64}
     augment: ClassVar[Any] = "seesay.signal.augment_features:augment_recordings"
     frames: int
-    """Rows of a matrix."""
+    """Number of rows, which are steps in time."""
     columns: int
-    """Columns of a matrix."""
+    """Number of columns, which are features."""
 
     def __post_init__(self) -> None:
         check_range(self, "frames", "columns", least=1)
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Of a content: (frames, columns)."""
+        """(frames, columns) of a content."""
         return (self.frames, self.columns)
 
     def __str__(self) -> str:
@@ -211,19 +210,19 @@ class MatrixSpec(ContentSpec):
 
 @dataclass(frozen=True)
 class VectorSpec(ContentSpec):
-    """What a content is that came as a ready-made vector, such as an encoding by another network."""
+    """A ready-made vector, such as an embedding by another network."""
 
     kind: ClassVar[str] = "vector"
     encoder: ClassVar[Mapping[str, Any]] = {"kind": "mlp", "width": 512, "layers": 1, "dropout": 0.3}
     size: int
-    """Numbers of a vector."""
+    """Length of the vector."""
 
     def __post_init__(self) -> None:
         check_range(self, "size", least=1)
 
     @property
     def shape(self) -> tuple[int]:
-        """Of a content: (size,)."""
+        """(size,) of a content."""
         return (self.size,)
 
     def __str__(self) -> str:
@@ -231,25 +230,25 @@ class VectorSpec(ContentSpec):
 
 
 NAME = re.compile(r"[A-Za-z][A-Za-z0-9_-]*")
-"""What a modality may be called: it becomes part of files' names, of options and of conditions."""
+"""Valid names of modalities, which become part of file names, options and conditions."""
 
 TAKEN = ("rows", "label", "split", "speaker", "group", "dim", "fusion", "hidden", "kinds", "all")
-"""What it may not be called: columns and files of a data set, fields of a model's config."""
+"""Names that no modality may have: columns and files of a data set, fields of a model's config."""
 
 
 def is_name(name: str) -> bool:
-    """Whether a modality may be called so."""
+    """Whether a modality may have this name."""
     return NAME.fullmatch(name) is not None and name not in TAKEN
 
 
 @dataclass(frozen=True)
 class Spec:
-    """What a data set holds and a model reads."""
+    """What a data set contains and a model accepts."""
 
     classes: tuple[str, ...]
     """Names of the classes; a label is an index into them."""
     contents: Mapping[Modality, ContentSpec] = field(default_factory=dict)
-    """By modality what its contents are, in the order in which modalities stand side by side."""
+    """The spec of each modality's contents, in the order of the modalities."""
 
     def __post_init__(self) -> None:
         for name in self.contents:
@@ -261,19 +260,19 @@ class Spec:
 
     @property
     def modalities(self) -> tuple[Modality, ...]:
-        """Those that it has, in their order."""
+        """The modalities, in order."""
         return tuple(self.contents)
 
     @property
     def kinds(self) -> dict[Modality, str]:
-        """By modality the kind of its contents."""
+        """The kind of contents of each modality."""
         return {modality: spec.kind for modality, spec in self.contents.items()}
 
     def __getitem__(self, modality: Modality) -> ContentSpec:
         return self.contents[modality]
 
     def noun(self, modality: Modality) -> str:
-        """What people call one of its contents: see `noun`."""
+        """The word for one content of this modality: see `noun`."""
         return noun(modality, self.kinds)
 
     def of_kind(self, *kinds: str) -> tuple[Modality, ...]:
@@ -281,17 +280,17 @@ class Spec:
         return tuple(modality for modality, kind in self.kinds.items() if kind in kinds)
 
     def only(self, modalities: tuple[Modality, ...]) -> "Spec":
-        """The same with these modalities alone."""
+        """A copy with these modalities only."""
         return dataclasses.replace(self, contents={m: s for m, s in self.contents.items() if m in modalities})
 
     def to_plain(self) -> dict[str, Any]:
-        """As JSON has it."""
+        """Plain values for JSON."""
         contents = {m: content_to_dict(spec) for m, spec in self.contents.items()}
         return {"classes": list(self.classes), "contents": contents}
 
     @staticmethod
     def from_plain(values: Any, where: str = "spec") -> "Spec":
-        """What `to_plain` gave. Other fields or kinds: ConfigError."""
+        """The inverse of `to_plain`. Unknown fields or kinds: ConfigError."""
         check_object("Spec", values, where)
         check_object("contents", values.get("contents"), f"{where}.contents")
         contents = {m: content_from_dict(v, f"{where}.contents.{m}") for m, v in values["contents"].items()}
@@ -299,38 +298,37 @@ class Spec:
 
 
 def noun(modality: Modality, kinds: Mapping[Modality, str]) -> str:
-    """What people call a content of this modality, of those that there are: a picture where only one of them
-    holds pictures, else by the modality's name."""
+    """The word for one content of this modality: that of its kind ("picture") if no other modality in `kinds`
+    has the same kind, else the modality's name."""
     kind = kinds[modality]
     return (list(kinds.values()).count(kind) == 1 and spec_type(kind).noun) or modality
 
 
 def spec_type(kind: str) -> type[ContentSpec]:
-    """The spec of a kind. There is no such kind: ConfigError with the nearest."""
+    """The spec class of a kind. Unknown kind: ConfigError with the nearest match."""
     return find("kind", kind).load()
 
 
 DEFAULT_NAMES: Mapping[str, Modality] = {s.kind: s.modality for s in (PictureSpec, WaveformSpec)}
-"""By kind, what a modality is called where the data do not name it, as in a folder of files."""
+"""Default name of a modality by kind, where the data do not name it, as in a folder of files."""
 
 FIRST = tuple(DEFAULT_NAMES.values())
-"""Modalities of these names stand before others."""
+"""Modalities of these names come before others."""
 
 
 def in_order(names: Iterable[Modality]) -> list[Modality]:
-    """Modalities in the order in which they stand side by side: pictures and recordings as most data call
-    them, then others as they come."""
+    """Modalities in their standard order: those in `FIRST`, then the others as given."""
     names = list(names)
     return [name for name in FIRST if name in names] + [name for name in names if name not in FIRST]
 
 
 def content_to_dict(spec: ContentSpec) -> dict[str, Any]:
-    """As JSON has it, its kind first."""
+    """Plain values for JSON, the kind first."""
     return {"kind": spec.kind} | {f.name: to_dict(getattr(spec, f.name)) for f in dataclasses.fields(spec)}
 
 
 def content_from_dict(values: Any, where: str) -> Any:
-    """What `content_to_dict` gave. Another kind or other fields: ConfigError."""
+    """The inverse of `content_to_dict`. Unknown kind or fields: ConfigError."""
     check_object("spec", values, where)
     kind = str(values.get("kind"))
     try:

@@ -86,7 +86,7 @@ class Table:
         for places in order[:whole].split(size):
             yield self.take(places.repeat(copies))
 
-    def paired_anew(self, generator: Generator) -> "Table":
+    def repair(self, generator: Generator) -> "Table":
         """The same rows, each with a partner drawn from its class: every pointer is still used as often as
         before, and a row that lacks a modality still does."""
         first, *others = self.pointers

@@ -1,9 +1,9 @@
-"""Cross-fitting: where rows are few none is spared to validate, and yet each is judged by a model that has
+"""Cross-fitting: with few rows, none is held out for validation, yet each is predicted by a model that has
 not seen it.
 
-So many models are trained, each without one part of the rows, and say what they make of that part. What they
-say calibrates the model that is trained on all rows, and estimates how good it is: rather too low, since each
-had fewer rows.
+Several models are trained, each without one part of the rows, and predict that part. Their predictions
+calibrate the model that is trained on all rows and estimate its score, slightly pessimistically, since each
+was trained on fewer rows.
 """
 
 from collections import deque
@@ -25,13 +25,13 @@ NONE = np.empty(0, np.int64)
 
 
 @dataclass(frozen=True)
-class HeldPart:
-    """A part of the training rows, judged by a model that was trained without it."""
+class HeldOutPart:
+    """A part of the training rows, predicted by a model that was trained without it."""
 
     number: int
     """From 0."""
     evidence: Evidence
-    """What that model says of it."""
+    """That model's outputs on the part."""
 
 
 def cross_fit(
@@ -42,12 +42,14 @@ def cross_fit(
     watch: Watch = iter,
     device: str = "cpu",
     raw: RawFeatures | None = None,
-) -> Iterator[HeldPart | None]:
-    """What models say of the parts that they were trained without; None: that training was stopped. Parts
-    that are `done` are left alone. No group of rows stands in two parts. `raw`: see `features_of`."""
-    how, raw = config.split, RawFeatures(data) if raw is None else raw
-    assert how.folds
-    for number, (train, held) in enumerate(folds(data, rows, how.folds, how.seed, how.by)):
+) -> Iterator[HeldOutPart | None]:
+    """Yield each part, predicted by a model trained without it; None if its training was stopped. Parts in
+    `done` are skipped. No group is in two parts. `raw`: see `features_of`."""
+    raw = RawFeatures(data) if raw is None else raw
+    settings = config.split
+    assert settings.folds
+    parts = folds(data, rows, settings.folds, settings.seed, settings.by)
+    for number, (train, held_out) in enumerate(parts):
         if number in done:
             continue
         model = fresh(config, data, train, device, raw)
@@ -57,11 +59,12 @@ def cross_fit(
             yield None
             return
         average = epoch.training.average
-        yield HeldPart(number, evidence_of(average, table(data, held, features_of(average, data, raw))))
+        features = features_of(average, data, raw)
+        yield HeldOutPart(number, evidence_of(average, table(data, held_out, features)))
 
 
 def to_tensors(done: Mapping[int, Evidence]) -> dict[str, torch.Tensor]:
-    """What is done, by name, as tensors; `from_tensors` takes it back."""
+    """The parts as named tensors; `from_tensors` is the inverse."""
     return {
         f"{number}.{name}": torch.from_numpy(np.ascontiguousarray(array))
         for number, part in done.items()
@@ -70,7 +73,7 @@ def to_tensors(done: Mapping[int, Evidence]) -> dict[str, torch.Tensor]:
 
 
 def from_tensors(tensors: Mapping[str, torch.Tensor]) -> dict[int, Evidence]:
-    """What `to_tensors` was given."""
+    """The inverse of `to_tensors`."""
     numbers = sorted({int(name.partition(".")[0]) for name in tensors})
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
     return {

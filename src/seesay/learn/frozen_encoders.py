@@ -1,5 +1,4 @@
-"""Training behind encoders that stay as they are: their encodings are made once, what comes after learns from
-a table."""
+"""Training with frozen encoders: encodings are made once, and heads and fusion are trained on them."""
 
 import copy
 from collections.abc import Mapping
@@ -14,18 +13,18 @@ from seesay.spec import Modality
 
 
 def frozen(config: Config) -> bool:
-    """Whether the encoders stay as their autoencoders left them."""
+    """Whether the encoders are frozen after pretraining."""
     return config.pretrain.epochs > 0 and config.pretrain.freeze
 
 
 def without_encoders(model: Classifier) -> Classifier:
-    """The same heads and fusion as a classifier of encodings."""
-    nothing = {m: nn.Identity() for m in model.modalities}
-    return Classifier(nothing, nothing, dict(model.heads.items()), model.fusion, model.log_prior)
+    """A classifier of encodings, with the same heads and fusion."""
+    identity = {m: nn.Identity() for m in model.modalities}
+    return Classifier(identity, identity, dict(model.heads.items()), model.fusion, model.log_prior)
 
 
 def with_encoders(model: Classifier, learned: Classifier) -> Classifier:
-    """A copy of `model` that decides as `learned`, which is a classifier of its encodings, does."""
+    """A copy of `model` with heads, fusion and calibration from `learned`, a classifier of its encodings."""
     whole = copy.deepcopy(model)
     whole.heads.load_state_dict(learned.heads.state_dict())
     whole.fusion.load_state_dict(learned.fusion.state_dict())
@@ -38,9 +37,9 @@ def with_encoders(model: Classifier, learned: Classifier) -> Classifier:
 def encodings_of(
     model: Classifier, features: Mapping[Modality, Features], size: int = 64
 ) -> dict[Modality, Features]:
-    """The encodings `(contents, d)` of contents whose features these are, each made once, without dropout.
+    """The encodings `(contents, d)` of these features, without dropout.
 
-    `size` at a time: 64 maps of full resolution fit into the processor's cache, 1024 take four times as long.
+    `size`: batch size; 64 full-resolution maps fit the processor's cache, 1024 take four times as long.
     """
     model.eval()
     encodings = {}

@@ -1,5 +1,4 @@
-"""Which number format this processor multiplies quickest. Asked of the processor, so the answer is always the
-same."""
+"""The number format and memory layout that are fastest on this processor."""
 
 from typing import Any
 
@@ -7,12 +6,12 @@ import torch
 from torch import nn
 
 BFLOAT16_UNITS = ("amx_bf16", "avx512_bf16")
-"""x86 instructions that multiply bfloat16 in hardware. Elsewhere torch emulates it, several times slower than
+"""x86 instruction sets with bfloat16 arithmetic. Elsewhere torch emulates it, several times slower than
 float32."""
 
 
 def bfloat16_is_quick(device: torch.device) -> bool:
-    """Whether matrix products in bfloat16 beat float32 on this device."""
+    """Whether matrix products are faster in bfloat16 than in float32 on this device."""
     if device.type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     capabilities = torch.cpu.get_capabilities()
@@ -20,11 +19,11 @@ def bfloat16_is_quick(device: torch.device) -> bool:
 
 
 def uses_bfloat16(precision: str, device: torch.device) -> bool:
-    """What a config's `optim.precision` comes to on this device."""
+    """Whether a config's `optim.precision` means bfloat16 on this device."""
     return precision == "bfloat16" or (precision == "auto" and bfloat16_is_quick(device))
 
 
 def channels_last(model: nn.Module) -> Any:
-    """The module with its kernels laid out channels last, in which processors convolve pictures quickest."""
+    """The module with its kernels laid out channels last, which is the fastest for convolutions."""
     layout: Any = {"memory_format": torch.channels_last}  # which torch's own types leave out
     return model.to(**layout)

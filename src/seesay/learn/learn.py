@@ -1,7 +1,7 @@
-"""A whole training, without a folder: `for step in learn(*prepared(data, config)): ...`
+"""Complete training without a run folder: `for step in learn(*prepared(data, config)): ...`
 
-Autoencoders first where the config asks for them, then models without a part of the rows where rows are few,
-then the model itself, calibrated after every epoch. Runs, the search and the benchmarks all train by this.
+First autoencoder pretraining, if configured; then cross-fitting, if rows are few; then the model itself,
+calibrated after every epoch. Runs, the search and the benchmarks all train through this.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,37 +13,37 @@ from seesay.config import Config
 from seesay.data.dataset import Dataset
 from seesay.data.groups import says_speakers, unknown_speakers
 from seesay.data.splits import Splits, split
-from seesay.learn.cross_fit import HeldPart, cross_fit
+from seesay.learn.cross_fit import HeldOutPart, cross_fit
 from seesay.learn.defaults import facts_of, settled, settled_split
 from seesay.learn.fit import Epoch, Watch, check_rows, fit, fresh
 from seesay.learn.pretrain import Reconstruction, pretrain
 from seesay.model.features import RawFeatures
 from seesay.model.temperature import Evidence
 
-Step = Reconstruction | HeldPart | Epoch
-"""What `learn` yields: an epoch of an autoencoder, a part of the rows that was held out, an epoch."""
+Step = Reconstruction | HeldOutPart | Epoch
+"""What `learn` yields: an epoch of an autoencoder, a held-out part of cross-fitting, or an epoch."""
 
 
 @dataclass(frozen=True)
 class Progress:
-    """What an interrupted training goes on from; empty: it begins."""
+    """The saved state of an interrupted training; empty: a new one."""
 
     pretraining: Mapping[str, Tensor] | None = None
     """`Reconstruction.pretraining.state()`."""
-    held: Mapping[int, Evidence] = field(default_factory=dict)
-    """By number of the part, what a model trained without it says of it (`HeldPart`)."""
+    held_out: Mapping[int, Evidence] = field(default_factory=dict)
+    """`HeldOutPart.evidence` by `HeldOutPart.number`."""
     training: Mapping[str, Tensor] | None = None
     """`Epoch.training.state()`."""
 
 
-BEGINNING = Progress()
+NOT_STARTED = Progress()
 
 
 def prepared(data: Dataset, config: Config) -> tuple[Dataset, Splits, Config]:
-    """What `learn` is given: the data set with the config's modalities alone, its splits, and the config with
-    every open field filled in.
+    """The arguments of `learn`: the data set with only the config's modalities, its splits, and the config
+    with all unset fields filled in.
 
-    A model of one modality gets the same splits as one of all. No rows to train on: InputError.
+    The splits do not depend on the modalities. No rows to train on: InputError.
     """
     config = replace(config, split=settled_split(config, data))
     splits = split(data, config.split.seed, config.split.by, config.split.valid)
@@ -51,8 +51,7 @@ def prepared(data: Dataset, config: Config) -> tuple[Dataset, Splits, Config]:
     config = settled(config, facts_of(data, splits.train, splits.valid))
     data = data.only(*config.modalities or data.modalities)
     if config.split.by == "group":
-        said = says_speakers(*unknown_speakers(data))
-        splits = replace(splits, notes=(*splits.notes, *said))
+        splits = replace(splits, notes=(*splits.notes, *says_speakers(*unknown_speakers(data))))
     return data, splits, config
 
 
@@ -60,17 +59,17 @@ def learn(
     data: Dataset,
     splits: Splits,
     config: Config,
-    done: Progress = BEGINNING,
+    done: Progress = NOT_STARTED,
     watch: Watch = iter,
     device: str = "cpu",
     raw: RawFeatures | None = None,
 ) -> Iterator[Step]:
-    """Trains a new model on the rows of `splits.train` and yields what each step has come to; the last epoch
-    holds the model, calibrated on `splits.valid` or, where `config.split.folds` says so, by cross-fitting.
+    """Train a new model on `splits.train`, yielding the result of each step; the last epoch holds the model,
+    calibrated on `splits.valid` or, with `config.split.folds`, by cross-fitting.
 
-    Early stopping, pruning, logging and saving are the caller's. `watch`: what batches are handed through;
-    one that stops early ends the training. `done`: what an earlier call of the same arguments came to. `raw`:
-    features that are made already, see `features_of`. No rows to train on: InputError.
+    Pruning, logging and saving are the caller's. `watch`: a wrapper around the batches of each epoch; if it
+    stops early, training ends. `done`: the progress of an interrupted call with the same arguments. `raw`:
+    see `features_of`. No rows to train on: InputError.
     """
     check_rows(splits)
     config = settled(config, facts_of(data, splits.train, splits.valid))
@@ -80,12 +79,12 @@ def learn(
         yield reconstruction
         if not reconstruction.whole:
             return
-    held = dict(done.held)
+    parts = dict(done.held_out)
     if config.split.folds:
-        for part in cross_fit(data, splits.train, config, held, watch, device, raw):
+        for part in cross_fit(data, splits.train, config, parts, watch, device, raw):
             if part is None:
                 return
-            held[part.number] = part.evidence
+            parts[part.number] = part.evidence
             yield part
-    judged = Evidence.joined([held[number] for number in sorted(held)]) if held else None
-    yield from fit(model, data, splits, config, done.training, watch, judged, raw)
+    held_out = Evidence.joined([parts[number] for number in sorted(parts)]) if parts else None
+    yield from fit(model, data, splits, config, done.training, watch, held_out, raw)

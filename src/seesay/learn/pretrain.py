@@ -1,8 +1,8 @@
-"""Training before there are labels: each encoder learns to reconstruct its own modality, one modality after
-the other.
+"""Autoencoder pretraining without labels: each encoder learns to reconstruct its own modality, one modality
+after the other.
 
 A generator of epochs like `fit`, with the same promise: all randomness of an epoch is drawn from (seed,
-modality, epoch), so what goes on from the end of an epoch reaches the very same weights.
+modality, epoch), so a run resumed at the end of an epoch reaches exactly the same weights.
 """
 
 import math
@@ -29,22 +29,22 @@ from seesay.spec import Modality
 
 @dataclass(frozen=True)
 class Reconstruction:
-    """What one pass of an autoencoder over the training rows has come to."""
+    """The result of one pass of an autoencoder over the training rows."""
 
     modality: Modality
     number: int
-    """From 1, of this modality."""
+    """From 1 for each modality."""
     of: int
-    """How many there will be."""
+    """Number of epochs of this modality."""
     total: float
     """Sum over the batches of the mean squared error between features and reconstruction, both in 0 to 1."""
     mean: float
-    """The same by batch."""
+    """Mean of that error over the batches."""
     seconds: float
     whole: bool
     """False: the epoch was stopped before its last batch."""
     pretraining: "Pretraining"
-    """All that goes on changing."""
+    """The training state."""
 
     def __str__(self) -> str:
         losses = f"total loss {self.total:.4g}, mean loss {self.mean:.3g}"
@@ -52,8 +52,8 @@ class Reconstruction:
 
 
 class Pretraining:
-    """What changes from step to step: the autoencoders, their optimisers, the number of epochs done, over all
-    of them."""
+    """The training state: the autoencoders, their optimisers, and the number of epochs done over all of
+    them."""
 
     def __init__(self, model: Classifier, config: Config) -> None:
         self.autoencoders = {m: channels_last(a) for m, a in autoencoders(model, config.seed).items()}
@@ -65,7 +65,7 @@ class Pretraining:
         self.bfloat16 = uses_bfloat16(config.optim.precision, model.log_prior.device)
 
     def step(self, modality: Modality, features: Tensor) -> float:
-        """One step on this batch. Returns its mean squared error."""
+        """Take one optimiser step on this batch and return its mean squared error."""
         autoencoder, optimizer = self.autoencoders[modality], self.optimizers[modality]
         autoencoder.train()
         with torch.autocast(features.device.type, torch.bfloat16, enabled=self.bfloat16):
@@ -77,7 +77,7 @@ class Pretraining:
         return float(loss.detach())
 
     def state(self) -> dict[str, Tensor]:
-        """Everything, by name, as tensors. `restore` takes it back."""
+        """The state as named tensors; `restore` loads it."""
         tensors = {"done": torch.tensor(self.done)}
         for m, autoencoder in self.autoencoders.items():
             tensors |= {f"{m}.{name}": tensor for name, tensor in autoencoder.state_dict().items()}
@@ -87,11 +87,11 @@ class Pretraining:
         return {name: tensor.contiguous() for name, tensor in tensors.items()}
 
     def restore(self, tensors: Mapping[str, Tensor]) -> None:
-        """Goes on from what `state` gave."""
+        """Load what `state` returned."""
         self.done = int(tensors["done"])
         for m, autoencoder in self.autoencoders.items():
-            autoencoder.load_state_dict(_under(f"{m}.", tensors))
-            restore_moments(self.optimizers[m], _under(f"optimizer.{m}.", tensors))
+            autoencoder.load_state_dict(_without_prefix(f"{m}.", tensors))
+            restore_moments(self.optimizers[m], _without_prefix(f"optimizer.{m}.", tensors))
 
 
 def pretrain(
@@ -103,12 +103,11 @@ def pretrain(
     watch: Watch = iter,
     raw: RawFeatures | None = None,
 ) -> Iterator[Reconstruction]:
-    """Trains the encoders of `model` in place, each with a decoder of its own, and yields after every epoch;
-    no epochs are asked for: does nothing. Mean squared error, Adam at a constant rate; labels are not looked
-    at.
+    """Train the encoders of `model` in place, each with its own decoder, yielding after every epoch; nothing
+    if `config.pretrain.epochs` is 0. Mean squared error, Adam at a constant learning rate, no labels.
 
-    `resume`: an earlier `Pretraining.state()` to go on from; `raw`: see `features_of`. No training rows that
-    have a modality: InputError.
+    `resume`: a `Pretraining.state()` to resume from; `raw`: see `features_of`. InputError if no training row
+    has a modality.
     """
     if not config.pretrain.epochs:
         return
@@ -117,23 +116,23 @@ def pretrain(
         pretraining.restore(resume)
     features = features_of(model, data, raw) if pretraining.done < epochs * len(model.modalities) else {}
     while pretraining.done < epochs * len(model.modalities):
-        place, before = divmod(pretraining.done, epochs)
-        modality = model.modalities[place]
+        i, done = divmod(pretraining.done, epochs)
+        modality = model.modalities[i]
         rows = _rows_with(modality, data, splits, features)
-        began, seed = time.perf_counter(), seed_of(config.seed, place, before + 1)
+        start, seed = time.perf_counter(), seed_of(config.seed, i, done + 1)
         generator = Generator(rows.device).manual_seed(seed)
         batches = augmented(
             rows.shuffled(config.pretrain.batch, generator), data.spec, config.augment, generator
         )
-        with torch.random.fork_rng():  # dropout draws from torch's own generator
+        with torch.random.fork_rng():  # dropout draws from torch's global generator
             torch.manual_seed(seed)
             losses = [pretraining.step(modality, batch.inputs[modality]) for batch in watch(batches)]
-        whole = len(losses) == max(1, len(rows) // config.pretrain.batch)
-        pretraining.done += whole
-        total, seconds = sum(losses), time.perf_counter() - began
+        complete = len(losses) == max(1, len(rows) // config.pretrain.batch)
+        pretraining.done += complete
+        total, seconds = sum(losses), time.perf_counter() - start
         mean = total / len(losses) if losses else math.nan
-        yield Reconstruction(modality, before + 1, epochs, total, mean, seconds, whole, pretraining)
-        if not whole:
+        yield Reconstruction(modality, done + 1, epochs, total, mean, seconds, complete, pretraining)
+        if not complete:
             return
 
 
@@ -143,10 +142,11 @@ def _rows_with(
     rows = splits.train[data.pointers(modality)[splits.train] >= 0]
     if not len(rows):
         raise InputError(
-            f"no row to train on has {modality}", "Leave it out with --modalities, or set pretrain.epochs 0."
+            f"no training row has {modality}", "Leave it out with --modalities, or set pretrain.epochs 0."
         )
     return table(data, rows, {modality: features[modality]})
 
 
-def _under(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def _without_prefix(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The tensors whose names start with the prefix, by the rest of their names."""
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,5 +1,5 @@
-"""Whether a score of 0.9 is right nine times in ten. The number that makes it so is found in
-model/temperature.py.
+"""Reliability: whether predictions with probability 0.9 are right nine times in ten. model/temperature.py
+calibrates them.
 
 After Guo et al. 2017, "On Calibration of Modern Neural Networks", arXiv:1706.04599.
 """
@@ -12,20 +12,20 @@ from jaxtyping import Float, Integer
 
 @dataclass(frozen=True)
 class Reliability:
-    """Per bin of confidence, from low to high: how sure its rows were, and how many of them were right."""
+    """Mean confidence and accuracy per bin of confidence, from low to high."""
 
     edges: Float[np.ndarray, "bins_and_one"]
-    """0 to 1, equally far apart; a bin holds its upper edge and not its lower."""
+    """Bin edges, evenly spaced from 0 to 1; a bin includes its upper edge and excludes its lower."""
     rows: Integer[np.ndarray, "bins"]
-    """How many rows fall into each bin."""
+    """Number of rows in each bin."""
     confidence: Float[np.ndarray, "bins"]
-    """The mean highest probability; NaN where a bin is empty."""
+    """Mean probability of the predicted class; NaN where a bin is empty."""
     accuracy: Float[np.ndarray, "bins"]
-    """The share of rows that are right; NaN where a bin is empty."""
+    """Fraction of rows predicted correctly; NaN where a bin is empty."""
 
     @property
     def ece(self) -> float:
-        """The mean gap between confidence and accuracy, each row counting once."""
+        """The expected calibration error: the mean gap between confidence and accuracy, weighted by rows."""
         return float(np.nansum(self.rows * np.abs(self.accuracy - self.confidence)) / self.rows.sum())
 
 
@@ -34,7 +34,7 @@ def reliability(
 ) -> Reliability:
     """The table behind a reliability diagram: equal-width bins of the probability of the predicted class."""
     confidence = probabilities.max(axis=1).astype(np.float64)
-    right = probabilities.argmax(axis=1) == label
+    correct = probabilities.argmax(axis=1) == label
     edges = np.linspace(0, 1, bins + 1)
     which = np.digitize(confidence, edges[1:-1], right=True)
     rows = np.bincount(which, minlength=bins)
@@ -43,4 +43,4 @@ def reliability(
         total = np.bincount(which, weights=values, minlength=bins)
         return np.divide(total, rows, out=np.full(bins, np.nan), where=rows > 0)
 
-    return Reliability(edges, rows, mean(confidence), mean(right))
+    return Reliability(edges, rows, mean(confidence), mean(correct))

@@ -1,7 +1,7 @@
-"""How good predictions are: the table `METRICS`, which everything that scores reads.
+"""Metrics: the table `METRICS`, which everything that scores reads.
 
 A metric is one function and one entry here. It then appears in `metrics.json`, on the terminal, in the model
-card, in a search and in a comparison. All scores are plain fractions or, for NLL, nats.
+card, in a search and in a comparison. Scores are fractions, not percentages; NLL is in nats.
 """
 
 import inspect
@@ -25,7 +25,7 @@ Counts = Real[np.ndarray, "r k"]
 Resampled = Float[np.ndarray, "r"]
 
 LEAST = float(np.finfo(np.float32).tiny)
-"""The least probability a float32 softmax can say at full precision, 1.2e-38: a row costs at most 87.3."""
+"""The smallest probability that float32 has at full precision, 1.2e-38: NLL is at most 87.3 per row."""
 
 
 @dataclass(frozen=True)
@@ -40,19 +40,20 @@ class Sums:
 
 @dataclass(frozen=True)
 class Metric:
-    """A score of rows of probabilities that sum to 1, and how people see it."""
+    """A score of rows of probabilities that sum to 1, and how it is shown."""
 
     score: Callable[[Probabilities, Label], float]
-    """At least one row. NaN: not defined for these rows, and left out of the output."""
+    """The score of at least one row. NaN: undefined for these rows, and left out of the output."""
     heading: str
-    """Above its column."""
+    """Heading of its column."""
     meaning: str = ""
-    """One sentence: what the number is, and where it comes from."""
+    """One sentence: what the number is, and its source."""
     higher_is_better: bool = True
     interval: bool = False
-    """Whether `evaluate` gives a 95 % bootstrap interval with it."""
+    """Whether `evaluate` adds a 95 % bootstrap interval."""
     sums: Sums | None = None
-    """None: a bootstrap calls `score` on the rows of every resample, which is slow."""
+    """The same score from sums over rows. None: a bootstrap calls `score` on every resample, which is
+    slow."""
     form: str = ".4f"
     """How the number is printed."""
 
@@ -64,7 +65,7 @@ def by_class(
     higher_is_better: bool = True,
     interval: bool = False,
 ) -> Metric:
-    """A metric of three counts per class: how many rows are right, are of it, were called it."""
+    """A metric of three counts per class: true positives, rows labelled and rows predicted as the class."""
     return Metric(
         lambda probabilities, label: _of_confusion(of_counts, _confusion_of(probabilities, label)),
         heading,
@@ -82,7 +83,7 @@ def by_row(
     higher_is_better: bool = True,
     interval: bool = False,
 ) -> Metric:
-    """A metric that is a mean over rows."""
+    """A metric that is the mean of a score per row."""
 
     def terms(probabilities: Probabilities, label: Label) -> Float[np.ndarray, "n 2"]:
         return np.stack([of_rows(probabilities, label), np.ones(len(label))], axis=1)
@@ -101,24 +102,25 @@ def by_row(
 
 
 def predicted(probabilities: Probabilities | Prediction) -> Prediction:
-    """The most likely class of each row, the first of equals. What is a prediction already passes through."""
+    """The most likely class of each row, the first if tied. Predictions are returned unchanged."""
     return probabilities if probabilities.ndim == 1 else probabilities.argmax(axis=1)
 
 
 def confusion(prediction: Prediction, label: Label, classes: int) -> Confusion:
-    """How many rows of class i (row) were taken for class j (column)."""
+    """(k, k): how many rows of class i (row) were predicted as class j (column)."""
     pairs = label.astype(np.int64) * classes + prediction
     return np.bincount(pairs, minlength=classes * classes).reshape(classes, classes)
 
 
 def counts_of_prediction(prediction: Prediction, label: Label, classes: int) -> Float[np.ndarray, "n c"]:
-    """(n, 3 classes): what each row adds per class to the rows that are right, are of it, were called it."""
-    labelled, called = (np.eye(classes)[which] for which in (label, prediction))
-    return np.concatenate([labelled * called, labelled, called], axis=1)
+    """(n, 3 classes): what each row adds to the counts of true positives, labels and predictions per
+    class."""
+    labels, predictions = (np.eye(classes)[which] for which in (label, prediction))
+    return np.concatenate([labels * predictions, labels, predictions], axis=1)
 
 
 def counts_of(probabilities: Probabilities, label: Label) -> Float[np.ndarray, "n c"]:
-    """The same from probabilities."""
+    """(n, 3 classes): the counts of `counts_of_prediction`, from probabilities."""
     return counts_of_prediction(predicted(probabilities), label, probabilities.shape[1])
 
 
@@ -127,66 +129,65 @@ def _confusion_of(probabilities: Probabilities, label: Label) -> Confusion:
 
 
 def _of_confusion(of_counts: Callable[[Counts, Counts, Counts], Resampled], matrix: Confusion) -> float:
-    """Classes that occur neither as label nor as prediction are dropped first, so that the sum over classes
-    runs as in scikit-learn: the same number to the last bit."""
-    hits, labelled, called = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
-    there = labelled + called > 0
-    return float(of_counts(*(counts[None, there] for counts in (hits, labelled, called)))[0])
+    """The metric of a confusion matrix. Classes that occur neither as label nor as prediction are dropped
+    first, so that the sum over classes runs as in scikit-learn: the same number to the last bit."""
+    true_positives, labels, predictions = np.diagonal(matrix), matrix.sum(axis=1), matrix.sum(axis=0)
+    occurs = labels + predictions > 0
+    return float(of_counts(*(counts[None, occurs] for counts in (true_positives, labels, predictions)))[0])
 
 
 # ---------------------------------------------------------------------------------------------------- metrics
 
 
-def accuracy_of_counts(hits: Counts, labelled: Counts, called: Counts) -> Resampled:
-    """The fraction of rows that are right, of each resample r; see `macro_f1_of_counts`."""
-    return hits.sum(axis=1) / labelled.sum(axis=1)
+def accuracy_of_counts(true_positives: Counts, labels: Counts, predictions: Counts) -> Resampled:
+    """The accuracy of each resample r; arguments as in `macro_f1_of_counts`."""
+    return true_positives.sum(axis=1) / labels.sum(axis=1)
 
 
-def macro_f1_of_counts(hits: Counts, labelled: Counts, called: Counts) -> Resampled:
-    """The macro-F1 of each resample r, from how many rows of each class are right, are of it, and were called
-    it.
+def macro_f1_of_counts(true_positives: Counts, labels: Counts, predictions: Counts) -> Resampled:
+    """The macro-F1 of each resample r, from the true positives, labels and predictions of each class.
 
-    Classes that occur neither as label nor as prediction are left out, as scikit-learn does with
+    Classes that occur neither as label nor as prediction are left out, as in scikit-learn's
     `f1_score(average="macro")`.
     """
-    either = labelled + called
-    f1 = np.divide(2 * hits, either, out=np.zeros(either.shape), where=either > 0)
-    return f1.sum(axis=1) / (either > 0).sum(axis=1)
+    total = labels + predictions
+    f1 = np.divide(2 * true_positives, total, out=np.zeros(total.shape), where=total > 0)
+    return f1.sum(axis=1) / (total > 0).sum(axis=1)
 
 
-def balanced_accuracy_of_counts(hits: Counts, labelled: Counts, called: Counts) -> Resampled:
+def balanced_accuracy_of_counts(true_positives: Counts, labels: Counts, predictions: Counts) -> Resampled:
     """The mean recall of each resample r, over the classes that occur as labels (Brodersen et al. 2010, "The
     balanced accuracy and its posterior distribution")."""
-    recall = np.divide(hits, labelled, out=np.zeros(labelled.shape), where=labelled > 0)
-    return recall.sum(axis=1) / (labelled > 0).sum(axis=1)
+    recall = np.divide(true_positives, labels, out=np.zeros(labels.shape), where=labels > 0)
+    return recall.sum(axis=1) / (labels > 0).sum(axis=1)
 
 
 def nll_of_rows(probabilities: Probabilities, label: Label) -> Float[np.ndarray, "n"]:
-    """The negative natural logarithm of the probability given to the label; a 0 counts as `LEAST`."""
-    return -np.log(np.clip(_given(probabilities, label), LEAST, 1))
+    """The negative natural logarithm of the label's probability; 0 counts as `LEAST`."""
+    return -np.log(np.clip(_of_label(probabilities, label), LEAST, 1))
 
 
 def brier_of_rows(probabilities: Probabilities, label: Label) -> Float[np.ndarray, "n"]:
-    """Per row the sum over classes of the squared difference between the probability and 1 for the label, 0
-    for the others: 0 to 2 (Brier 1950, "Verification of forecasts expressed in terms of probability")."""
+    """The squared distance of each row's probabilities from the one-hot label: 0 to 2 (Brier 1950,
+    "Verification of forecasts expressed in terms of probability")."""
     probabilities = probabilities.astype(np.float64)
     return ((probabilities - np.eye(probabilities.shape[1])[label]) ** 2).sum(axis=1)
 
 
 def top(most: int) -> Callable[[Probabilities, Label], Float[np.ndarray, "n"]]:
-    """Whether the label is among the `most` likeliest classes of a row, 1 or 0.
+    """A function that returns 1 for each row whose label is among its `most` most likely classes, else 0.
 
-    Of classes that are equally likely the first ones count as likelier, as in `predicted`: the top 1 is the
-    prediction. NaN where there are no more classes than that, for then every row is right.
+    Ties go to the first class, as in `predicted`, so the top 1 is the prediction. NaN if there are no more
+    than `most` classes, since every row would be right.
     """
 
     def of_rows(probabilities: Probabilities, label: Label) -> Float[np.ndarray, "n"]:
         classes = np.arange(probabilities.shape[1])
         if len(classes) <= most:
             return np.full(len(label), math.nan)
-        given = _given(probabilities, label)[:, None]
-        equal_before = (probabilities == given) & (classes < label[:, None])
-        rank = ((probabilities > given) | equal_before).sum(axis=1)
+        of_label = _of_label(probabilities, label)[:, None]
+        tied_before = (probabilities == of_label) & (classes < label[:, None])
+        rank = ((probabilities > of_label) | tied_before).sum(axis=1)
         return (rank < most).astype(np.float64)
 
     return of_rows
@@ -197,7 +198,7 @@ def ece(probabilities: Probabilities, label: Label, bins: int = 15) -> float:
     return reliability(probabilities, label, bins).ece
 
 
-def _given(probabilities: Probabilities, label: Label) -> Float[np.ndarray, "n"]:
+def _of_label(probabilities: Probabilities, label: Label) -> Float[np.ndarray, "n"]:
     """The probability of each row's label."""
     return probabilities[np.arange(len(label)), label].astype(np.float64)
 
@@ -208,7 +209,7 @@ METRICS: dict[str, Metric] = {
     "accuracy": by_class(
         accuracy_of_counts,
         "accuracy",
-        "The fraction of rows whose likeliest class is the label.",
+        "The fraction of rows whose most likely class is the label.",
     ),
     "macro_f1": by_class(
         macro_f1_of_counts,
@@ -219,7 +220,7 @@ METRICS: dict[str, Metric] = {
     "nll": by_row(
         nll_of_rows,
         "NLL",
-        "The mean negative log-likelihood of the label, in nats; confident mistakes cost the most.",
+        "The mean negative log-likelihood of the label, in nats; confident errors cost the most.",
         higher_is_better=False,
     ),
     "ece": Metric(
@@ -242,18 +243,19 @@ METRICS: dict[str, Metric] = {
     "top_3": by_row(
         top(3),
         "top-3 accuracy",
-        "The fraction of rows whose label is among the three likeliest classes; needs four or more.",
+        "The fraction of rows whose label is among the three most likely classes, of four or more.",
     ),
 }
-"""By the name that a metric has in `metrics.json`, in the order in which they are shown."""
+"""Metrics by their names in `metrics.json`, in display order."""
 
 
 RESERVED = ("a", "b", "condition", "rows", "groups", "only_a", "only_b")
-"""Names that stand beside those of metrics in `metrics.json` and in a comparison."""
+"""Other keys next to metrics in `metrics.json` and in a comparison."""
 
 
 def measure(probabilities: Probabilities, label: Label) -> dict[str, float]:
-    """Every metric of `METRICS` that is defined for these rows. One that returns no number: ConfigError."""
+    """Every metric of `METRICS` that is defined for these rows. ConfigError if one does not return a
+    number."""
     scores = {name: _number(name, metric.score(probabilities, label)) for name, metric in METRICS.items()}
     return {name: score for name, score in scores.items() if not math.isnan(score)}
 
@@ -267,48 +269,48 @@ def add_metric(
     higher_is_better: bool = True,
     interval: bool = False,
 ) -> None:
-    """Adds a metric to `METRICS`: from now on it appears wherever scores do.
+    """Add a metric to `METRICS`: from now on it appears wherever scores do.
 
-    `score` takes probabilities (n, classes) and labels (n,) and returns a number; NaN where it is not
-    defined. `heading`: the name by default. A name that is taken or that cannot be a key: ConfigError.
+    `score` takes probabilities (n, classes) and labels (n,) and returns a number; NaN where it is undefined.
+    `heading`: the name by default. A name in use or not valid as a key: ConfigError.
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or name in RESERVED or name.endswith("_ci"):
         raise ConfigError(
             f"a metric cannot be named {name!r}",
             f"Use lower-case letters, digits and _; not {', '.join(RESERVED)}, and nothing that ends in _ci.",
         )
-    if name in METRICS and not _again(METRICS[name].score, score):
-        raise ConfigError(f"there is a metric {name!r} already", "Choose another name.")
+    if name in METRICS and not _is_redefinition(METRICS[name].score, score):
+        raise ConfigError(f"there is already a metric {name!r}", "Choose another name.")
     if not _is_function(score):
         raise ConfigError(f"the metric {name!r} must be a function, got {score!r}")
-    said = meaning or (inspect.getdoc(score) or "").split("\n\n")[0]
-    METRICS[name] = Metric(score, heading or name, " ".join(said.split()), higher_is_better, interval)
+    meaning = meaning or (inspect.getdoc(score) or "").split("\n\n")[0]
+    METRICS[name] = Metric(score, heading or name, " ".join(meaning.split()), higher_is_better, interval)
 
 
-def _again(before: Any, score: Any) -> bool:
-    """Whether this is the same function, made once more, as when a cell of a notebook runs twice."""
-    places = [(getattr(f, "__module__", None), getattr(f, "__qualname__", None)) for f in (before, score)]
-    return places[0] == places[1]
+def _is_redefinition(existing: Any, score: Any) -> bool:
+    """Whether this is the same function defined again, as when a notebook cell runs twice."""
+    names = [(getattr(f, "__module__", None), getattr(f, "__qualname__", None)) for f in (existing, score)]
+    return names[0] == names[1]
 
 
 def in_order(names: Iterable[str]) -> list[str]:
-    """These names, once each: first those of `METRICS` in its order, then any that it no longer has."""
-    given = dict.fromkeys(names)
-    return [*(name for name in METRICS if name in given), *(name for name in given if name not in METRICS)]
+    """These names without repeats: first those of `METRICS` in its order, then the others."""
+    unique = dict.fromkeys(names)
+    return [*(name for name in METRICS if name in unique), *(name for name in unique if name not in METRICS)]
 
 
 def heading(name: str) -> str:
-    """What stands above a metric's column; of one that `METRICS` no longer has, its name."""
+    """The heading of a metric's column; its name if `METRICS` does not have it."""
     return METRICS[name].heading if name in METRICS else name
 
 
 def printed(name: str, score: float) -> str:
-    """The number as people see it."""
+    """The score formatted for display."""
     return f"{score:{METRICS[name].form if name in METRICS else Metric.form}}"
 
 
 def lower_is_better(names: Iterable[str]) -> str:
-    """A sentence that names those of which a lower number is better; empty: none."""
+    """A sentence naming the metrics of which lower is better; empty if there are none."""
     lower = [
         heading(name) for name in in_order(names) if name in METRICS and not METRICS[name].higher_is_better
     ]
@@ -316,6 +318,7 @@ def lower_is_better(names: Iterable[str]) -> str:
 
 
 def _is_function(score: Any) -> bool:
+    """`callable`, which itself would narrow the type of `score`."""
     return callable(score)
 
 

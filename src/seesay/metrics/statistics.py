@@ -1,9 +1,8 @@
-"""How far a score could be off, and whether one model is better than another.
+"""Confidence intervals of scores, and tests of whether one model is better than another.
 
-Rows that share a recording or a speaker are not independent, so groups are drawn, not rows: a group's rows
-come and go together (the cluster bootstrap; Davison and Hinkley 1997, section 3.8). Most metrics are
-functions of sums over rows, so a resample is a weighted sum of the groups' sums, and all resamples together
-are one matrix product.
+Rows that share a recording or a speaker are not independent, so groups are resampled instead of rows (the
+cluster bootstrap; Davison and Hinkley 1997, section 3.8). Most metrics are functions of sums over rows, so a
+resample is a weighted sum of the groups' sums, and all resamples together are one matrix product.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,35 +15,35 @@ from scipy.stats import binomtest
 from seesay.metrics.scores import Label, Metric, Prediction, Probabilities, predicted
 
 CELLS = 4_000_000
-"""Weights drawn at once: 32 MB of them, however many groups there are."""
+"""Weights drawn at once, 32 MB, whatever the number of groups."""
 
 MANY = 4_096
-"""Kinds of groups above which groups are drawn one by one: 2,000 resamples of 10,000 kinds take 0.2 s instead
-of the 1.3 s of a multinomial."""
+"""Distinct groups above which groups are drawn one by one: 2,000 resamples of 10,000 take 0.2 s, with a
+multinomial 1.3 s."""
 
 Group = Integer[np.ndarray, "n"]
 
 
 class Comparison(NamedTuple):
-    """Model a minus model b."""
+    """The difference of two scores, model a minus model b."""
 
     difference: float
-    """Of the scores, on the rows as they are."""
+    """The observed difference."""
     low: float
     high: float
     p: float
-    """Two-sided: how often chance alone would show such a difference, were there none."""
+    """Two-sided p-value of no difference."""
 
 
 class McNemar(NamedTuple):
-    """The rows on which two models differ."""
+    """The rows on which two models differ, and McNemar's test."""
 
     only_a: int
-    """Rows that only model a has right."""
+    """Rows that only model a predicts correctly."""
     only_b: int
-    """Rows that only model b has right."""
+    """Rows that only model b predicts correctly."""
     p: float
-    """Two-sided, exact."""
+    """Two-sided p-value, exact."""
 
 
 def bootstrap(
@@ -56,8 +55,8 @@ def bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """The percentile interval of a metric over `n` resamples of the groups; of accuracy or macro-F1 without
-    one error, (1, 1)."""
+    """The percentile bootstrap interval of a metric over `n` resamples of the groups; (1, 1) for accuracy or
+    macro-F1 without any error."""
     return interval(drawn_scores(metric, [probabilities], label, group, n, seed)[:, 0], level)
 
 
@@ -71,11 +70,12 @@ def paired_bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> Comparison:
-    """By how much model a's score is above model b's on the same rows; both see the same resamples.
+    """The difference of two models' scores on the same rows, with an interval and a p-value from common
+    resamples.
 
-    p is twice the share of resamples on the far side of no difference, never below 2 / (n + 1).
+    p is twice the fraction of resamples on the other side of no difference, at least 2 / (n + 1).
     """
-    a, b = (metric.score(each, label) for each in (probabilities_a, probabilities_b))
+    a, b = (metric.score(p, label) for p in (probabilities_a, probabilities_b))
     of_a, of_b = drawn_scores(metric, [probabilities_a, probabilities_b], label, group, n, seed).T
     drawn = of_a - of_b
     tail = min((drawn <= 0).sum(), (drawn >= 0).sum())
@@ -89,7 +89,7 @@ def paired_bootstrap(
 def drawn_scores(
     metric: Metric, sides: Sequence[Probabilities], label: Label, group: Group, n: int, seed: int
 ) -> Float[np.ndarray, "resamples sides"]:
-    """The score of each side in `n` resamples of the groups, the same resamples for all sides."""
+    """The score of each side in `n` resamples of the groups, which all sides share."""
     if metric.sums is None:
         return _scored_one_by_one(metric, sides, label, group, n, seed)
     of, terms = metric.sums.score, [metric.sums.terms(side, label) for side in sides]
@@ -103,7 +103,7 @@ def drawn_scores(
 def _scored_one_by_one(
     metric: Metric, sides: Sequence[Probabilities], label: Label, group: Group, n: int, seed: int
 ) -> Float[np.ndarray, "resamples sides"]:
-    """The same for any function: the rows of every resample are gathered and scored."""
+    """`drawn_scores` for any metric: the rows of every resample are gathered and scored."""
     _, which = np.unique(group, return_inverse=True)
     members = np.split(np.argsort(which, kind="stable"), np.cumsum(np.bincount(which))[:-1])
     generator, drawn = np.random.default_rng(seed), []
@@ -116,23 +116,24 @@ def _scored_one_by_one(
 def mcnemar(
     prediction_a: Probabilities | Prediction, prediction_b: Probabilities | Prediction, label: Label
 ) -> McNemar:
-    """The exact test of equal accuracy (McNemar 1947): binomial, on the rows that only one model has right.
+    """The exact test of equal accuracy (McNemar 1947): binomial, on the rows that only one model predicts
+    correctly.
 
-    It takes rows as independent: where recordings repeat, trust `paired_bootstrap`.
+    It assumes independent rows: where recordings repeat, use `paired_bootstrap`.
     """
-    right_a, right_b = predicted(prediction_a) == label, predicted(prediction_b) == label
-    only_a, only_b = int((right_a & ~right_b).sum()), int((right_b & ~right_a).sum())
+    correct_a, correct_b = predicted(prediction_a) == label, predicted(prediction_b) == label
+    only_a, only_b = int((correct_a & ~correct_b).sum()), int((correct_b & ~correct_a).sum())
     p = binomtest(only_a, only_a + only_b, 0.5).pvalue if only_a + only_b else 1.0
     return McNemar(only_a, only_b, float(p))
 
 
 def holm(p: Sequence[float]) -> list[float]:
-    """Each p as it counts when all of them were looked at (Holm 1979): of m, the least is multiplied by m,
-    the next by m - 1, and so on; none comes out below one before it, or above 1."""
-    adjusted, least = [0.0] * len(p), 0.0
+    """The p-values adjusted for multiple comparisons (Holm 1979): of m, the smallest is multiplied by m, the
+    next by m - 1, and so on; none is below the one before it, or above 1."""
+    adjusted, floor = [0.0] * len(p), 0.0
     for tested, i in enumerate(sorted(range(len(p)), key=lambda i: p[i])):
-        least = max(least, min(1.0, (len(p) - tested) * p[i]))
-        adjusted[i] = least
+        floor = max(floor, min(1.0, (len(p) - tested) * p[i]))
+        adjusted[i] = floor
     return adjusted
 
 
@@ -147,10 +148,10 @@ def by_group(counts: np.ndarray, group: np.ndarray) -> np.ndarray:
 def resample(
     counts: np.ndarray, n: int, seed: int, score: Callable[[np.ndarray], np.ndarray]
 ) -> Float[np.ndarray, "resamples ..."]:
-    """`score` of the summed counts of as many groups as there are, drawn with replacement, `n` times.
+    """`score` of the summed counts of groups drawn with replacement, `n` times, as many as there are groups.
 
-    Groups with the same counts are one kind, and a resample is a multinomial draw of kinds: ten thousand
-    groups of one row each are at most classes x classes kinds.
+    Groups with equal counts are one kind, and a resample is a multinomial draw of kinds: ten thousand groups
+    of one row each have at most classes x classes kinds.
     """
     kinds, sizes = np.unique(counts, axis=0, return_counts=True)
     many = len(kinds) > MANY
@@ -159,19 +160,19 @@ def resample(
     generator = np.random.default_rng(seed)
     step = max(1, CELLS // len(kinds))
     draws = (min(step, n - start) for start in range(0, n, step))
-    shares = sizes / sizes.sum()
+    fractions = sizes / sizes.sum()
 
     def weights(d: int) -> np.ndarray:
         if many:
             picked = (generator.integers(0, len(kinds), len(kinds)) for _ in range(d))
-            return np.stack([np.bincount(each, minlength=len(kinds)) for each in picked])
-        return generator.multinomial(sizes.sum(), shares, d)
+            return np.stack([np.bincount(p, minlength=len(kinds)) for p in picked])
+        return generator.multinomial(sizes.sum(), fractions, d)
 
     return np.concatenate([score(weights(d) @ kinds) for d in draws])
 
 
 def interval(drawn: np.ndarray, level: float) -> tuple[float, float]:
-    """The middle `level` of the resamples; those without a score are left out."""
+    """The central interval that contains `level` of the resamples; NaN scores are left out."""
     drawn = drawn[~np.isnan(drawn)]
     low, high = np.quantile(drawn, [(1 - level) / 2, (1 + level) / 2])
     return float(low), float(high)

@@ -1,4 +1,4 @@
-"""Autoencoders: an encoder and its mirror, so that an encoder can be trained before there are labels."""
+"""Autoencoders: an encoder and a mirrored decoder, to pretrain the encoder without labels."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ class ReportDecoder(nn.Module):
     """The mirror of a `ReportCnn`: encodings `(b, dim)` to features in 0 to 1, `(b, *shape)`.
 
     Transposed convolutions with the encoder's kernels and strides, in reverse; batch normalisation and
-    activation between them, a sigmoid behind the last. No dropout: the decoder is thrown away, it need not
+    activation between them, a sigmoid after the last. No dropout: the decoder is discarded, so it need not
     generalise.
     """
 
@@ -34,7 +34,7 @@ class ReportDecoder(nn.Module):
 
 
 class Autoencoder(nn.Module):
-    """Features to their reconstruction, both in 0 to 1 (`target` takes the features there)."""
+    """Features to their reconstruction in 0 to 1; `target` maps the features to the same range."""
 
     def __init__(self, encoder: ReportCnn, decoder: nn.Module) -> None:
         super().__init__()
@@ -44,24 +44,25 @@ class Autoencoder(nn.Module):
         return self.decoder(self.encoder(features))
 
     def target(self, features: Float[Tensor, "b ..."]) -> Float[Tensor, "b ..."]:
-        """What the reconstruction is compared with: the features as the encoder's first layer sees them."""
+        """The target of the reconstruction: the features, mapped to 0 to 1 as in the encoder."""
         return self.encoder.unit(features)
 
 
 def autoencoders(model: Classifier, seed: int = 0) -> dict[Modality, Autoencoder]:
-    """By modality the classifier's own encoder, which must be a `ReportCnn`, and a fresh decoder."""
-    found = {}
+    """An autoencoder per modality: the classifier's own encoder, which must be a `ReportCnn`, and a new
+    decoder."""
+    by_modality = {}
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         for modality in model.modalities:
             encoder = model.encoders[modality]
             assert isinstance(encoder, ReportCnn), f"{modality}: only report encoders have a mirror"
-            found[modality] = Autoencoder(encoder, ReportDecoder(encoder)).to(model.log_prior.device)
-    return found
+            by_modality[modality] = Autoencoder(encoder, ReportDecoder(encoder)).to(model.log_prior.device)
+    return by_modality
 
 
 @torch.no_grad()
 def reconstruct(autoencoder: Autoencoder, features: Tensor) -> tuple[np.ndarray, np.ndarray]:
-    """Some rows' features `(n, ...)` as the autoencoder sees them, in 0 to 1, and what it made of them."""
+    """The targets and the reconstructions of these features `(n, ...)`, both in 0 to 1."""
     autoencoder.eval()
     return autoencoder.target(features).cpu().numpy(), autoencoder(features).cpu().numpy()

@@ -1,7 +1,7 @@
-"""Encoders: features of one modality in, an encoding `(b, d)` out, for pictures and recordings of any size.
+"""Encoders: features of one modality in, encodings `(b, d)` out, for contents of any size.
 
-Work is done at low resolution: the first convolution of a picture already halves it, because normalising and
-clipping full resolution maps costs more than the convolutions themselves (docs/log.md).
+They work at low resolution: the first convolution of a picture already halves it, because normalisation and
+ReLU at full resolution cost more than the convolutions themselves (docs/log.md).
 """
 
 import math
@@ -15,65 +15,60 @@ from torch import Tensor, nn
 
 from seesay.config import EncoderConfig
 from seesay.errors import ConfigError
-from seesay.model.recording_cnn import (
-    ResidualRecordingCnn,
-    SpectralRecordingCnn,
-    block,
-    over_time,
-    with_slopes,
-)
+from seesay.model.blocks import convolution_block, time_convolution
+from seesay.model.recording_cnn import ResidualRecordingCnn, SpectralRecordingCnn, with_deltas
 from seesay.model.report_cnn import ReportCnn
 from seesay.model.transformer import Transformer
 from seesay.registry import find, names
 
 Shape = tuple[int, ...]
-"""Of one content's features: (channels, height, width), (frames, columns) or (size,)."""
+"""Shape of one content's features: (channels, height, width), (frames, columns) or (size,)."""
 
 
 class PictureCnn(nn.Module):
-    """Convolutions over height and width: a 5x5 of stride 2, then 3x3 ones, the last of every `depth` with
-    2x2 maximum pooling, and the maxima of the last maps' four quarters projected to `dim`."""
+    """Convolutions over height and width: a 5x5 of stride 2, then 3x3 ones with 2x2 maximum pooling after
+    every `depth`, and the maxima of the last maps' four quarters projected to `dim`."""
 
     def __init__(
         self, shape: tuple[int, int, int], dim: int, widths: Sequence[int], depth: int, dropout: float
     ) -> None:
-        """`shape`: (channels, height, width) of the features; `widths`: channels by block, the first is the
-        stem."""
+        """`shape`: (channels, height, width) of the features; `widths`: channels of the stem and of each
+        block."""
         super().__init__()
         channels, *sides = shape
-        self.stem = block(nn.Conv2d(channels, widths[0], 5, stride=2, padding=2, bias=False))
+        self.stem = convolution_block(nn.Conv2d(channels, widths[0], 5, stride=2, padding=2, bias=False))
         self.blocks = nn.Sequential()
         for before, after in pairwise(widths):
             for i in range(depth):
                 pool = [nn.MaxPool2d(2, ceil_mode=True)] if i == depth - 1 else []
                 kernels = nn.Conv2d(after if i else before, after, 3, padding=1, bias=False)
-                self.blocks.append(block(kernels, *pool))
-        rest = [math.ceil(side / 2 ** len(widths)) for side in sides]
-        quarter = [math.ceil(side / 2) for side in rest]
+                self.blocks.append(convolution_block(kernels, *pool))
+        reduced = [math.ceil(side / 2 ** len(widths)) for side in sides]
+        quarter = [math.ceil(side / 2) for side in reduced]
         self.pool = nn.MaxPool2d((quarter[0], quarter[1]), ceil_mode=True)
-        places = math.ceil(rest[0] / quarter[0]) * math.ceil(rest[1] / quarter[1])
-        self.project = _projection(places * widths[-1], dim, dropout)
+        positions = math.ceil(reduced[0] / quarter[0]) * math.ceil(reduced[1] / quarter[1])
+        self.project = _projection(positions * widths[-1], dim, dropout)
 
     def forward(self, picture: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d"]:
         return self.project(self.pool(self.blocks(self.stem(picture))).flatten(1))
 
 
 class RecordingCnn(nn.Module):
-    """Convolutions over time, the columns of the feature matrix and their slopes as channels; the mean and
-    the maximum over time projected to `dim`. A 2-D network on the same matrix hears new speakers worse (0.90
-    against 0.97 on open-wsd): columns are no places, a cepstrum's third is not like its fourth."""
+    """Convolutions over time, with the columns of the feature matrix and their deltas as channels; the mean
+    and the maximum over time projected to `dim`. Cepstral columns have no spatial order: a 2-D network on the
+    same matrix is worse on new speakers (0.90 against 0.97 on open-wsd)."""
 
     def __init__(self, columns: int, dim: int, width: int, layers: int, dropout: float) -> None:
         super().__init__()
-        self.stem = block(over_time(2 * columns, width, 5))
+        self.stem = convolution_block(time_convolution(2 * columns, width, 5))
         widths = [width] + [2 * width] * (layers - 1)
         self.blocks = nn.Sequential()
         for before, after in pairwise(widths):
-            self.blocks.append(block(over_time(before, after, 3, stride=2)))
+            self.blocks.append(convolution_block(time_convolution(before, after, 3, stride=2)))
         self.project = _projection(2 * widths[-1], dim, dropout)
 
     def forward(self, features: Float[Tensor, "b t f"]) -> Float[Tensor, "b d"]:
-        maps = self.blocks(self.stem(with_slopes(features)))
+        maps = self.blocks(self.stem(with_deltas(features)))
         return self.project(torch.cat([maps.mean((2, 3)), maps.amax((2, 3))], 1))
 
 
@@ -84,10 +79,10 @@ def _projection(size: int, dim: int, dropout: float) -> nn.Sequential:
 
 
 class VectorMlp(nn.Module):
-    """Linear layers from a vector to an encoding, each normalised."""
+    """Linear layers with batch normalisation from a vector to an encoding."""
 
     def __init__(self, size: int, dim: int, width: int, layers: int, dropout: float) -> None:
-        """`layers`: hidden ones, each `width` wide."""
+        """`layers`: number of hidden layers, each `width` wide."""
         super().__init__()
         self.layers = nn.Sequential()
         for before, after in pairwise([size, *[width] * layers]):
@@ -110,8 +105,8 @@ def cnn(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
 
 
 def deep_cnn(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
-    """Two convolutions a block of a picture; residual blocks over time of a matrix, behind 2-D convolutions
-    where columns next to each other are neighbours in frequency."""
+    """Two convolutions per block for a picture; residual blocks over time for a matrix, after 2-D
+    convolutions if its columns are ordered by frequency."""
     if len(shape) == 3:
         widths = [config.width * (i + 1) for i in range(config.layers)]
         return PictureCnn((shape[0], shape[1], shape[2]), dim, widths, depth=2, dropout=config.dropout)
@@ -140,10 +135,10 @@ def _sizes(config: EncoderConfig, dim: int) -> dict[str, Any]:
 
 
 def encoder(config: EncoderConfig, dim: int, shape: Shape, kind: str) -> nn.Module:
-    """The network from features `(b, *shape)`, made of contents of this kind, to encodings of `dim` numbers,
-    as the config says. One that is not for contents of this kind: ConfigError."""
+    """The configured network, from features `(b, *shape)` of contents of this kind to encodings `(b, dim)`.
+    ConfigError if it is not for this kind."""
     part = find("encoder", config.kind)
     if part.kinds and kind not in part.kinds:
-        fitting = ", ".join(names("encoder", kind))
-        raise ConfigError(f"an encoder {config.kind} does not fit a {kind}", f"Choose one of: {fitting}.")
+        choices = ", ".join(names("encoder", kind))
+        raise ConfigError(f"an encoder {config.kind} does not fit a {kind}", f"Choose one of: {choices}.")
     return part.load()(config, dim, shape)

@@ -1,7 +1,7 @@
-"""A classifier made ready to predict: the same function in fewer and quicker operations.
+"""A classifier optimised for prediction: the same function in fewer and faster operations.
 
-A batch normalisation behind a convolution or a linear layer is another factor and another bias of it, once
-its statistics stand still. Kernels lie channels last, in which maxima are pooled many numbers at a time.
+With fixed statistics, a batch normalisation after a convolution or a linear layer is folded into that layer's
+weights and bias. Kernels are laid out channels last, in which maximum pooling is vectorised.
 """
 
 import copy
@@ -17,10 +17,10 @@ NORMALISATIONS = (nn.BatchNorm1d, nn.BatchNorm2d)
 
 
 def folded(model: Classifier) -> Classifier:
-    """A copy of a trained model that says the same, but for rounding, and is quicker; it cannot be trained
-    on.
+    """A faster copy of a trained model, with the same predictions but for rounding. It cannot be trained
+    further.
 
-    What stands in a `nn.Sequential` is folded, where order is certain; normalisations elsewhere stay.
+    Only normalisations in a `nn.Sequential` are folded, where the order is certain.
     """
     ready = copy.deepcopy(model).eval().requires_grad_(False)
     for module in list(ready.modules()):
@@ -31,14 +31,14 @@ def folded(model: Classifier) -> Classifier:
 
 
 def _fold(steps: nn.Sequential) -> None:
-    """Each normalisation of these steps into the layer before it, or the one before the maxima of that."""
+    """Fold each normalisation into the layer before it, across a maximum pooling if there is one between."""
     for place, layer in enumerate(steps):
         after = place + 1 + isinstance(steps[min(place + 1, len(steps) - 1)], nn.MaxPool2d)
         normalise = steps[after] if after < len(steps) else None
         if not isinstance(normalise, NORMALISATIONS) or normalise.running_mean is None:
             continue
         if after > place + 1 and (normalise.weight is None or not (normalise.weight > 0).all()):
-            continue  # the highest times a negative number is the lowest
+            continue  # a negative factor would turn the maximum into the minimum
         if isinstance(layer, nn.Conv2d):
             steps[place] = fuse_conv_bn_eval(layer, normalise)
         elif isinstance(layer, nn.Linear):

@@ -1,7 +1,7 @@
-"""Fusions: ways to make one prediction of several modalities.
+"""Fusions: ways to make one prediction from several modalities.
 
-Each takes the encodings `(b, m, d)`, what every modality says alone (logits, `(b, m, k)`) and which are
-present `(b, m)`, and returns logits `(b, k)`. What stands in an absent place must not matter.
+Each takes the encodings `(b, m, d)`, each modality's own logits `(b, m, k)` and a presence mask `(b, m)`, and
+returns logits `(b, k)`. The values where a modality is absent must not matter.
 """
 
 from collections.abc import Sequence
@@ -17,34 +17,34 @@ Presence = Bool[Tensor, "b m"]
 Logits = Float[Tensor, "b k"]
 
 RANK = 4
-"""Of the low-rank fusion; Liu et al. 2018 find little beyond it."""
+"""Rank of the low-rank fusion; Liu et al. 2018 find little gain beyond it."""
 
 HEADS = 4
-"""Of the attention fusion, where the encodings divide by it."""
+"""Heads of the attention fusion, if the encodings' dimension is divisible by it."""
 
 
 def mlp(size: int, hidden: int, classes: int, layers: int) -> nn.Sequential:
-    """From `size` numbers to class logits: this many linear layers with ReLU between."""
+    """`layers` linear layers with ReLU between, from `size` numbers to class logits."""
     sizes = [size, *[hidden] * (layers - 1), classes]
     steps = [step for a, b in pairwise(sizes) for step in (nn.Linear(a, b), nn.ReLU())]
     return nn.Sequential(*steps[:-1])
 
 
 class Concat(nn.Module):
-    """Encodings side by side, zeros in an absent place, and behind them which are present."""
+    """Concatenated encodings, zeros where absent, and the presence mask."""
 
     def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
         super().__init__()
         self.layers = mlp(modalities * (dim + 1), hidden, classes, layers)
 
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
-        known = torch.where(present[:, :, None], encodings, 0)
-        return self.layers(torch.cat([known.flatten(1), present.to(known.dtype)], 1))
+        filled = torch.where(present[:, :, None], encodings, 0)
+        return self.layers(torch.cat([filled.flatten(1), present.to(filled.dtype)], 1))
 
 
 class Gated(nn.Module):
-    """A weighted mean of the encodings; all of them together decide, entry by entry, whom to listen to (the
-    gated multimodal unit, Arevalo et al. 2017, with its gates adding up to 1 over those present)."""
+    """A weighted mean of the encodings, with gates per entry computed from all of them (the gated multimodal
+    unit, Arevalo et al. 2017, with gates that sum to 1 over the modalities present)."""
 
     def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
         super().__init__()
@@ -53,15 +53,14 @@ class Gated(nn.Module):
         self.layers = mlp(hidden, hidden, classes, layers)
 
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
-        known = torch.where(present[:, :, None], encodings, 0)
-        own = torch.stack([layer(known[:, i]) for i, layer in enumerate(self.own)], 1).tanh()
-        gates = self.gates(known.flatten(1)).view_as(own)
+        filled = torch.where(present[:, :, None], encodings, 0)
+        own = torch.stack([layer(filled[:, i]) for i, layer in enumerate(self.own)], 1).tanh()
+        gates = self.gates(filled.flatten(1)).view_as(own)
         return self.layers((masked_softmax(gates, present[:, :, None]) * own).sum(1))
 
 
 class Attention(nn.Module):
-    """A learned question looks at the modalities' tokens, in several heads, and sums what it finds (Vaswani
-    et al. 2017)."""
+    """Multi-head attention over the modalities' encodings with a learned query (Vaswani et al. 2017)."""
 
     def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
         super().__init__()
@@ -72,17 +71,17 @@ class Attention(nn.Module):
         self.layers = mlp(dim, hidden, classes, layers)
 
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
-        known = torch.where(present[:, :, None], encodings, 0) + self.place
-        tokens = torch.stack([layer(known[:, i]) for i, layer in enumerate(self.tokens)], 1)
+        filled = torch.where(present[:, :, None], encodings, 0) + self.place
+        tokens = torch.stack([layer(filled[:, i]) for i, layer in enumerate(self.tokens)], 1)
         key, value = tokens.unflatten(2, (2, self.heads, -1)).unbind(2)
-        match = (key * self.question).sum(3) / self.question.shape[1] ** 0.5
-        weight = masked_softmax(match, present[:, :, None])
+        scores = (key * self.question).sum(3) / self.question.shape[1] ** 0.5
+        weight = masked_softmax(scores, present[:, :, None])
         return self.layers((weight[..., None] * value).sum(1).flatten(1))
 
 
 class LowRank(nn.Module):
-    """The product of all encodings with each other, every entry with every entry, through a weight tensor of
-    low rank, which never needs the product itself (Liu et al. 2018). An absent modality is a factor of 1."""
+    """The outer product of all encodings times a low-rank weight tensor, computed without forming the product
+    (Liu et al. 2018). An absent modality is a factor of 1."""
 
     def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
         super().__init__()
@@ -90,14 +89,14 @@ class LowRank(nn.Module):
         self.layers = mlp(hidden, hidden, classes, layers)
 
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
-        known = torch.where(present[:, :, None], encodings, 0)
-        factors = torch.stack([factor(known[:, i]) for i, factor in enumerate(self.factors)], 1)
+        filled = torch.where(present[:, :, None], encodings, 0)
+        factors = torch.stack([factor(filled[:, i]) for i, factor in enumerate(self.factors)], 1)
         product = torch.where(present[:, :, None], factors, 1).prod(1)
         return self.layers(product.unflatten(1, (RANK, -1)).sum(1))
 
 
 class Mean(nn.Module):
-    """The mean of the encodings that are present: who was it matters no more."""
+    """The mean of the encodings that are present, whichever they are."""
 
     def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
         super().__init__()
@@ -109,11 +108,11 @@ class Mean(nn.Module):
 
 
 class PosteriorSum(nn.Module):
-    """The prior plus what each modality's posterior adds to it, in logarithms: `log π + Σ w (log p - log π)`.
+    """The log prior plus each modality's weighted log-posterior ratio: `log π + Σ w (log p - log π)`.
 
-    With weights of 1 that is Bayes' rule for modalities that are independent given the class (Kittler et al.
-    1998, the product rule). Weights below 1 are right where modalities repeat each other; calibration fits
-    them. Nothing is learned in training. A modality that says the prior, or is absent, adds nothing.
+    With weights of 1 this is Bayes' rule for modalities that are independent given the class (Kittler et al.
+    1998, the product rule). Weights below 1 are right where modalities are redundant; calibration fits them.
+    Nothing is learned in training. A modality that predicts the prior, or is absent, adds nothing.
     """
 
     log_prior: Tensor
@@ -129,19 +128,19 @@ class PosteriorSum(nn.Module):
         return self.log_prior + torch.where(present[:, :, None], evidence, 0).sum(1)
 
 
-class Doubting(nn.Module):
-    """A fusion that is shown, in training, only part of each modality's encoding: dropout, by modality."""
+class FusionDropout(nn.Module):
+    """A fusion with dropout on its input encodings, at one rate per modality."""
 
-    def __init__(self, fusion: nn.Module, shares: Sequence[float]) -> None:
+    def __init__(self, fusion: nn.Module, rates: Sequence[float]) -> None:
         super().__init__()
-        self.fusion, self.dropouts = fusion, nn.ModuleList(nn.Dropout(share) for share in shares)
+        self.fusion, self.dropouts = fusion, nn.ModuleList(nn.Dropout(rate) for rate in rates)
 
     def forward(self, encodings: Encodings, opinions: Opinions, present: Presence) -> Logits:
-        shown = [dropout(encodings[:, i]) for i, dropout in enumerate(self.dropouts)]
-        return self.fusion(torch.stack(shown, 1), opinions, present)
+        dropped = [dropout(encodings[:, i]) for i, dropout in enumerate(self.dropouts)]
+        return self.fusion(torch.stack(dropped, 1), opinions, present)
 
 
 def masked_softmax(scores: Float[Tensor, "b m h"], present: Bool[Tensor, "b m 1"]) -> Float[Tensor, "b m h"]:
-    """Shares over the modalities that are present; zeros in a row without any."""
+    """Softmax over the modalities that are present; zeros in a row without any."""
     lowest = torch.finfo(scores.dtype).min
     return torch.where(present, torch.where(present, scores, lowest).softmax(1), 0)

@@ -1,8 +1,7 @@
-"""The report's encoder: blocks of convolution at full resolution, one downsampling layer, and the maps laid
-flat.
+"""The report's encoder: convolution blocks at full resolution, one downsampling layer, flattened.
 
-A recording is read as a picture of one channel, (1, frames, columns), and squashed into 0 to 1 as the
-report's data were.
+A recording is treated as a picture of one channel, (1, frames, columns), and mapped to 0 to 1 like the
+report's data.
 """
 
 from dataclasses import dataclass
@@ -16,15 +15,15 @@ Sides = tuple[int, int]
 ACTIVATIONS = {"relu": nn.ReLU, "sigmoid": nn.Sigmoid}
 
 REACH = 4.0
-"""Standard deviations of a normalised feature on either side of its mean that become 0 to 1; what is beyond
-is cut."""
+"""Range of a normalised feature, in standard deviations either side of its mean, that is mapped to 0 to 1;
+values beyond are clipped."""
 
 PLACES = (4, 2, 1)
-"""How many places along a side the downsampling layer may leave; the most that fit are taken."""
+"""Positions along a side that the downsampling layer may output; the most that fit are used."""
 
 
 class UnitRange(nn.Module):
-    """Normalised features to 0 to 1: a straight line from -REACH to REACH, cut off at both ends."""
+    """Map normalised features linearly from -REACH..REACH to 0..1, clipped at both ends."""
 
     def forward(self, features: Float[Tensor, "b t f"]) -> Float[Tensor, "b t f"]:
         return ((features + REACH) / (2 * REACH)).clamp(0, 1)
@@ -32,19 +31,19 @@ class UnitRange(nn.Module):
 
 @dataclass(frozen=True)
 class Step:
-    """One convolution and the maps that it is given, so that its mirror can be made."""
+    """The settings of one convolution and the size of its input, from which its mirror can be built."""
 
     channels: Sides
-    """Before and after."""
+    """Input and output channels."""
     kernel: Sides
     stride: Sides
     padding: int
     sides: Sides
-    """Height and width of the maps before it."""
+    """Height and width of the input maps."""
 
     @property
     def sides_after(self) -> Sides:
-        """Height and width of the maps that it makes."""
+        """Height and width of the output maps."""
         high, wide = (
             (side + 2 * self.padding - kernel) // stride + 1
             for side, kernel, stride in zip(self.sides, self.kernel, self.stride, strict=True)
@@ -56,7 +55,7 @@ class Step:
         return nn.Conv2d(*self.channels, self.kernel, self.stride, self.padding, bias=bias)
 
     def up(self, bias: bool) -> nn.ConvTranspose2d:
-        """The transposed convolution that leads back, to maps of the same height and width."""
+        """The transposed convolution back to maps of the input's height and width."""
         high, wide = (
             (side + 2 * self.padding - kernel) % stride
             for side, kernel, stride in zip(self.sides, self.kernel, self.stride, strict=True)
@@ -68,11 +67,12 @@ class Step:
 
 
 class ReportCnn(nn.Module):
-    """Features `(b, *shape)` to encodings `(b, dim)`; `shape` is a picture's (c, h, w), a recording's (t, f).
+    """Features `(b, *shape)` to encodings `(b, dim)`; `shape` is (c, h, w) of a picture, (t, f) of a
+    recording.
 
-    Each block is a convolution, batch normalisation, activation and dropout; a block has twice the channels
-    of the one before. The downsampling layer is one convolution whose windows lie evenly over the maps, 4 by
-    4 of them where `dim` and the maps allow, and whose few channels make the flattened maps `dim` long.
+    Each block is a convolution, batch normalisation, activation and dropout, with twice the channels of the
+    one before. The downsampling layer is one convolution with evenly spaced windows, 4 x 4 of them where
+    `dim` and the maps allow, and as many channels as make the flattened maps `dim` long.
     """
 
     def __init__(
@@ -110,14 +110,14 @@ class ReportCnn(nn.Module):
 
 
 def last_step(channels: int, sides: Sides, dim: int) -> Step:
-    """The convolution that makes maps of `dim` numbers in all out of maps of these channels and sides."""
+    """The downsampling layer, from maps of these channels and sides to maps of `dim` numbers in all."""
     rows, columns = places(sides, dim)
     (high, down), (wide, right) = windows(sides[0], rows), windows(sides[1], columns)
     return Step((channels, dim // (rows * columns)), (high, wide), (down, right), 0, sides)
 
 
 def places(sides: Sides, dim: int) -> Sides:
-    """The most places (rows, columns) that maps of these sides have room for and whose number divides
+    """The most output positions (rows, columns) that fit maps of these sides and whose number divides
     `dim`."""
     choices = [
         (r, c) for r in PLACES for c in PLACES if r <= sides[0] and c <= sides[1] and dim % (r * c) == 0
@@ -126,7 +126,6 @@ def places(sides: Sides, dim: int) -> Sides:
 
 
 def windows(side: int, count: int) -> Sides:
-    """Length and distance of `count` windows, all alike, that just cover a side: nothing is cut off or
-    padded."""
-    distance = side // count
-    return side - distance * (count - 1), distance
+    """Kernel size and stride of `count` windows that cover a side exactly, without padding."""
+    stride = side // count
+    return side - stride * (count - 1), stride

@@ -1,9 +1,9 @@
-"""Calibration on rows that did not train: probabilities of 0.9 that are right nine times in ten.
+"""Calibration on held-out rows, so that predictions with probability 0.9 are right nine times in ten.
 
-Three things are set, in this order. The *prior*: heads learn that of weighted and smoothed labels, answers
-are put back to that of the training rows. *Temperatures* (Guo et al. 2017): what a condition adds to the
-prior is divided by one number. The fusion's *weights*, and whether it is used at all: a fused answer is
-never less likely to be right, on these rows, than that of the best single modality.
+Three things are set, in this order. The *prior*: heads learn that of weighted and smoothed labels, and
+predictions are corrected back to the class fractions in training. *Temperatures* (Guo et al. 2017): the
+evidence of each condition is divided by one. The fusion's *weights*, and whether it is used at all: on these
+rows, the fused prediction is never less likely than that of the best single modality.
 """
 
 from collections.abc import Mapping, Sequence
@@ -23,32 +23,32 @@ if TYPE_CHECKING:
     from seesay.model.classifier import Classifier
 
 FEWEST = 50
-"""Rows below which a temperature is noise and stays 1."""
+"""Rows below which a fitted temperature would be noise, and stays 1."""
 
 TEMPERATURES = (0.05, 20.0)
-"""Where the temperature is looked for. Logits without an error among the rows want 0: they get the lower end,
-and so stay finite."""
+"""Search range of temperatures. Without an error among the rows the optimum is 0; the lower end keeps it
+finite."""
 
 PULL = 4.0
-"""Nats that a fusion weight of 0 or 2 costs, whatever the number of rows: few rows leave the weights near 1,
-which is right where modalities are independent given the class."""
+"""Strength of the penalty on fusion weights: nats for a weight of 0 or 2. It does not grow with the rows, so
+few rows leave the weights near 1, which is right where modalities are independent given the class."""
 
 Rows = Integer[np.ndarray, "n"]
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a model says of rows that did not train it, before it is calibrated."""
+    """An uncalibrated model's outputs on rows that did not train it."""
 
     rows: Rows
-    """Which rows of the data set."""
+    """Indices of the rows in the data set."""
     label: Rows
     pointers: Integer[np.ndarray, "n m"]
-    """By modality the content of each row, or -1."""
+    """The content of each row by modality, or -1."""
     opinions: Float[np.ndarray, "n m k"]
-    """Log-probability ratios to the learned prior, by modality; 0 where it is missing."""
+    """Logits minus the learned prior, by modality; 0 where it is missing."""
     fused: Float[np.ndarray, "n k"]
-    """The same of the fusion."""
+    """Logits minus the learned prior, of the fusion."""
 
     @property
     def present(self) -> Bool[np.ndarray, "n m"]:
@@ -58,21 +58,21 @@ class Evidence:
         return len(self.rows)
 
     def only(self, rows: Rows) -> "Evidence":
-        """These rows of the data set, in this order; all must be there."""
+        """A copy with these rows of the data set, in this order; all must be present."""
         order = np.argsort(self.rows)
-        places = order[np.searchsorted(self.rows, rows, sorter=order)]
-        return Evidence(*(array[places] for array in vars(self).values()))
+        positions = order[np.searchsorted(self.rows, rows, sorter=order)]
+        return Evidence(*(array[positions] for array in vars(self).values()))
 
     @staticmethod
     def joined(parts: Sequence["Evidence"]) -> "Evidence":
-        """The rows of all parts, one below the other."""
+        """The concatenated rows of all parts."""
         columns = zip(*(vars(part).values() for part in parts), strict=True)
         return Evidence(*map(np.concatenate, columns))
 
 
 @torch.no_grad()
 def evidence_of(model: "Classifier", rows: Table) -> Evidence:
-    """What an uncalibrated model says of these rows, which hold features (`features_of`)."""
+    """The outputs of an uncalibrated model on these rows of features (`features_of`)."""
     model.eval()
     opinions, fused = [], []
     for batch in rows.in_order(1024):
@@ -90,104 +90,107 @@ def evidence_of(model: "Classifier", rows: Table) -> Evidence:
     )
 
 
-def calibrate(model: "Classifier", held: Evidence, log_prior: Float[np.ndarray, " k"] | None = None) -> None:
-    """Sets the model's prior, temperatures, fusion weights and stand-in from rows that did not train it.
+def calibrate(
+    model: "Classifier", held_out: Evidence, log_prior: Float[np.ndarray, " k"] | None = None
+) -> None:
+    """Set the model's prior, temperatures, fusion weights and stand-in from rows that did not train it.
 
-    `log_prior`: of the classes among the training rows; none: the one that the heads have learned. Each
-    content and each pair of them counts once. Rows without an error do not show that there are none: of n,
-    one in n + 2 is doubted (Platt 1999, section 2.2), or few rows that are all right would make the model
-    certain of everything. Fewer than `FEWEST` leave a temperature at 1.
+    `log_prior`: that of the training rows' classes; None: the one the heads have learned. Each content, or
+    pair of contents, counts once. Zero errors in n rows does not mean a zero error rate: labels are smoothed
+    by 1 / (n + 2) (Platt 1999, section 2.2), or a few rows that are all right would make the model certain of
+    everything. With fewer than `FEWEST` rows a temperature stays 1.
     """
     model.reset(log_prior)
     prior = model.log_prior.double().cpu().numpy()
-    for place in range(len(model.modalities)):
-        rows = _distinct(held, held.present[:, place], [place])
+    for i in range(len(model.modalities)):
+        rows = _distinct(held_out, held_out.present[:, i], [i])
         if len(rows) >= FEWEST:
-            doubt = 1 / (len(rows) + 2)
-            found = fit_temperature(held.opinions[rows, place], held.label[rows], doubt, prior)
-            model.temperature[place] = found
-    several = _distinct(held, held.present.sum(1) > 1, list(range(len(model.modalities))))
+            smoothing = 1 / (len(rows) + 2)
+            temperature = fit_temperature(held_out.opinions[rows, i], held_out.label[rows], smoothing, prior)
+            model.temperature[i] = temperature
+    several = _distinct(held_out, held_out.present.sum(1) > 1, list(range(len(model.modalities))))
     if len(several):
-        _calibrate_fusion(model, held, several, prior)
+        _calibrate_fusion(model, held_out, several, prior)
 
 
-def _calibrate_fusion(model: "Classifier", held: Evidence, rows: Rows, prior: np.ndarray) -> None:
-    """The fusion's weights where it is a weighted sum, its temperature where it is learned; then a fused
-    answer that is worse than that of the best single modality gives way to it."""
-    label, doubt = held.label[rows], 1 / (len(rows) + 2)
-    alone = held.opinions[rows] / model.temperature[:-1].double().cpu().numpy()[:, None]
-    whole = held.present[rows].all(1)
-    whole = whole if whole.any() else np.ones(len(rows), bool)
-    losses = [nll(prior + alone[whole, place], label[whole]) for place in range(len(model.modalities))]
+def _calibrate_fusion(model: "Classifier", held_out: Evidence, rows: Rows, prior: np.ndarray) -> None:
+    """Set the weights of a weighted sum, or the temperature of a learned fusion and, if its prediction is
+    worse than that of the best single modality, the stand-in."""
+    label, smoothing = held_out.label[rows], 1 / (len(rows) + 2)
+    alone = held_out.opinions[rows] / model.temperature[:-1].double().cpu().numpy()[:, None]
+    complete = held_out.present[rows].all(1)
+    complete = complete if complete.any() else np.ones(len(rows), bool)
+    losses = [nll(prior + alone[complete, i], label[complete]) for i in range(len(model.modalities))]
     best = int(np.argmin(losses))
     if (weight := model.fusion_weight) is not None:
-        found = fit_weights(alone, label, prior, doubt)
-        found = _drawn_to(best, found, alone[whole], label[whole], prior)
-        weight.copy_(torch.from_numpy(found).to(weight))
+        fitted = fit_weights(alone, label, prior, smoothing)
+        fitted = _at_least_as_good(best, fitted, alone[complete], label[complete], prior)
+        weight.copy_(torch.from_numpy(fitted).to(weight))
         return
-    fused = held.fused[rows].astype(np.float64)
-    temperature = fit_temperature(fused, label, doubt, prior) if len(rows) >= FEWEST else 1.0
+    fused = held_out.fused[rows].astype(np.float64)
+    temperature = fit_temperature(fused, label, smoothing, prior) if len(rows) >= FEWEST else 1.0
     model.temperature[-1] = temperature
-    model.stand_in[best] = nll(prior + fused[whole] / temperature, label[whole]) > losses[best]
+    model.stand_in[best] = nll(prior + fused[complete] / temperature, label[complete]) > losses[best]
 
 
 def fit_temperature(
-    logits: Float[np.ndarray, "n k"], label: Rows, doubt: float = 0.0, prior: np.ndarray | float = 0.0
+    logits: Float[np.ndarray, "n k"], label: Rows, smoothing: float = 0.0, prior: np.ndarray | float = 0.0
 ) -> float:
-    """The T for which softmax(prior + logits / T) has the smallest negative log-likelihood; above 1: too sure
-    before.
+    """The T for which softmax(prior + logits / T) has the smallest negative log-likelihood; above 1 if the
+    logits are overconfident.
 
-    `doubt` is the fraction of each row that is taken to be of any class, `prior` what is not divided: (k,).
-    All must be finite. In 1/T the loss is convex, so what a bounded search finds is the optimum.
+    `smoothing`: fraction of each label spread over all classes; `prior`: (k,), not divided by T. All must be
+    finite. The loss is convex in 1/T, so a bounded search finds the optimum.
     """
     logits = logits.astype(np.float64)
 
     def loss(log_temperature: float) -> float:
-        said = log_softmax(prior + logits * np.exp(-log_temperature), axis=1)
-        return float(-((1 - doubt) * said[np.arange(len(label)), label] + doubt * said.mean(axis=1)).mean())
+        log_p = log_softmax(prior + logits * np.exp(-log_temperature), axis=1)
+        of_label = log_p[np.arange(len(label)), label]
+        return float(-((1 - smoothing) * of_label + smoothing * log_p.mean(axis=1)).mean())
 
     low, high = np.log(TEMPERATURES)
-    found = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-5})
-    return float(np.exp(min((low, found.x, high), key=loss)))
+    optimum = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-5}).x
+    return float(np.exp(min((low, optimum, high), key=loss)))
 
 
 def fit_weights(
-    evidence: Float[np.ndarray, "n m k"], label: Rows, prior: Float[np.ndarray, " k"], doubt: float = 0.0
+    evidence: Float[np.ndarray, "n m k"], label: Rows, prior: Float[np.ndarray, " k"], smoothing: float = 0.0
 ) -> Float[np.ndarray, " m"]:
     """The weights w >= 0 for which softmax(prior + sum of w times evidence) has the smallest negative
-    log-likelihood, drawn to 1 by `PULL`. `doubt` as in `fit_temperature`. The loss is convex."""
+    log-likelihood, with a penalty towards 1 (`PULL`). `smoothing` as in `fit_temperature`. The loss is
+    convex."""
     rows, classes = np.arange(len(label)), evidence.shape[2]
-    target = np.full((len(label), classes), doubt / classes)
-    target[rows, label] += 1 - doubt
+    target = np.full((len(label), classes), smoothing / classes)
+    target[rows, label] += 1 - smoothing
 
     def loss(weight: np.ndarray) -> tuple[float, np.ndarray]:
-        said = log_softmax(prior + np.einsum("m,nmk->nk", weight, evidence), axis=1)
-        slope = np.einsum("nk,nmk->m", np.exp(said) - target, evidence)
-        pull = PULL * ((weight - 1) ** 2).sum()
-        return float(-(target * said).sum() + pull), slope + 2 * PULL * (weight - 1)
+        log_p = log_softmax(prior + np.einsum("m,nmk->nk", weight, evidence), axis=1)
+        gradient = np.einsum("nk,nmk->m", np.exp(log_p) - target, evidence)
+        penalty = PULL * ((weight - 1) ** 2).sum()
+        return float(-(target * log_p).sum() + penalty), gradient + 2 * PULL * (weight - 1)
 
     start = np.ones(evidence.shape[1])
     return minimize(loss, start, jac=True, bounds=[(0, None)] * len(start), method="L-BFGS-B").x
 
 
-def _drawn_to(
+def _at_least_as_good(
     best: int, weight: np.ndarray, evidence: np.ndarray, label: np.ndarray, prior: np.ndarray
 ) -> Float[np.ndarray, " m"]:
-    """The weights, moved towards those of the best single modality alone only as far as it takes for the
-    sum to be as likely as that."""
+    """The weights, moved towards the best single modality just far enough for the sum to be as likely as that
+    modality alone."""
     alone = np.eye(len(weight))[best]
+    limit = nll(prior + np.einsum("m,nmk->nk", alone, evidence), label)
 
-    def excess(part: float) -> float:
-        moved = (1 - part) * weight + part * alone
+    def excess(fraction: float) -> float:
+        moved = (1 - fraction) * weight + fraction * alone
         return nll(prior + np.einsum("m,nmk->nk", moved, evidence), label) - limit
 
-    limit = 0.0
-    limit = excess(1.0)
     if excess(0.0) <= 0:
         return weight
     lowest = minimize_scalar(excess, bounds=(0, 1), method="bounded").x
-    part = float(brentq(excess, 0, lowest)) if excess(lowest) < 0 else 1.0
-    return (1 - part) * weight + part * alone
+    fraction = float(brentq(excess, 0, lowest)) if excess(lowest) < 0 else 1.0
+    return (1 - fraction) * weight + fraction * alone
 
 
 def nll(logits: Float[np.ndarray, "n k"], label: Rows) -> float:
@@ -195,56 +198,55 @@ def nll(logits: Float[np.ndarray, "n k"], label: Rows) -> float:
     return float((logsumexp(logits, axis=1) - logits[np.arange(len(label)), label]).mean())
 
 
-def probabilities(model: "Classifier", held: Evidence) -> dict[Condition, Float[np.ndarray, "n k"]]:
-    """By condition what the calibrated model says of these rows; NaN in rows that the condition has not."""
+def probabilities(model: "Classifier", held_out: Evidence) -> dict[Condition, Float[np.ndarray, "n k"]]:
+    """The calibrated model's probabilities of these rows by condition; NaN in rows outside a condition."""
     prior, temperature = (t.double().cpu().numpy() for t in (model.log_prior, model.temperature))
-    alone = held.opinions / temperature[:-1, None]
-    said: dict[Condition, tuple[np.ndarray, np.ndarray]] = {
-        Condition(m): (prior + alone[:, i], held.present[:, i]) for i, m in enumerate(model.modalities)
+    alone = held_out.opinions / temperature[:-1, None]
+    outputs: dict[Condition, tuple[np.ndarray, np.ndarray]] = {
+        Condition(m): (prior + alone[:, i], held_out.present[:, i]) for i, m in enumerate(model.modalities)
     }
     if len(model.modalities) > 1:
-        fused = prior + held.fused / temperature[-1]
+        fused = prior + held_out.fused / temperature[-1]
         if (weight := model.fusion_weight) is not None:
             fused = prior + np.einsum("m,nmk->nk", weight.double().cpu().numpy(), alone)
         if model.stand_in.any():
-            place = int(model.stand_in.int().argmax())
-            fused = np.where(held.present[:, [place]], prior + alone[:, place], fused)
-        said[Condition.of(model.modalities)] = fused, np.asarray(held.present.sum(1) > 1)
+            i = int(model.stand_in.int().argmax())
+            fused = np.where(held_out.present[:, [i]], prior + alone[:, i], fused)
+        outputs[Condition.of(model.modalities)] = fused, np.asarray(held_out.present.sum(1) > 1)
     return {
-        name: np.where(there[:, None], np.exp(log_softmax(logits, axis=1)), np.nan)
-        for name, (logits, there) in said.items()
-        if there.any()
+        condition: np.where(mask[:, None], np.exp(log_softmax(logits, axis=1)), np.nan)
+        for condition, (logits, mask) in outputs.items()
+        if mask.any()
     }
 
 
-def _distinct(held: Evidence, those: np.ndarray, places: list[int]) -> Rows:
-    """Of `those` rows the first of each content, or of each set of contents, of the modalities at
-    `places`."""
-    rows = np.flatnonzero(those)
-    return rows[np.sort(np.unique(held.pointers[rows][:, places], axis=0, return_index=True)[1])]
+def _distinct(held_out: Evidence, mask: np.ndarray, modalities: list[int]) -> Rows:
+    """The rows in `mask`, without those whose contents of these modalities repeat an earlier row's."""
+    rows = np.flatnonzero(mask)
+    return rows[np.sort(np.unique(held_out.pointers[rows][:, modalities], axis=0, return_index=True)[1])]
 
 
 def remarks(
-    model: "Classifier", said: Mapping[Condition, np.ndarray], label: Rows, classes: Sequence[str]
+    model: "Classifier", probabilities: Mapping[Condition, np.ndarray], label: Rows, classes: Sequence[str]
 ) -> list[str]:
-    """What a user should know of the calibrated model, a sentence each: a modality that has learned
-    nothing, a fusion that another answer stands in for."""
-    found = []
+    """What a user should know about the calibrated model, a sentence each: a modality that has learned
+    nothing, a fusion that a single modality replaces."""
+    sentences = []
     prior = model.log_prior.double().cpu().numpy()
-    usual = classes[int(prior.argmax())]
-    for modality in (Condition(m) for m in model.modalities if m in said):
-        there = np.flatnonzero(~np.isnan(said[modality][:, 0]))
-        gain = np.log(said[modality][there, label[there]]) - prior[label[there]]
+    majority = classes[int(prior.argmax())]
+    for modality in (Condition(m) for m in model.modalities if m in probabilities):
+        rows = np.flatnonzero(~np.isnan(probabilities[modality][:, 0]))
+        gain = np.log(probabilities[modality][rows, label[rows]]) - prior[label[rows]]
         if gain.mean() <= 2 * gain.std() / len(gain) ** 0.5:
-            found.append(f"{modality} is no better than always answering {usual!r}.")
-    if (place := deciding(model)) is not None:
-        alone, together = model.modalities[place], Condition.of(model.modalities)
-        found.append(f"{together}: the answer is that of {alone} alone, the fusion is no better.")
-    return found
+            sentences.append(f"{modality} is no better than always predicting {majority!r}.")
+    if (i := deciding_modality(model)) is not None:
+        alone, together = model.modalities[i], Condition.of(model.modalities)
+        sentences.append(f"{together}: the prediction is that of {alone} alone, the fusion is no better.")
+    return sentences
 
 
-def deciding(model: "Classifier") -> int | None:
-    """The place of the modality whose answer is that of all together; None: the fusion's is."""
+def deciding_modality(model: "Classifier") -> int | None:
+    """The index of the modality whose own prediction is that of all together; None if the fusion decides."""
     if model.stand_in.any():
         return int(model.stand_in.int().argmax())
     weight = model.fusion_weight

@@ -1,5 +1,4 @@
-"""A small Transformer encoder for either modality: attention over patches of a picture or frames of a
-recording."""
+"""A small Transformer encoder: attention over patches of a picture or frames of a recording."""
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -8,18 +7,18 @@ from torch import Tensor, nn, zeros
 from seesay.model.report_cnn import windows
 
 PATCHES = 7
-"""Along each side of a picture, fewer where it has not so many pixels: 28 pixels are 7 patches of 4."""
+"""Patches along each side of a picture, or one per pixel if it has fewer: 28 pixels are 7 patches of 4."""
 
 NEIGHBOURS = 5
-"""Frames that make a token: one and two on either side."""
+"""Frames per token: a frame and two on either side."""
 
 
 class Transformer(nn.Module):
-    """Features to encodings `(b, dim)`; `shape` is a picture's (c, h, w) or a recording's (t, f).
+    """Features to encodings `(b, dim)`; `shape` is (c, h, w) of a picture or (t, f) of a recording.
 
-    Tokens with learned positions, blocks of self-attention and a two-layer network, normalised before each
-    (Xiong et al. 2020), and the mean over the tokens projected to `dim` as the other encoders do. A patch is
-    seen through one strided convolution (Dosovitskiy et al. 2021), a frame through one over time.
+    Tokens with learned position embeddings, pre-norm Transformer blocks (Xiong et al. 2020), and the mean
+    over tokens projected to `dim` as in the other encoders. Patches are embedded by a strided convolution
+    (Dosovitskiy et al. 2021), frames by a convolution over time.
     """
 
     def __init__(self, shape: tuple[int, ...], dim: int, width: int, layers: int, dropout: float) -> None:
@@ -34,8 +33,8 @@ class Transformer(nn.Module):
             count = shape[0]
         self.places = nn.Parameter(nn.init.trunc_normal_(zeros(count, width), std=0.02))
         self.blocks = nn.Sequential(*(Block(width, dropout) for _ in range(layers)))
-        # With batch normalisation 24 random rows are learned by heart in 40 steps (loss 0.01); with LayerNorm
-        # not (1.7).
+        # With batch normalisation 24 random rows are memorised in 40 steps (loss 0.01), with LayerNorm not
+        # (1.7).
         self.project = nn.Sequential(
             nn.Linear(width, dim, bias=False), nn.BatchNorm1d(dim), nn.ReLU(inplace=True), nn.Dropout(dropout)
         )
@@ -47,7 +46,7 @@ class Transformer(nn.Module):
 
 
 class Block(nn.Module):
-    """Every token looks at all tokens, then thinks by itself; both are added to what it was."""
+    """A pre-norm Transformer block: self-attention and a two-layer MLP, each with a residual connection."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -66,6 +65,6 @@ class Block(nn.Module):
         query, key, value = (
             self.ask(tokens).unflatten(2, (3, self.heads, -1)).permute(2, 0, 3, 1, 4).unbind(0)
         )
-        seen = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
-        tokens = tokens + self.answer(seen)
+        attended = F.scaled_dot_product_attention(query, key, value).transpose(1, 2).flatten(2)
+        tokens = tokens + self.answer(attended)
         return tokens + self.think(tokens)

@@ -33,7 +33,7 @@ from seesay.recipes import recipe
 from seesay.reproduce.leak import Outcome, leak, score
 from seesay.reproduce.page import page, series
 from seesay.reproduce.progress import Clock, Diary
-from seesay.search import search as tune
+from seesay.search import search
 from seesay.search.report import keep_search, summary
 from seesay.search.space import parse_space
 from seesay.signal.feature_axes import feature_axes
@@ -295,9 +295,9 @@ def _search(plan: Plan, diary: Diary, modality: Modality) -> Iterator[str]:
     parts = split(data, config.split.seed, config.split.by, config.split.valid)
     pool = np.concatenate([parts.train, parts.valid])
     rows = min(SEARCH_ROWS, int((data.pointers(modality)[pool] != MISSING).sum()))
-    asked = tune.Plan(parse_space("report", modality), config, folds=FOLDS, rows=rows)
-    found = tune.begin(data, asked, plan.folder / f"search-{modality}")
-    for trial in tune.search(found):
+    asked = search.Plan(parse_space("report", modality), config, folds=FOLDS, rows=rows)
+    found = search.begin(data, asked, plan.folder / f"search-{modality}")
+    for trial in search.search(found):
         clock.charge(f"search, {modality}")
         folds = f"{len(trial.folds)}/{FOLDS} folds"
         yield f"search, {modality}: trial {trial.number + 1}/{found.study.total}, {folds}"

@@ -1,4 +1,5 @@
-"""A search as a figure: the cells of a grid, sorted; or how a Bayesian search went and which fields count."""
+"""The figure of a search: the sorted cells of a grid, or the progress of a Bayesian search and the importance
+of each field."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -17,18 +18,16 @@ from seesay.search.study import FEWEST
 from seesay.search.trial import Trial
 
 MOST = 20
-"""Cells in the figure, the best."""
+"""Most cells in the figure; the best are shown."""
 
 
-def figure_of(found: Search, title: str, note: str) -> Figure:
-    """Of a grid its cells, sorted; of a Bayesian search how it went and which fields mattered."""
-    trials = found.study.trials()
-    done = sorted(
-        (t for t in trials if t.state == "done"), key=lambda t: -t.mean(condition=found.plan.condition)
-    )
-    if found.plan.trials is None:
-        return cells_figure(done, found.plan.space.varied, found.plan.condition, title, note)
-    return course_figure(trials, found.study.importances(), found.plan.condition, title)
+def figure_of(search: Search, title: str, note: str) -> Figure:
+    """The sorted cells of a grid, or the progress and importances of a Bayesian search."""
+    trials, plan = search.study.trials(), search.plan
+    done = sorted((t for t in trials if t.state == "done"), key=lambda t: -t.mean(condition=plan.condition))
+    if plan.trials is None:
+        return cells_figure(done, plan.space.varied, plan.condition, title, note)
+    return progress_figure(trials, search.study.importances(), plan.condition, title)
 
 
 def cells_figure(
@@ -39,8 +38,8 @@ def cells_figure(
     note: str = "",
     most: int = MOST,
 ) -> Figure:
-    """The best trials first: their values as columns of text; the mean as a dot, the standard deviation as a
-    bar, and every fold as a faint dot. `note` stands at the foot."""
+    """The best `most` trials in order: their values as text; the mean as a dot, the standard deviation as a
+    bar, every fold as a faint dot. `note`: a caption below."""
     shown_here = trials[:most]
     figure, (left, right) = _page(
         10.5, 1.5 + 0.32 * len(shown_here), ncols=2, width_ratios=[1.1 * len(names) + 0.2, 7]
@@ -74,7 +73,7 @@ def cells_figure(
 
 
 def _columns(axes: Axes, cells: Sequence[Sequence[str]], heads: Sequence[str]) -> None:
-    """Text in columns, a row at every whole height."""
+    """Draw text in columns, a row at every integer height."""
     axes.set(xticks=[], yticks=[], xlim=(-0.5, len(heads) - 0.5))
     axes.spines[:].set_visible(False)
     for x, head in enumerate(heads):
@@ -85,27 +84,27 @@ def _columns(axes: Axes, cells: Sequence[Sequence[str]], heads: Sequence[str]) -
             axes.text(x, y, text, ha="center", va="center", fontsize=9, color=INK)
 
 
-def course_figure(
+def progress_figure(
     trials: Sequence[Trial], importances: Mapping[str, float], condition: Condition | None, title: str
 ) -> Figure:
-    """Left, every trial that is done in the order in which they began, the best so far as a line, and the
-    pruned ones as marks at the foot; right, how much each field matters."""
+    """Left: finished trials in the order of their start, the best so far as a line, pruned trials as marks
+    below; right: the importance of each field."""
     figure, (left, right) = _page(11, 4.6, ncols=2, width_ratios=[3, 2])
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     done = [trial for trial in trials if trial.state == "done"]
     pruned = [trial.number for trial in trials if trial.state == "pruned"]
     numbers, scores = [t.number for t in done], np.array([t.mean(condition=condition) for t in done])
-    words = f"{len(done)} trial{'s' * (len(done) != 1)} done"
-    words += f", {len(pruned)} stopped early (below)" if pruned else ""
-    _style(left, words, "trial", f"macro-F1{f' of {condition}' if condition else ''}")
+    heading = f"{len(done)} trial{'s' * (len(done) != 1)} done"
+    heading += f", {len(pruned)} pruned (below)" if pruned else ""
+    _style(left, heading, "trial", f"macro-F1{f' of {condition}' if condition else ''}")
     best = np.maximum.accumulate(scores)
     left.step(numbers, best, where="post", color=BLUE, linewidth=2)
     left.errorbar(
         numbers, scores, yerr=np.nan_to_num([t.std(condition=condition) for t in done]),
         fmt="o", color=INK, ecolor=PALE, markersize=5,
     )  # fmt: skip
-    foot = {"transform": left.get_xaxis_transform(), "clip_on": False}
-    left.plot(pruned, np.full(len(pruned), 0.02), "|", color=ORANGE, markersize=9, **foot)
+    at_bottom = {"transform": left.get_xaxis_transform(), "clip_on": False}
+    left.plot(pruned, np.full(len(pruned), 0.02), "|", color=ORANGE, markersize=9, **at_bottom)
     left.annotate(
         f"best {best[-1]:.4f}", (1, best[-1]), xycoords=("axes fraction", "data"), xytext=(0, 6),
         textcoords="offset points", ha="right", color=BLUE, fontweight="bold",
@@ -117,34 +116,36 @@ def course_figure(
 
 
 def _importances(axes: Axes, importances: Mapping[str, float], done: int) -> None:
-    _style(axes, "Which fields matter", "share of what tells the best trials apart", grid="x")
+    _style(axes, "Importance of each field", "fraction (PED-ANOVA)", grid="x")
     if not importances:
-        said = f"not known from {done} trial{'s' * (done != 1)}:\n{FEWEST} or more that differ are needed"
-        axes.text(0.5, 0.5, said, ha="center", va="center", color=PALE, transform=axes.transAxes)
+        text = (
+            f"unknown after {done} trial{'s' * (done != 1)}:\nat least {FEWEST} with different scores needed"
+        )
+        axes.text(0.5, 0.5, text, ha="center", va="center", color=PALE, transform=axes.transAxes)
         axes.set_xlabel("")
         axes.set_xticks([])
         axes.set_yticks([])
         return
-    names, shares = list(importances), list(importances.values())
-    axes.barh(names, shares, color=INK, height=0.6)
-    for name, share in importances.items():
-        axes.annotate(f" {100 * share:.0f} %", (share, name), va="center", fontsize=9, color=INK)
-    axes.set_xlim(0, 1.15 * max(shares))
+    names, values = list(importances), list(importances.values())
+    axes.barh(names, values, color=INK, height=0.6)
+    for name, value in importances.items():
+        axes.annotate(f" {100 * value:.0f} %", (value, name), va="center", fontsize=9, color=INK)
+    axes.set_xlim(0, 1.15 * max(values))
     axes.invert_yaxis()
     axes.tick_params(axis="y", length=0)
 
 
 def text_of(value: Any) -> str:
-    """A value, numbers to three digits."""
+    """A value as text, floats to three digits."""
     return f"{value:.3g}" if isinstance(value, float) else shown(value)
 
 
 def short(names: Sequence[str]) -> dict[str, str]:
-    """The last words of dotted names, as many as tell them apart."""
-    told = {}
+    """The shortest unique suffix of each dotted name."""
+    suffixes = {}
     for name in names:
-        words = name.split(".")
-        tails = [".".join(words[-n:]) for n in range(1, len(words) + 1)]
-        alone = (t for t in tails if sum(f".{other}".endswith(f".{t}") for other in names) == 1)
-        told[name] = next(alone, name)
-    return told
+        parts = name.split(".")
+        candidates = [".".join(parts[-n:]) for n in range(1, len(parts) + 1)]
+        unique = (c for c in candidates if sum(f".{other}".endswith(f".{c}") for other in names) == 1)
+        suffixes[name] = next(unique, name)
+    return suffixes

@@ -1,8 +1,8 @@
-"""Hyper-parameter search as a generator of trials: `for trial in search(begin(data, plan, folder)): ...`
+"""Hyperparameter search as a generator of trials: `for trial in search(begin(data, plan, folder)): ...`
 
-Every set of values is trained on folds that no group crosses, or on the one split that validates; each
-finished fold is on disk at once (study.py). Rows of the test split are left behind before anything begins: no
-search ever sees them.
+Every set of values is trained on cross-validation folds that keep groups together, or on the one
+train/validation split; each finished fold is saved at once (study.py). Test rows are removed first: no search
+ever sees them.
 """
 
 import dataclasses
@@ -37,46 +37,45 @@ from seesay.search.trial import Fold, Trial
 
 @dataclass(frozen=True)
 class Plan:
-    """What is searched and how each set of values is scored. Same plan, same data: the same trials."""
+    """What is searched and how each set of values is scored. The same plan and data give the same trials."""
 
     space: Space
     config: Config
-    """Every field that the space does not name; its seed is the search's too."""
+    """Values of all fields outside the space; its seed is also that of the search."""
     trials: int | None = None
-    """How many TPE proposes; None: the whole grid."""
+    """Number of trials proposed by TPE; None: the whole grid."""
     folds: int | None = None
-    """Of the cross-validation; None: the rows that validate, as in training."""
+    """Folds of the cross-validation; None: the validation split, as in training."""
     rows: int | None = None
-    """A stratified random part of so many of the rows; None: all."""
+    """Size of a stratified random sample of the rows; None: all rows."""
     condition: Condition | None = None
-    """Whose macro-F1 is to be high; None: the mean over the conditions."""
+    """Condition whose macro-F1 is maximised; None: the mean over the conditions."""
 
 
 @dataclass(frozen=True)
 class Search:
-    """A plan, its rows, and the study that keeps its trials."""
+    """A plan, its rows, and the study that saves its trials."""
 
     plan: Plan
     data: Dataset
-    """Rows to train and to validate on, and only the contents that they have: nothing of a test row is in
-    it."""
+    """The rows to train and validate on, with only their contents: nothing of a test row is in it."""
     pairs: tuple[tuple[np.ndarray, np.ndarray], ...]
-    """Of each fold the rows of `data` that train and that validate."""
+    """The training and validation rows of `data` for each fold."""
     study: Study
 
     @cached_property
     def raw(self) -> RawFeatures:
-        """The features of its contents, made once for each way of making them."""
+        """The features of its contents, made once per front end."""
         return RawFeatures(self.data)
 
     def fold(self, number: int) -> Splits:
-        """The rows that train and validate in a fold."""
+        """The training and validation rows of a fold."""
         train, valid = self.pairs[number]
         return Splits(train, valid, np.empty(0, np.int64))
 
     @property
     def best(self) -> Trial | None:
-        """The trial that is done and has the highest mean; the first of equals. None: none is done."""
+        """The finished trial with the highest mean, the first if tied. None if no trial is finished."""
         done = [trial for trial in self.study.trials() if trial.state == "done"]
         return max(done, key=lambda trial: trial.mean(condition=self.plan.condition), default=None)
 
@@ -86,17 +85,17 @@ class Search:
 
 
 def begin(data: Dataset, plan: Plan, folder: Path) -> Search:
-    """The search in this folder, new or to be gone on with.
+    """The search in this folder, created or resumed.
 
-    More folds than a class has groups: InputError. More rows than there are, fewer trials than one, a field
-    of a modality that the data set has not: ConfigError. A folder that holds another search: OutputError.
+    More folds than a class has groups: InputError. More rows than available, fewer trials than one, a field
+    of a modality the data set lacks: ConfigError. A folder with another search: OutputError.
     """
     parts = split(data, plan.config.split.seed, plan.config.split.by, plan.config.split.valid)
     data = data.only(*plan.config.modalities or data.modalities)
     plan = dataclasses.replace(plan, config=plan.config.naming(data.spec.kinds))
     cells = _check_plan(data, plan)
     pool, pairs = _pairs(data, parts, plan)
-    asked = {
+    description = {
         "space": {name: str(field) for name, field in plan.space.fields.items()},
         "search": "TPE" if plan.trials else "grid",
         "folds": plan.folds or "the rows that validate",
@@ -106,40 +105,40 @@ def begin(data: Dataset, plan: Plan, folder: Path) -> Search:
         "data": f"{data.name} ({_fingerprint(data, pool)})",
     }
     total = plan.trials or len(cells)
-    study = Study(folder, plan.space, json.loads(json.dumps(asked)), total, cells, plan.config.seed)
+    study = Study(folder, plan.space, json.loads(json.dumps(description)), total, cells, plan.config.seed)
     return Search(plan, only_rows(data, pool), pairs, study)
 
 
 def search(search: Search, device: str = "cpu", watch: Watch = iter) -> Iterator[Trial]:
-    """Yields a trial after each of its folds, as far as it has come: `state` says whether it is over.
+    """Yield each trial after each of its folds; `state` says whether it is over.
 
-    Ends when no trial is left to begin or to go on with; other processes may still be at theirs. Break off at
-    any time: what is begun is gone on with, at its next fold, by whoever searches next. A trial whose values
-    cannot be trained is `failed`, and the search goes on. Every scored epoch is the last one, so nothing is
-    chosen by the rows that score.
+    Ends when no trial is left to start or resume; other processes may still be working on theirs. It may be
+    interrupted at any time: the next call resumes a started trial at its next fold. A trial that cannot be
+    trained with its values is `failed`, and the search continues. The last epoch is always the one scored, so
+    nothing is selected on the validation rows.
     """
     while (claimed := search.study.next()) is not None:
         with claimed:
             try:
-                for _ in _work(search, claimed, device, watch):
+                for _ in _train_folds(search, claimed, device, watch):
                     yield claimed.trial
             except ConfigError as error:
                 claimed.fail(str(error))
                 yield claimed.trial
 
 
-def _work(search: Search, claimed: Claimed, device: str, watch: Watch) -> Iterator[None]:
-    """Trains the folds that a trial lacks and keeps each."""
+def _train_folds(search: Search, claimed: Claimed, device: str, watch: Watch) -> Iterator[None]:
+    """Train the remaining folds of a trial and save each."""
     plan, trial = search.plan, claimed.trial
     config = search.config_of(trial)
     config = dataclasses.replace(config, split=dataclasses.replace(config.split, folds=0))
     for number in range(len(trial.folds), len(search.pairs)):
-        began, splits, last = time.perf_counter(), search.fold(number), None
+        start, splits, last = time.perf_counter(), search.fold(number), None
         for step in learn(search.data, splits, config, watch=watch, device=device, raw=search.raw):
             if not isinstance(step, Epoch):
                 continue
-            early = plan.trials and number == 0 and not step.last
-            if early and claimed.worse(_said(step, plan.condition), step.number):
+            may_prune = plan.trials and number == 0 and not step.last
+            if may_prune and claimed.worse(_score(step, plan.condition), step.number):
                 claimed.prune()
                 yield
                 return
@@ -147,26 +146,26 @@ def _work(search: Search, claimed: Claimed, device: str, watch: Watch) -> Iterat
         if last is None:  # stopped before the first batch
             return
         scores = scores_of(last.training.averaged(), search.data, splits.valid)
-        claimed.keep(Fold(scores, time.perf_counter() - began))
+        claimed.keep(Fold(scores, time.perf_counter() - start))
         if number + 1 < len(search.pairs):
             yield
     claimed.end(claimed.trial.mean(condition=plan.condition))
     yield
 
 
-def _said(epoch: Epoch, name: Condition | None) -> float:
-    return epoch.score if name is None else epoch.scores.get(name, float("nan"))
+def _score(epoch: Epoch, condition: Condition | None) -> float:
+    return epoch.score if condition is None else epoch.scores.get(condition, float("nan"))
 
 
 def scores_of(model: Classifier, data: Dataset, rows: np.ndarray) -> dict[Condition, dict[str, float]]:
-    """Every metric of these rows by condition, each over the rows that it has."""
+    """Every metric by condition, each over its own rows among these."""
     data = only_rows(data, rows)
     tensors = table(data, np.arange(len(data)), features_of(model, data))
     scores = {}
-    for name, probabilities in posteriors(model, tensors).items():
-        there = ~np.isnan(probabilities[:, 0])
-        if there.any():
-            scores[name] = measure(probabilities[there], np.asarray(data.label[there]))
+    for condition, probabilities in posteriors(model, tensors).items():
+        present = ~np.isnan(probabilities[:, 0])
+        if present.any():
+            scores[condition] = measure(probabilities[present], np.asarray(data.label[present]))
     return scores
 
 
@@ -176,28 +175,28 @@ def scores_of(model: Classifier, data: Dataset, rows: np.ndarray) -> dict[Condit
 def _pairs(
     data: Dataset, parts: Splits, plan: Plan
 ) -> tuple[np.ndarray, tuple[tuple[np.ndarray, np.ndarray], ...]]:
-    """The rows that are searched, and per fold the places among them that train and that validate."""
-    how = plan.config.split
+    """The rows to search on and, per fold, the positions among them of training and validation rows."""
+    settings = plan.config.split
     pool = np.sort(np.concatenate([parts.train, parts.valid]))
     pool = pool[(data.rows[pool] != MISSING).any(1)]
     if plan.rows is not None:
-        pool = stratified(data.label, pool, plan.rows, how.seed)
+        pool = stratified(data.label, pool, plan.rows, settings.seed)
     if plan.folds is not None:
-        pairs = list(folds(data, pool, plan.folds, how.seed, how.by))
+        pairs = list(folds(data, pool, plan.folds, settings.seed, settings.by))
     else:
         pairs = [(np.intersect1d(parts.train, pool), np.intersect1d(parts.valid, pool))]
     if not all(len(valid) and len(train) for train, valid in pairs):
         raise ConfigError(
-            "there are no rows to train or to validate on", "Say --folds, or a higher --split.valid."
+            "there are no rows to train or validate on", "Give --folds, or a higher --split.valid."
         )
     return pool, tuple((np.searchsorted(pool, train), np.searchsorted(pool, valid)) for train, valid in pairs)
 
 
 def stratified(label: np.ndarray, rows: np.ndarray, wanted: int, seed: int) -> np.ndarray:
-    """`wanted` of the `rows`, drawn at random, each class with its share (largest remainders). Too many:
-    ConfigError."""
+    """A random sample of `wanted` rows in the class proportions of `rows` (largest remainders). ConfigError
+    if there are not enough."""
     if not 1 <= wanted <= len(rows):
-        raise ConfigError(f"rows must be 1 to {len(rows)}, which is all that can be searched, got {wanted}")
+        raise ConfigError(f"rows must be 1 to {len(rows)}, the rows available to a search, got {wanted}")
     random = np.random.default_rng(seed)
     classes, counts = np.unique(label[rows], return_counts=True)
     exact = counts * (wanted / len(rows))
@@ -210,24 +209,22 @@ def stratified(label: np.ndarray, rows: np.ndarray, wanted: int, seed: int) -> n
 
 
 def _fingerprint(data: Dataset, rows: np.ndarray) -> str:
-    """Of the rows, where they point, their labels, and what the contents are."""
+    """A hash of the rows, their labels, the contents and their spec."""
     return hashlib.sha256(f"{digest(data, rows)} {to_json(data.spec)}".encode()).hexdigest()[:16]
 
 
 def _check_plan(data: Dataset, plan: Plan) -> list[dict[str, Any]]:
-    """The cells of the grid, none for TPE; ConfigError where the plan does not fit the data."""
+    """The cells of the grid, none for TPE; ConfigError if the plan does not fit the data."""
     if plan.trials is not None and plan.trials < 1:
         raise ConfigError(f"a search needs at least 1 trial, got {plan.trials}")
-    known = conditions(data.modalities)
-    if plan.condition is not None and plan.condition not in known:
+    available = conditions(data.modalities)
+    if plan.condition is not None and plan.condition not in available:
         raise ConfigError(
-            f"the data set has no condition {plan.condition!r}", nearest(plan.condition, list(known))
+            f"the data set has no condition {plan.condition!r}", nearest(plan.condition, list(available))
         )
     for name in plan.space.fields:
         family, _, rest = name.removeprefix("model.").partition(".")
         if name.startswith("model.") and rest and family not in data.modalities:
-            here = " and ".join(data.modalities)
-            raise ConfigError(
-                f"{name} changes nothing: the data searched have {here} alone", "Drop the field."
-            )
+            modalities = " and ".join(data.modalities)
+            raise ConfigError(f"{name} changes nothing: the data has only {modalities}", "Drop the field.")
     return plan.space.cells() if plan.trials is None else []

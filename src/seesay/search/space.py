@@ -1,8 +1,8 @@
-"""Search spaces: which fields of the config are tried with which values, as one line of text.
+"""Search spaces: which config fields to try with which values, as one line of text.
 
-`model.dim=32..256:log,model.fusion=concat|gated|attention`: a range from..to, drawn evenly or (`:log`) evenly
-in its logarithm, or choices between bars. A space of choices alone is also a grid. `report` names the grid of
-the report.
+`model.dim=32..256:log,model.fusion=concat|gated|attention`: a range low..high, sampled uniformly or (`:log`)
+log-uniformly, or choices between bars. A space with choices only is also a grid. `report` names the report's
+grid.
 """
 
 import dataclasses
@@ -28,15 +28,14 @@ SPACES = {
     "model.{modality}.activation=relu|sigmoid,model.{modality}.dropout=0.2|0.5,"
     "model.{modality}.kernel=3|5,model.{modality}.stride=1,pretrain.epochs=0"
 }
-"""Spaces with a name, of one modality. `report`: section 2.4 of the report, 16 cells of a CNN that is trained
-with labels."""
+"""Named spaces, each for one modality. `report`: section 2.4 of the report, 16 cells of a supervised CNN."""
 
 RANGE = re.compile(r"(?P<low>.*?)\.\.(?P<high>[^:]*)(?::(?P<scale>.*))?")
 
 
 @dataclass(frozen=True)
 class Range:
-    """Numbers from `low` to `high`, both included; whole ones where both are whole."""
+    """Numbers from `low` to `high`, both included; integers if both are."""
 
     low: float
     high: float
@@ -48,7 +47,7 @@ class Range:
 
 @dataclass(frozen=True)
 class Choices:
-    """One of these."""
+    """A choice of one of these values."""
 
     values: tuple[Value, ...]
 
@@ -58,7 +57,7 @@ class Choices:
 
 @dataclass(frozen=True)
 class Space:
-    """The fields that are tried, by their dotted names; every other field stays as the config has it."""
+    """The fields to try, by their dotted names; all other fields stay as in the config."""
 
     fields: Mapping[str, Range | Choices]
 
@@ -75,19 +74,19 @@ class Space:
         }
 
     def cells(self) -> list[dict[str, Value]]:
-        """Every combination, the last field changing quickest. A range among the fields: ConfigError."""
+        """Every combination of values, the last field changing fastest. ConfigError if a field is a range."""
         ranges = [name for name, field in self.fields.items() if isinstance(field, Range)]
         if ranges:
             raise ConfigError(
-                f"{ranges[0]} is a range, so the space is no grid that could be tried whole",
-                "Say how many trials, or write choices: a|b|c.",
+                f"a grid needs choices; {ranges[0]} is a range",
+                "Give the number of trials, or write choices: a|b|c.",
             )
         values = [field.values for field in self.fields.values() if isinstance(field, Choices)]
         return [dict(zip(self.fields, cell, strict=True)) for cell in itertools.product(*values)]
 
 
 def shown(value: Value) -> str:
-    """A value as a space and a command line write it."""
+    """A value as written in a space and on the command line."""
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 
@@ -95,11 +94,10 @@ def shown(value: Value) -> str:
 
 
 def parse_space(text: str, modality: Modality | None = None, config: Config | None = None) -> Space:
-    """The space that a text describes, or that it names (`SPACES`, which need the modality). `config`: whose
-    fields these are, with modalities named; none: the usual one of pictures and recordings.
+    """The space that a text describes or names (`SPACES`, which need the modality). `config`: the config that
+    has the fields, with modalities named; None: the default one for pictures and recordings.
 
-    A field that the config has not, an empty range, a value of another type or out of the field's limits:
-    ConfigError.
+    An unknown field, an empty range, a value of another type or outside the field's limits: ConfigError.
     """
     if "=" not in text:
         return parse_space(_named(text.strip(), modality), None, config)
@@ -115,7 +113,7 @@ def parse_space(text: str, modality: Modality | None = None, config: Config | No
             )
         if name not in kinds:
             raise ConfigError(
-                f"the search space names {name!r}, which is no field", nearest(name, list(kinds))
+                f"the search space names {name!r}, which is not a field", nearest(name, list(kinds))
             )
         if name in fields:
             raise ConfigError(f"the search space names {name} twice", "Give all its values at once.")
@@ -133,35 +131,37 @@ def _named(name: str, modality: Modality | None) -> str:
         )
     if modality is None:
         choices = " or ".join(f"--modality {m}" for m in USUAL_KINDS)
-        raise ConfigError(f"the search space {name!r} is of one modality", f"Add {choices}.")
+        raise ConfigError(f"the search space {name!r} is for one modality", f"Add {choices}.")
     return SPACES[name].format(modality=modality)
 
 
 def field_kinds(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """The dotted name and the type of every field that holds one value, those of named modalities too."""
+    """The dotted name and the type of every field with a single value, those of named modalities included."""
     hints = get_type_hints(type(config))
     for name in (field.name for field in dataclasses.fields(config)):
         value, kind = getattr(config, name), hints[name]
         if dataclasses.is_dataclass(value):
             yield from field_kinds(value, f"{prefix}{name}.")
         elif isinstance(value, Mapping):
-            for key, each in value.items():
+            for key, part in value.items():
                 yield from field_kinds(
-                    each, f"{prefix}{key}." if name == "named" else f"{prefix}{name}.{key}."
+                    part, f"{prefix}{key}." if name == "named" else f"{prefix}{name}.{key}."
                 )
         else:
-            one = [inner for inner in get_args(kind) if inner is not type(None)]
-            kind = one[0] if get_origin(kind) in (Union, types.UnionType) else kind
+            not_none = [inner for inner in get_args(kind) if inner is not type(None)]
+            kind = not_none[0] if get_origin(kind) in (Union, types.UnionType) else kind
             if kind in (int, float, bool, str) or get_origin(kind) is Literal:
                 yield prefix + name, kind
 
 
 def _range(name: str, text: str, kind: Any) -> Range:
     if kind not in (int, float):
-        raise ConfigError(f"{name} is no number, so it has no range {text!r}", "Write choices: a|b|c.")
+        raise ConfigError(
+            f"{name} is not a number and cannot have the range {text!r}", "Write choices: a|b|c."
+        )
     match = RANGE.fullmatch(text)
     if match is None or match["scale"] not in (None, "log"):
-        raise ConfigError(f"{name}={text} is no range", "Write low..high or low..high:log.")
+        raise ConfigError(f"{name}={text} is not a range", "Write low..high or low..high:log.")
     low, high = (_value(name, match[end], kind) for end in ("low", "high"))
     log = match["scale"] == "log"
     if not low < high:
@@ -199,19 +199,18 @@ def _value(name: str, word: str, kind: Any) -> Any:
 
 
 def _check_limits(config: Config, name: str, field: Range | Choices) -> None:
-    """ConfigError where the part of the config that has the field does not take the range's ends or one of
-    the choices."""
+    """Raise ConfigError if the config does not accept the ends of a range or one of the choices."""
     *path, last = name.split(".")
     part = functools.reduce(_part, path, config)
     for value in (field.low, field.high) if isinstance(field, Range) else field.values:
         try:
             dataclasses.replace(part, **{last: value})
         except ConfigError as error:
-            raise ConfigError(f"the search space wants {name}={shown(value)}, but {error}") from None
+            raise ConfigError(f"the search space has {name}={shown(value)}, but {error}") from None
 
 
 def _part(config: Any, name: str) -> Any:
-    """What a config, or a mapping in it, holds under this name, as in a dotted one."""
+    """The part of a config, or of a mapping in it, with this name."""
     if isinstance(config, Mapping):
         return config[name]
     return getattr(config, "named", {}).get(name) or getattr(config, name)
@@ -221,7 +220,7 @@ def _part(config: Any, name: str) -> Any:
 
 
 def apply(config: Config, values: Mapping[str, Value]) -> Config:
-    """The config with these fields changed. They do not fit together: ConfigError."""
+    """A copy of the config with these fields changed. ConfigError if they do not fit together."""
     tree = to_dict(config)
     for name, value in values.items():
         *path, last = name.split(".")
@@ -233,10 +232,10 @@ def apply(config: Config, values: Mapping[str, Value]) -> Config:
 
 
 def flags(config: Config, base: Config, kinds: Mapping[Modality, str]) -> list[str]:
-    """What a command line says after `--recipe` of `base` to get `config`: every field that differs. `kinds`:
-    of content, by modality of the data."""
-    ours, theirs = (flat(to_dict(each.naming(kinds))) for each in (config, base))
-    return [word for name in ours if ours[name] != theirs[name] for word in _flag(name, ours[name])]
+    """The command line options that turn the config `base` of a recipe into `config`: every field that
+    differs. `kinds`: kind of content by modality."""
+    new, old = (flat(to_dict(c.naming(kinds))) for c in (config, base))
+    return [word for name in new if new[name] != old[name] for word in _flag(name, new[name])]
 
 
 def _flag(name: str, value: Any) -> list[str]:
