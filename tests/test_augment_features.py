@@ -207,10 +207,12 @@ def test_noise_is_as_loud_as_it_is_set():
 
 def test_vectors_get_the_same_noise_and_nothing_else():
     vectors = torch.ones(200, 50)
-    noise = augment_vectors(vectors, only(noise=0.3), seeded()) - vectors
+    noise = augment_vectors(vectors, only(vector_noise=0.3), seeded()) - vectors
     assert noise.std().item() == pytest.approx(0.3, rel=0.02)
     assert noise.mean().item() == pytest.approx(0, abs=0.01)
-    assert torch.equal(augment_vectors(vectors, dataclasses.replace(STRONG, noise=0.0), seeded()), vectors)
+    assert torch.equal(
+        augment_vectors(vectors, dataclasses.replace(STRONG, vector_noise=0.0), seeded()), vectors
+    )
 
 
 def test_half_of_the_pictures_are_mirrored_and_nothing_else():

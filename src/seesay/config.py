@@ -233,12 +233,15 @@ class AugmentConfig:
     microphone or room would."""
     noise: float = 0.1
     """Recordings: standard deviation of Gaussian noise, in units of the normalised features."""
+    vector_noise: float = 1.0
+    """Vectors: the same. Embeddings have many numbers and few rows, which much noise keeps from being learned
+    by heart."""
     repair: bool = True
     """Draw new pairs within each class every epoch, if the data set says its pairs were drawn that way."""
 
     def __post_init__(self) -> None:
         check_range(self, "shift", "zoom", "delay", "stretch", least=0, most=0.9)
-        check_range(self, "rotate", "mask_frames", "mask_columns", "tilt", "noise", least=0)
+        check_range(self, "rotate", "mask_frames", "mask_columns", "tilt", "noise", "vector_noise", least=0)
 
 
 @dataclass(frozen=True)

@@ -153,6 +153,7 @@ NO_AUGMENTATION = AugmentConfig(
     mask_columns=0,
     tilt=0.0,
     noise=0.0,
+    vector_noise=0.0,
     repair=False,
 )
 """All augmentation off."""

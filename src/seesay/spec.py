@@ -213,7 +213,13 @@ class VectorSpec(ContentSpec):
     """A ready-made vector, such as an embedding by another network."""
 
     kind: ClassVar[str] = "vector"
-    encoder: ClassVar[Mapping[str, Any]] = {"kind": "mlp", "width": 512, "layers": 1, "dropout": 0.3}
+    encoder: ClassVar[Mapping[str, Any]] = {
+        "kind": "mlp",
+        "width": 512,
+        "layers": 1,
+        "dropout": 0.5,
+        "weight_decay": 1.0,
+    }
     size: int
     """Length of the vector."""
 

@@ -36,10 +36,10 @@ def data_build(
         rows: Numbers of training and test rows; default: one per picture (MNIST: 60000 10000).
         seed: Seed of the pairing.
         rate: Samples per second; default: the lowest rate of the recordings, at most 16000.
-        reader: How to read pictures: ink (drawings) is cropped and centred as in MNIST; a photo stays whole.
+        reader: How to read pictures: ink (drawings) is cropped and centred as in MNIST, photos stay whole.
         size: Height and width of drawings in pixels; default: 28.
         max_side: Longest side of a stored photo, in pixels.
-        name_pattern: Meaning of file names, as in {label}_{speaker}_{take}; by default detected automatically.
+        name_pattern: Meaning of file names, as in {label}_{speaker}_{take}; by default found automatically.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.formats.media import Reading
@@ -70,7 +70,7 @@ def data_import(
             JSON Lines or Parquet manifest.
         out: Folder to create.
         rate: Samples per second; default: the lowest rate of the recordings, at most 16000.
-        reader: How to read pictures: ink (drawings) is cropped and centred as in MNIST; a photo stays whole.
+        reader: How to read pictures: ink (drawings) is cropped and centred as in MNIST, photos stay whole.
         size: Height and width of drawings in pixels; default: 28.
         max_side: Longest side of a stored photo, in pixels.
         columns: Names of your columns, as in image=photo label=class group=patient; other names on the left
@@ -123,7 +123,7 @@ def data_info(
         source: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
         json: Print JSON.
         columns: Names of your columns, as in image=photo label=class group=patient.
-        name_pattern: Meaning of file names, as in {label}_{speaker}_{take}; by default detected automatically.
+        name_pattern: Meaning of file names, as in {label}_{speaker}_{take}; by default found automatically.
     """
     from seesay.cli.info_table import print_info
     from seesay.data.info import describe

@@ -79,21 +79,28 @@ def _projection(size: int, dim: int, dropout: float) -> nn.Sequential:
 
 
 class VectorMlp(nn.Module):
-    """Linear layers with batch normalisation from a vector to an encoding."""
+    """A linear map from a vector to an encoding, plus what hidden layers add to it. Embeddings of other
+    networks are often nearly linear in the class, so the linear path carries most (docs/log.md)."""
 
     def __init__(self, size: int, dim: int, width: int, layers: int, dropout: float) -> None:
         """`layers`: number of hidden layers, each `width` wide."""
         super().__init__()
+        self.linear = nn.Linear(size, dim, bias=False)
         self.layers = nn.Sequential()
         for before, after in pairwise([size, *[width] * layers]):
-            normalise = nn.BatchNorm1d(after)
             self.layers.append(
-                nn.Sequential(nn.Linear(before, after, bias=False), normalise, nn.ReLU(inplace=True))
+                nn.Sequential(
+                    nn.Linear(before, after, bias=False),
+                    nn.BatchNorm1d(after),
+                    nn.ReLU(inplace=True),
+                    nn.Dropout(dropout),
+                )
             )
-        self.project = _projection(width, dim, dropout)
+        self.project = nn.Linear(width, dim, bias=False)
+        self.normalise = nn.BatchNorm1d(dim)
 
     def forward(self, features: Float[Tensor, "b f"]) -> Float[Tensor, "b d"]:
-        return self.project(self.layers(features))
+        return self.normalise(self.linear(features) + self.project(self.layers(features)))
 
 
 def cnn(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:

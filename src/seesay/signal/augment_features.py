@@ -18,9 +18,10 @@ def augment_vectors(
     vectors: Float[Tensor, "b f"], config: AugmentConfig, generator: Generator
 ) -> Float[Tensor, "b f"]:
     """Noise added: nothing else is known of what a vector's numbers mean."""
-    if not config.noise:
+    if not config.vector_noise:
         return vectors
-    return vectors + config.noise * torch.randn(vectors.shape, generator=generator, device=vectors.device)
+    noise = torch.randn(vectors.shape, generator=generator, device=vectors.device)
+    return vectors + config.vector_noise * noise
 
 
 def augment_pictures(pictures: Pictures, config: AugmentConfig, generator: Generator) -> Pictures:
