@@ -322,6 +322,65 @@ def test_a_matrix_with_a_short_line_is_refused_with_its_row(tmp_path: Path):
         assert "row 6: the numbers in row 6: expected numbers, got lists of differing sizes" in said
 
 
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        ([[1, 2], [3], [4, 5], [6, 7]], "row 2: the numbers in row 2: expected the shape (2,)"),
+        ([[1, 2], [3, 4], [5, float("nan")], [6, 7]], "row 3: the numbers in row 3 holds NaN"),
+        ([[[1], [2, 3]], [[1, 2]], [[3, 4]], [[5, 6]]], "lists of differing sizes"),
+        (["lost.npy"] * 4, "files are not there: lost.npy (row 1)"),
+        (["text.npy"] * 4, "text.npy is not a .npy file"),
+    ],
+)
+def test_a_column_that_nobody_named_is_left_out_where_its_arrays_cannot_be_used(
+    tmp_path: Path, cells: list[Any], why: str
+):
+    (tmp_path / "text.npy").write_text("no array")
+    clip = [vector(i).tolist() for i in range(4)]
+    path = table(tmp_path, "a.jsonl", clip=clip, touch=cells)
+    data = open_data(path)
+    assert data.modalities == ("clip",)
+    assert len(data) == 4
+    (note,) = (note for note in data.notes if note.startswith("Column touch is left out"))
+    assert "--columns touch=touch" in note
+    assert why in note
+    with pytest.raises(InputError) as caught:
+        open_data(path, named("touch=touch"))
+    assert why in str(caught.value)
+
+
+def test_a_column_that_nobody_named_is_not_left_out_where_rows_have_nothing_else(tmp_path: Path):
+    clip = [vector(i).tolist() for i in range(3)]
+    said = refused(table(tmp_path, "a.jsonl", clip=[*clip, None], touch=[[1, 2], [3], [4, 5], [6, 7]]))
+    assert "row 2: the numbers in row 2: expected the shape (2,)" in said
+
+
+def test_a_column_in_metadata_that_nobody_named_is_left_out_too(tmp_path: Path):
+    for i in range(ROWS):
+        photo(tmp_path / f"{i}.png", i)
+    lines = [
+        {"file_name": f"{i}.png", "clip": vector(i, 5 if i == 2 else 4).tolist(), "label": "ab"[i % 2]}
+        for i in range(ROWS)
+    ]
+    (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    data = open_data(tmp_path)
+    assert data.modalities == ("image",)
+    assert any(note.startswith("Column clip is left out") for note in data.notes)
+    with pytest.raises(InputError, match="row 3: the numbers in row 3: expected the shape"):
+        open_data(tmp_path, named("clip=clip"))
+
+
+def test_lists_without_their_rate_are_not_used_unless_named(tmp_path: Path):
+    clip = [[vector(i).tolist()] for i in range(ROWS)]
+    columns = {"sound": [vector(i).tolist() for i in range(ROWS)], "sampling_rate": [None] * ROWS}
+    path = table(tmp_path, "a.parquet", clip=clip, **columns)
+    data = open_data(path)
+    assert data.modalities == ("clip",)
+    assert "Columns that are not used: sound." in data.notes
+    with pytest.raises(InputError, match="does not say their rate"):
+        open_data(path, named("sound=sound"))
+
+
 def test_a_row_without_any_content_is_named(tmp_path: Path):
     files = saved(tmp_path, [vector(0), None, vector(1), vector(2)])
     columns = {"touch": files, "clip": saved(tmp_path, [vector(0), None, None, vector(2)], "c")}
@@ -474,7 +533,7 @@ def test_a_model_reads_only_columns_that_it_knows(tmp_path: Path):
     spec = Spec(("0", "1"), {"image": PictureSpec()})
     path = table(tmp_path, **files)
     assert open_data(path, Reading(spec=spec, labelled=False)).modalities == ("image",)
-    assert "1 of 5 files are not there: lost.npy (row 1)" in refused(path)
+    assert any("lost.npy (row 1)" in note for note in open_data(path).notes)
 
 
 def test_arrays_have_the_shape_that_the_model_has(tmp_path: Path):

@@ -5,7 +5,7 @@ Paths are relative to it and an empty cell is missing. Rows that are only predic
 column holds follows from its cells: pictures, recordings, or ready-made arrays.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -13,26 +13,31 @@ import numpy as np
 
 from seesay.data.dataset import Dataset
 from seesay.data.skipped import Skipped
-from seesay.errors import InputError, listed
+from seesay.errors import InputError, listed, shortened
 from seesay.formats.cells import Cell, Embedded, File, Member, files_of, is_array, is_there
 from seesay.formats.listing import SUFFIXES, kind_of, look_inside
 from seesay.formats.media import READERS, USUAL, Reading, Track, silent
 from seesay.formats.named_arrays import may_be_content
 from seesay.formats.parquet import read_shards
-from seesay.formats.rows import dataset_from
+from seesay.formats.rows import Table, dataset_from
 from seesay.formats.tables import COLUMNS, ROW_COLUMNS, Wanted, read_sheet
 from seesay.spec import DEFAULT_NAMES, FIRST, Modality, in_order, spec_type
+
+LONGEST_REASON = 400
+"""Characters of an error that are quoted in a note."""
 
 
 def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
     """The data set that a manifest lists. An odd manifest, or files that cannot be read: InputError that
     names them."""
-    sheet = read_sheet(path, columns_wanted(reading))
+    wanted = columns_wanted(reading)
+    sheet = read_sheet(path, wanted)
     return read_rows(
         sheet.columns,
         path,
         reading,
         track,
+        detected=sheet.columns.keys() - set(wanted.used or ()),
         sources=[f"the manifest {path.name}"],
         notes=sheet.notes,
         names=sheet.names,
@@ -43,12 +48,14 @@ def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -
 def read_parquet_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
     """The data set in the Parquet files of a folder, as Hugging Face stores them: what `read_shards` and
     `read_manifest` refuse, InputError."""
-    sheet = read_shards(folder, columns_wanted(reading))
+    wanted = columns_wanted(reading)
+    sheet = read_shards(folder, wanted)
     return read_rows(
         sheet.columns,
         folder / "*.parquet",
         reading,
         track,
+        detected=sheet.columns.keys() - set(wanted.used or ()),
         name=folder.resolve().name,
         sources=[f"the Parquet files of {folder.resolve().name}"],
         notes=sheet.notes,
@@ -75,6 +82,7 @@ def read_rows(
     reading: Reading = USUAL,
     track: Track = silent,
     *,
+    detected: Collection[Modality] = (),
     name: str = "",
     sources: Sequence[str] = (),
     notes: Sequence[str] = (),
@@ -82,11 +90,14 @@ def read_rows(
     names: Sequence[str] = (),
     classes: Sequence[str] = (),
 ) -> Dataset:
-    """The data set of a manifest's columns, as they stand in the file `path`, to which paths are relative.
-    `name`: if it is not the file's; `names`: of all columns there; `classes`: what labels are indices of.
+    """The data set of a manifest's columns.
 
-    No picture and no recording, in a row or at all, files that are not there or cannot be read: InputError,
-    or, where rows may be skipped, such rows are.
+    `path`: the manifest, to which paths in cells are relative. `detected`: columns of arrays that nobody
+    named; one that cannot be read is left out, with a note, unless a row has nothing else. `name`: of the
+    data set, if not the file's. `names`: all columns of the manifest. `classes`: the names that labels index.
+
+    Rows without any content, no modality at all, missing or unreadable files: InputError, or, with
+    `reading.on_bad` "skip", those rows are left out.
     """
     named = in_order(name for name in columns if name not in ROW_COLUMNS and any(columns[name]))
     files: dict[Modality, list[File | None]] = {m: files_of(columns[m], path.parent) for m in named}
@@ -96,27 +107,65 @@ def read_rows(
             "It needs a column image, audio or both, or columns of arrays; yours are named by --columns, as "
             "in image=photo.",
         )
-    empty = [i for i, row in enumerate(zip(*files.values(), strict=True), 1) if not any(row)]
+    empty = _empty_rows(files)
+    required = {m: column for m, column in files.items() if m not in detected}
     if reading.on_bad == "stop":
         _check_named(empty, files, str(path))
-        check_files(columns, files, str(path))  # of all modalities at once
-    readers = {m: READERS[_kind(m, columns[m], files[m], str(path))] for m in files}
+        check_files(columns, required, str(path))  # of all modalities at once
+    arrays, dropped = _read_detected(columns, files, detected, reading, str(path), track)
+    readers = {m: READERS[_kind(m, columns[m], files[m], str(path))] for m in required}
     texts = {n: [str(cell) for cell in columns[n]] for n in ROW_COLUMNS if n in columns}
     return dataset_from(
         name or path.stem,
-        {m: readers[m](files[m], reading, str(path), track, m) for m in files},
+        {m: readers[m](files[m], reading, str(path), track, m) for m in required} | arrays,
         texts.get("label") or [""] * len(next(iter(files.values()))),
         classes=classes,
         split=texts.get("split"),
         speaker=texts.get("speaker"),
         group=texts.get("group"),
         sources=sources,
-        notes=notes,
+        notes=(*notes, *dropped),
         left_out=left_out,
         skipped=[Skipped(row, "", f"it names {_lacks(files)}") for row in empty],
         where=str(path),
         labelled=reading.labelled,
     )
+
+
+def _read_detected(
+    columns: Mapping[str, Sequence[Cell]],
+    files: Mapping[Modality, Sequence[File | None]],
+    detected: Collection[Modality],
+    reading: Reading,
+    where: str,
+    track: Track,
+) -> tuple[dict[Modality, Table], list[str]]:
+    """Tables of the detected columns of arrays that can be read, and a note on each that cannot.
+
+    InputError where a row has contents in unreadable columns only.
+    """
+    tables: dict[Modality, Table] = {}
+    faults: dict[Modality, InputError] = {}
+    for modality in (m for m in files if m in detected):
+        try:
+            if reading.on_bad == "stop":
+                check_files(columns, {modality: files[modality]}, where)
+            tables[modality] = READERS["array"](files[modality], reading, where, track, modality)
+        except InputError as error:
+            faults[modality] = error
+    readable = {m: column for m, column in files.items() if m not in faults}
+    if faults and (not readable or _empty_rows(readable) != _empty_rows(files)):
+        raise next(iter(faults.values()))
+    return tables, [
+        f"Column {modality} is left out, its arrays cannot be used (to require it: --columns "
+        f"{modality}={modality}): {shortened(str(error).removeprefix(f'{where}: '), LONGEST_REASON)}"
+        for modality, error in faults.items()
+    ]
+
+
+def _empty_rows(files: Mapping[Modality, Sequence[File | None]]) -> list[int]:
+    """Rows, counted from 1, without any content."""
+    return [i for i, row in enumerate(zip(*files.values(), strict=True), 1) if not any(row)]
 
 
 def _check_named(empty: Sequence[int], modalities: Iterable[Modality], where: str) -> None:

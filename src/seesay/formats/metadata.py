@@ -18,7 +18,7 @@ from seesay.formats.manifest import columns_wanted, read_rows
 from seesay.formats.media import Reading, Track, silent
 from seesay.formats.names import read_names, split_called, split_folders
 from seesay.formats.tables import ROW_COLUMNS, Wanted, read_columns
-from seesay.spec import DEFAULT_NAMES, Modality, is_name
+from seesay.spec import DEFAULT_NAMES, FIRST, Modality, is_name
 
 TABLES = ("metadata.csv", "metadata.jsonl", "metadata.parquet")
 
@@ -38,7 +38,11 @@ def read_metadata(folder: Path, reading: Reading, track: Track = silent) -> Data
     """The data set that the tables list. No column of files, no label among several columns, or what a
     manifest refuses: InputError."""
     tables = metadata_tables(folder)
-    parts = [_rows(table, folder, reading) for table in tables]
+    parts, detected = [], set[Modality]()
+    for table in tables:
+        part, found = _rows(table, folder, reading)
+        parts.append(part)
+        detected |= found
     names = dict.fromkeys(name for part in parts for name in part)
     rows = [len(next(iter(part.values()))) for part in parts]
     columns = {
@@ -57,6 +61,7 @@ def read_metadata(folder: Path, reading: Reading, track: Track = silent) -> Data
         folder / first,
         reading,
         track,
+        detected=detected,
         name=folder.resolve().name,
         sources=[f"the folder {folder.resolve().name} as its {first} lists it"],
         notes=[f"{first}: {_says(columns)}"],
@@ -81,8 +86,9 @@ def _left_out(folder: Path, columns: Columns, tables: Sequence[Path]) -> dict[st
     return {**listing.left_out, **({f"not named in {tables[0].name}": others} if others else {})}
 
 
-def _rows(table: Path, folder: Path, reading: Reading) -> Columns:
-    """Columns as a manifest has them, paths relative to `folder`."""
+def _rows(table: Path, folder: Path, reading: Reading) -> tuple[Columns, set[Modality]]:
+    """A table's columns as a manifest has them, paths relative to `folder`; and which of them are arrays that
+    neither the user nor a column's name, as `clip_file_name`, says are contents."""
     ours = {theirs: name for name, theirs in reading.columns.items()}
     theirs = _columns(table, columns_wanted(reading))
     found = {ours.get(name, name): column for name, column in theirs.items()}
@@ -102,7 +108,9 @@ def _rows(table: Path, folder: Path, reading: Reading) -> Columns:
                 "Name the one that holds the classes, as in --columns label=class.",
             )
         columns["label"] = found[others[0]]
-    return columns | {name: found[name] for name in ROW_COLUMNS if name in found}
+    named = (*reading.columns, *FIRST)
+    detected = {m for m, name in contents.items() if m == name and m not in named}
+    return columns | {name: found[name] for name in ROW_COLUMNS if name in found}, detected
 
 
 def _columns(table: Path, wanted: Wanted) -> Columns:

@@ -54,7 +54,10 @@ def read_parquet(path: Path, wanted: Wanted) -> Sheet:
         return [each for chunk, row in _chunks(column) for each in _contents(chunk, row, where, of)]
 
     def other(i: int) -> list[Cell] | None:
-        return contents(i, names[i]) if _may_be_arrays(file, names[i], path) else None
+        try:
+            return contents(i, names[i]) if _may_be_arrays(file, names[i], path) else None
+        except InputError:  # samples without a rate, a damaged column: nobody asked for it
+            return None
 
     found = wanted.also(names, found, other)
     columns: dict[str, list[Cell]] = {}
