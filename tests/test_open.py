@@ -461,9 +461,9 @@ def spoilt(value: float) -> np.ndarray:
 LABELLED = "row_id,label\n" + "".join(f"{i},{i % 10}\n" for i in range(TRAIN))
 
 BAD: list[tuple[str, Callable[[Path], object], str]] = [
-    ("no labels", drop("y_train.csv"), r"y_train\.csv is not there"),
-    ("no recordings", drop("x_train_sp.npy"), r"x_train_sp\.npy is not there"),
-    ("no test recordings", drop("x_test_sp.npy"), r"x_test_sp\.npy is not there"),
+    ("no labels", drop("y_train.csv"), r"y_train\.csv does not exist"),
+    ("no recordings", drop("x_train_sp.npy"), r"x_train_sp\.npy does not exist"),
+    ("no test recordings", drop("x_test_sp.npy"), r"x_test_sp\.npy does not exist"),
     ("empty array", cut("x_train_wr.npy", 0), r"x_train_wr\.npy is empty"),
     ("truncated array", cut("x_train_wr.npy", 5_000), r"x_train_wr\.npy .* may be truncated"),
     ("pickled array", put("x_train_wr.npy", np.array([{}]), True), r"x_train_wr\.npy holds pickled objects"),
@@ -562,7 +562,7 @@ def test_bad_labels_of_zenodo_are_refused(tmp_path: Path):
     with pytest.raises(InputError, match=r"labels_train\.npy: labels must be a whole number or name per row"):
         open_data(folder)
     (folder / "labels_train.npy").unlink()
-    with pytest.raises(InputError, match=r"labels_train\.npy is not there"):
+    with pytest.raises(InputError, match=r"labels_train\.npy does not exist"):
         open_data(folder)
 
 
@@ -627,7 +627,7 @@ def test_a_npz_with_a_wrong_byte_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (drop("train-labels-idx1-ubyte"), r"train-labels-idx1-ubyte\.gz is not there"),
+        (drop("train-labels-idx1-ubyte"), r"train-labels-idx1-ubyte\.gz does not exist"),
         (cut("train-images-idx3-ubyte", 0), "train-images-idx3-ubyte is empty"),
         (cut("train-images-idx3-ubyte", 999), r"must hold \(40, 28, 28\) bytes and holds 983"),
         (cut("train-images-idx3-ubyte", 9), "is no idx file"),

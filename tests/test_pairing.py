@@ -248,7 +248,7 @@ def test_names_that_nobody_has_are_refused_with_the_nearest(mnist, takes, tested
 
 
 @pytest.mark.parametrize(
-    ("written", "text"), [(None, "is not there"), ("", "is empty"), ("\n \n", "names no speaker")]
+    ("written", "text"), [(None, "does not exist"), ("", "is empty"), ("\n \n", "names no speaker")]
 )
 def test_a_file_of_speakers_without_any_is_refused(mnist, takes, tmp_path, written, text):
     path = tmp_path / "nobody.txt"

@@ -81,7 +81,7 @@ def _says(columns: Mapping[str, Sequence[Cell]]) -> str:
 def _left_out(folder: Path, columns: Columns, tables: Sequence[Path]) -> dict[str, int]:
     paths = {path_of(cell) for column in _files(columns).values() for cell in column if isinstance(cell, str)}
     named = {str(PurePosixPath(path)) for path in paths}
-    listing = look(folder, but=[*tables, *(folder / path for path in paths if is_array(path))])
+    listing = look(folder, excluded=[*tables, *(folder / path for path in paths if is_array(path))])
     others = sum(file not in named for files in listing.files.values() for file in files)
     return {**listing.left_out, **({f"not named in {tables[0].name}": others} if others else {})}
 
