@@ -263,7 +263,7 @@ def test_an_array_that_does_not_fit_is_refused_with_its_file_and_row(tmp_path: P
     assert "1 of 6 files cannot be read: row 3: " in said
     assert "touch2.npy" in said
     assert message in said
-    assert "Mend or leave out those rows, or import them with --on-bad skip" in said
+    assert "Fix or remove those rows, or import them with --on-bad skip" in said
     data = open_data(path, Reading(on_bad="skip"))
     assert [each.row for each in data.skipped] == [3]
     assert (len(data), data.spec["touch"]) == (ROWS - 1, VectorSpec(4))

@@ -118,7 +118,7 @@ def test_the_frames_are_all_that_fit_and_none_that_does_not(
         ({"window": 2.0}, "a window of 2 s is longer than a clip of 1 s"),
         ({"window": 0.0}, "at least one sample at 16000 Hz, got window=0, "),
         ({"shift": 1e-5}, "at least one sample at 16000 Hz, .*shift=1e-05"),
-        ({"coefficients": 40}, "40 filters allow 1 to 39 cepstra, got 40"),
+        ({"coefficients": 40}, "40 filters allow 1 to 39 coefficients, got 40"),
         ({"coefficients": 0}, "coefficients must be 1 or more, got 0"),
     ],
 )

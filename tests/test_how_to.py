@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from seesay.metrics import scores
 
 from seesay import registry
 from seesay.cli import main
+from seesay.metrics import scores
 from test_docs import FENCE, ROOT
 
 PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))

@@ -144,9 +144,9 @@ def test_opacity_is_dropped_where_all_is_opaque_else_put_on_white(divide: int, f
     table = read(opaque)
     assert table.spec == PictureSpec(None, 3, 8, 9)
     assert (table.contents == np.moveaxis(RGBA[..., :3], -1, 1)).all()
-    assert "opacity dropped" in table.said
+    assert "opacity dropped" in table.summary
     assert (read(clear).contents == 255).all()
-    assert "put on white" in read(clear).said
+    assert "put on white" in read(clear).summary
 
 
 def test_half_opaque_black_is_grey():

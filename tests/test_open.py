@@ -203,7 +203,7 @@ def test_pictures_between_the_255ths_are_kept_as_halves(top: int):
     table = image_table({"a": array})
     assert table.contents.dtype == np.float16
     assert np.abs(table.contents[:, 0] - array / top).max() < 1e-3
-    assert f"in 0 to {top}, read as 28x28 float16 (rounded)" in table.said
+    assert f"in 0 to {top}, read as 28x28 float16 (rounded)" in table.summary
 
 
 def test_train_and_test_are_scaled_alike():
@@ -217,7 +217,7 @@ def test_pictures_that_look_like_mnist_are_ink():
     for other in (255 - SQUARE, np.zeros((3, 28, 28), np.uint8)):
         assert image_table({"a": other}).spec == PictureSpec(None)
     assert image_table({"a": COLOURED}).spec == PictureSpec(None, 3, 8, 9)
-    assert "as ink, like MNIST" in image_table({"a": SQUARE}).said
+    assert "as ink, like MNIST" in image_table({"a": SQUARE}).summary
 
 
 def test_features_are_halves_only_where_no_value_changes():

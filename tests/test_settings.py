@@ -168,7 +168,7 @@ def test_what_a_model_does_not_hear_is_counted() -> None:
 
 def test_what_was_chosen_is_said() -> None:
     chosen = recording_settings(recordings(*[0.6] * 20, rate=8_000))
-    assert chosen.said == "the lowest rate 8000 Hz, kept at 8000 Hz"
+    assert chosen.summary == "the lowest rate 8000 Hz, kept at 8000 Hz"
     assert chosen.notes == (
         "Clips are 1 s: 95 % of the recordings last 0.6 s or less (features.seconds sets it in training).",
     )

@@ -33,8 +33,8 @@ def ties(dataset: Dataset, groups: bool = True) -> Iterator[tuple[str, np.ndarra
 
 
 def _of_rows(dataset: Dataset) -> dict[str, np.ndarray]:
-    """(rows,) ids of groups that several modalities share under one name: with the same members' names, and
-    no row in two of them."""
+    """(rows,) ids of the groups that several modalities have under one name, with equal group names and no
+    row in two groups."""
     shared: dict[str, np.ndarray] = {}
     names = [name for m in dataset.modalities for name in dataset.groups.get(m, {})]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
@@ -95,8 +95,8 @@ def components(dataset: Dataset, rows: np.ndarray | None = None, groups: bool = 
 
 
 def sharing(ids: np.ndarray, part: float = 0.2) -> tuple[float, float]:
-    """Fraction of rows that share their id with another row, and that would leak if `part` were held out at
-    random.
+    """Two fractions of rows: those that share their id with another row, and those that would leak if `part`
+    were held out at random.
 
     A held-out row whose id has r rows leaks unless the r - 1 others are held out too. With v of n rows held
     out, that has probability (v-1)/(n-1) · (v-2)/(n-2) · ... with r - 1 factors (drawing without

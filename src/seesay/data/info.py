@@ -66,7 +66,7 @@ class Drawn:
     sharing: float
     """Fraction of the rows that share it with another row."""
     leaking: float
-    """Expected fraction of the held-out fifth whose share is also in training; exact, not simulated."""
+    """Expected fraction of the held-out fifth that shares it with training rows; exact, not simulated."""
 
 
 @dataclass(frozen=True)

@@ -66,7 +66,8 @@ def image_table(parts: Parts, reader: Literal["auto", "ink"] = "auto") -> Table:
         spec,
         kept,
         pointers,
-        f"{_described(parts)} in 0 to {top}, read as {_size(shape)} {made}{opacity}, {why}; {len(kept)} distinct",
+        f"{_described(parts)} in 0 to {top}, read as {_size(shape)} {made}{opacity}, {why}; "
+        f"{len(kept)} distinct",
     )
 
 

@@ -1,8 +1,8 @@
-"""A manifest lists files: a CSV, Parquet or JSON Lines file with a column for each modality, such as `image`
-and `audio`, a column `label`, and optionally `split`, `speaker`, `group`.
+"""Read manifests: CSV, Parquet or JSON Lines files with a column per modality, such as `image` and `audio`, a
+column `label`, and optionally `split`, `speaker`, `group`.
 
-Paths are relative to it and an empty cell is missing. Rows that are only predicted need no `label`. What a
-column holds follows from its cells: pictures, recordings, or ready-made arrays.
+Paths are relative to the manifest; an empty cell is missing. Rows that are only predicted need no `label`.
+The kind of a column (pictures, recordings, ready-made arrays) is detected from its cells.
 """
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
@@ -28,8 +28,8 @@ LONGEST_REASON = 400
 
 
 def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
-    """The data set that a manifest lists. An odd manifest, or files that cannot be read: InputError that
-    names them."""
+    """The data set that a manifest lists. An invalid manifest, or unreadable files: InputError that names
+    them."""
     wanted = columns_wanted(reading)
     sheet = read_sheet(path, wanted)
     return read_rows(
@@ -46,8 +46,8 @@ def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -
 
 
 def read_parquet_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
-    """The data set in the Parquet files of a folder, as Hugging Face stores them: what `read_shards` and
-    `read_manifest` refuse, InputError."""
+    """The data set in a folder of Parquet files, as Hugging Face stores them. InputError as in `read_shards`
+    and `read_manifest`."""
     wanted = columns_wanted(reading)
     sheet = read_shards(folder, wanted)
     return read_rows(
@@ -65,13 +65,13 @@ def read_parquet_folder(folder: Path, reading: Reading = USUAL, track: Track = s
 
 
 def columns_wanted(reading: Reading) -> Wanted:
-    """Which columns of a table are read: ours, those that the user or the model names, and others that hold
-    ready-made arrays, unless a model is given, which knows what it needs."""
-    known = reading.spec.modalities if reading.spec is not None else ()
+    """Which columns of a table to read: the standard ones, those named by the user or the model, and, unless
+    a model is given, others that hold ready-made arrays."""
+    modalities = reading.spec.modalities if reading.spec is not None else ()
     return Wanted(
         required=("label",) if reading.labelled else (),
         theirs=reading.columns,
-        used=tuple(dict.fromkeys((*COLUMNS, *reading.columns, *known))),
+        used=tuple(dict.fromkeys((*COLUMNS, *reading.columns, *modalities))),
         others=may_be_content if reading.spec is None else None,
     )
 
@@ -103,9 +103,9 @@ def read_rows(
     files: dict[Modality, list[File | None]] = {m: files_of(columns[m], path.parent) for m in named}
     if not files:
         raise InputError(
-            f"{path} names no picture and no recording, only has {listed(names or columns)}",
-            "It needs a column image, audio or both, or columns of arrays; yours are named by --columns, as "
-            "in image=photo.",
+            f"{path} names no picture and no recording, it has only {listed(names or columns)}",
+            "It needs a column image, audio or both, or columns of arrays; name yours with --columns, as in "
+            "image=photo.",
         )
     empty = _empty_rows(files)
     required = {m: column for m, column in files.items() if m not in detected}
@@ -177,32 +177,32 @@ def _check_named(empty: Sequence[int], modalities: Iterable[Modality], where: st
 
 
 def _lacks(modalities: Iterable[Modality]) -> str:
-    """What a row has none of."""
+    """What an empty row lacks, as `neither picture nor recording`."""
     names = list(modalities)
     return "neither picture nor recording" if set(names) <= set(FIRST) else f"none of {listed(names)}"
 
 
 def _kind(modality: Modality, cells: Sequence[Cell], files: Sequence[File | None], where: str) -> str:
-    """What a column holds, a key of `READERS`. Cells of more than one kind, or of none: InputError."""
+    """The kind of a column, a key of `READERS`. Cells of several kinds, or of none: InputError."""
     if all(is_array(cell) for cell in cells if cell):
         return "array"
     default = next((kind for kind, name in DEFAULT_NAMES.items() if name == modality), None)
     rows = [(i, file) for i, file in enumerate(files, 1) if file is not None]
     if default is not None and not any(_is_numbers(file) for _, file in rows):
-        return default  # whatever their suffixes: reading them says what is wrong
+        return default  # whatever the suffixes: reading the files reports what is wrong
     first: dict[str, int] = {}
     for i, file in rows:
         if (kind := _kind_of(file) or default) is not None:
             first.setdefault(kind, i)
     if not first:
-        looked = ((kind, i) for i, file in rows if (kind := _look_inside(file)) is not None)
-        first = dict(islice(looked, 1))
+        detected = ((kind, i) for i, file in rows if (kind := _look_inside(file)) is not None)
+        first = dict(islice(detected, 1))
     if len(first) == 1:
         return next(iter(first))
-    mixed = [
+    kinds = [
         f"{kind if kind == 'array' else spec_type(kind).noun}s (row {row})" for kind, row in first.items()
     ]
-    what = f"mixes {' and '.join(mixed)}" if mixed else f"names no picture, recording or array: {rows[0][1]}"
+    what = f"mixes {' and '.join(kinds)}" if kinds else f"names no picture, recording or array: {rows[0][1]}"
     raise InputError(f"{where}: the column of {modality} {what}", "Name files of one kind in a column.")
 
 
@@ -211,7 +211,7 @@ def _is_numbers(file: File) -> bool:
 
 
 def _kind_of(file: File) -> str | None:
-    """What a file holds, as its name says or, of one that stands in the table, its type."""
+    """The kind of a file by its name or, for an embedded content, its type; None: unknown."""
     if isinstance(file, Embedded):
         return "array" if _is_numbers(file) else None if isinstance(file.source, bytes) else "waveform"
     if isinstance(file, Member) or file.suffix.lower() == ".npy":
@@ -228,18 +228,18 @@ def _look_inside(file: File) -> str | None:
 def check_files(
     columns: Mapping[str, Sequence[Cell]], files: Mapping[Modality, Sequence[File | None]], where: str
 ) -> None:
-    """InputError that lists the paths in these columns that are not there, as they are written."""
+    """InputError that lists the missing files of these columns, as written."""
     first: dict[Path, tuple[int, str]] = {}
     for modality, column in files.items():
         for i, (file, cell) in enumerate(zip(column, columns[modality], strict=True), 1):
             path = file.path if isinstance(file, Member) else file
             if isinstance(path, Path):
                 first[path] = min(first.get(path, (i, str(cell))), (i, str(cell)))
-    absent = sorted(at for path, at in first.items() if not is_there(path))
-    if absent:
-        tried = " Backslashes were tried as slashes too." if any("\\" in cell for _, cell in absent) else ""
+    missing = sorted(place for path, place in first.items() if not is_there(path))
+    if missing:
+        tried = " Backslashes were also tried as slashes." if any("\\" in cell for _, cell in missing) else ""
         raise InputError(
-            f"{where}: {len(absent)} of {len(first)} files are not there: "
-            + listed(f"{cell} (row {i})" for i, cell in absent),
+            f"{where}: {len(missing)} of {len(first)} files do not exist: "
+            + listed(f"{cell} (row {i})" for i, cell in missing),
             f"Paths are relative to the manifest.{tried}",
         )

@@ -99,10 +99,10 @@ def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesCon
     return FeaturesConfig(**filled | ({"coefficients": None} if analysis.kind == "log-mel" else {}))
 
 
-def _check_use(features: FeaturesConfig, known: Collection[str], spec: ContentSpec) -> None:
-    """ConfigError for a set field not in `known`, or a front end for other contents."""
+def _check_use(features: FeaturesConfig, applicable: Collection[str], spec: ContentSpec) -> None:
+    """ConfigError for a set field not in `applicable`, or a front end for other contents."""
     for name, value in vars(features).items():
-        if value is not None and name not in (*known, "kind"):
+        if value is not None and name not in (*applicable, "kind"):
             raise ConfigError(f"features.{name} has no effect on {spec}", "Remove it.")
     fitting = names("front-end", spec.kind)
     if features.kind is not None and features.kind not in fitting:
@@ -127,5 +127,6 @@ def _check(analysis: Analysis) -> None:
         )
     if analysis.kind == "mfcc" and not 1 <= analysis.coefficients < analysis.filters:
         raise ConfigError(
-            f"{analysis.filters} filters allow 1 to {analysis.filters - 1} cepstra, got {analysis.coefficients}"
+            f"{analysis.filters} filters allow 1 to {analysis.filters - 1} coefficients, "
+            f"got {analysis.coefficients}"
         )

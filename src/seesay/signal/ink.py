@@ -296,8 +296,7 @@ def _without_lines_across(mask: Mask) -> Mask:
 
 
 def one_drawing(mask: Mask) -> Mask:
-    """The largest piece of ink and those of similar size, without specks and without clutter at the
-    border."""
+    """The largest piece of ink and others that are no specks beside it, without clutter at the border."""
     labels, sizes = _pieces(mask)
     boxes = ndimage.find_objects(labels)
     longer = np.array([0] + [max(r.stop - r.start, c.stop - c.start) for r, c in boxes])
