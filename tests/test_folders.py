@@ -149,7 +149,7 @@ def test_a_pattern_decides_and_its_other_fields_are_groups(tmp_path: Path):
 
 
 def test_a_pattern_is_for_folders_of_files():
-    with pytest.raises(ConfigError, match="--name-pattern is for folders of files, digits is none"):
+    with pytest.raises(ConfigError, match="--name-pattern is for folders of files, which digits is not"):
         open_data("digits", Reading(name_pattern="{label}_{take}"))
 
 
@@ -350,7 +350,7 @@ def test_an_empty_folder_is_no_class_where_files_are_only_predicted(tmp_path: Pa
 
 def test_a_folder_without_files_is_refused(tmp_path: Path):
     (tmp_path / "a.txt").write_text("x")
-    assert "no picture and no recording is in it (1 not a picture or recording)" in refused(tmp_path)
+    assert "no picture and no recording (1 not a picture or recording)" in refused(tmp_path)
     with pytest.raises(InputError, match="holds no recordings"):
         recordings([tmp_path])
     with pytest.raises(InputError, match="is not a folder"):

@@ -101,9 +101,9 @@ def split_folders(stems: Sequence[str], where: str) -> tuple[list[str], tuple[st
     others = sorted(name for name, split in split_of.items() if not split)
     if others:
         raise InputError(
-            f"{where} holds folders of splits ({', '.join(sorted(splits))}), and besides "
+            f"{where} holds folders of splits ({', '.join(sorted(splits))}), and others: "
             f"{listed(name or 'files in no folder' for name in others)}",
-            "Move either elsewhere.",
+            "Move one or the other elsewhere.",
         )
     return [stem.split("/", 1)[1] for stem in stems], tuple(split_of[name] for name in first)
 
