@@ -1,7 +1,7 @@
-"""Errors in what a user hands in, and how their messages are built.
+"""Errors in user input, and how their messages are built.
 
 Each message is one line that says what was expected, what came, and what to do. The command line prints it
-and exits with 2; anything else that escapes is a bug of ours and shows its traceback.
+and exits with 2; any other exception is a bug in seesay and shows its traceback.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,7 @@ class SeesayError(Exception):
     """An error that the caller can fix. `str(error)` is one line of at most LONGEST characters."""
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        """`problem` says what was expected and what came; `remedy` says what to do about it."""
+        """`problem`: what was expected and what came; `remedy`: what to do about it."""
         problem, remedy = _line(problem), shortened(_line(remedy), LONGEST // 2)
         if remedy:
             problem = shortened(problem.removesuffix("."), LONGEST - len(f". {remedy}"))

@@ -83,16 +83,16 @@ def split(
     as groups allow (0: none). An unassigned row joins the stored test or validation rows of its group. Rows
     without a label are never in train or valid. A class with a single group stays in train, with a note.
     """
-    side = _initial(dataset, by)
+    assigned = _initial(dataset, by)
     random = np.random.default_rng(seed)
     notes = list(NOTES[by])
     for name, fraction in (("test", test), ("valid", VALID if valid is None else valid)):
-        if fraction and SPLITS.index(name) not in side:
-            pool = np.flatnonzero(side == TRAIN)
+        if fraction and SPLITS.index(name) not in assigned:
+            pool = np.flatnonzero(assigned == TRAIN)
             drawn, draw_notes = _draw(dataset, pool, random, by, fraction, name)
-            side[pool[drawn]] = SPLITS.index(name)
+            assigned[pool[drawn]] = SPLITS.index(name)
             notes += draw_notes
-    train, valid_rows, test_rows = (np.flatnonzero(side == i) for i in range(len(SPLITS)))
+    train, valid_rows, test_rows = (np.flatnonzero(assigned == i) for i in range(len(SPLITS)))
     parts = Splits(train, valid_rows, test_rows)
     absent = np.setdiff1d(np.arange(len(dataset.spec.classes)), dataset.label[train])
     if len(train) and len(absent):
@@ -120,16 +120,16 @@ def _initial(dataset: Dataset, by: By) -> np.ndarray:
 
     An unassigned row joins the stored split of its group, else train.
     """
-    side = np.array(dataset.split, np.int8)
-    loose = side == MISSING
+    assigned = np.array(dataset.split, np.int8)
+    loose = assigned == MISSING
     if by != "row" and loose.any() and not loose.all():
         group = components(dataset, groups=by == "group")
         for name in ("test", "valid"):
             belongs = np.isin(group, group[dataset.split == SPLITS.index(name)])
-            side[loose & belongs & (side == MISSING)] = SPLITS.index(name)
-    side[side == MISSING] = TRAIN
-    side[(dataset.label < 0) & (side != SPLITS.index("test"))] = MISSING
-    return side
+            assigned[loose & belongs & (assigned == MISSING)] = SPLITS.index(name)
+    assigned[assigned == MISSING] = TRAIN
+    assigned[(dataset.label < 0) & (assigned != SPLITS.index("test"))] = MISSING
+    return assigned
 
 
 def leaks(dataset: Dataset, splits: Splits) -> tuple[Leak, ...]:

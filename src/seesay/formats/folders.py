@@ -47,18 +47,13 @@ class Files:
     left_out: Mapping[str, int]
 
 
-def recordings(folders: Sequence[Path | str], known: Collection[str] = ()) -> list[Recording]:
-    """Every recording in `folders`, sorted by path within each. `known`: labels expected.
-
-    No recordings, or names that cannot be interpreted: InputError.
-    """
-    return [recording for folder in folders for recording in recordings_of(Path(folder), known)[0]]
-
-
 def recordings_of(
     folder: Path, known: Collection[str] = (), pattern: str | None = None
 ) -> tuple[list[Recording], Files]:
-    """The recordings of one folder, and the files and names behind them."""
+    """The recordings below a folder, sorted by path, and the files and names behind them.
+
+    `known`: labels to expect. No recordings, or names that cannot be interpreted: InputError.
+    """
     files = _of_one(look(folder), "waveform", Reading(name_pattern=pattern), known)
     labels, paths = files.names.labels, files.paths["waveform"]
     groups = files.names.groups

@@ -70,7 +70,7 @@ def columns_wanted(reading: Reading) -> Wanted:
     modalities = reading.spec.modalities if reading.spec is not None else ()
     return Wanted(
         required=("label",) if reading.labelled else (),
-        theirs=reading.columns,
+        aliases=reading.columns,
         used=tuple(dict.fromkeys((*COLUMNS, *reading.columns, *modalities))),
         others=may_be_content if reading.spec is None else None,
     )

@@ -121,7 +121,7 @@ def _columns(table: Path, wanted: Wanted) -> Columns:
     """All columns as text, except lists of numbers that are contents."""
     if table.suffix != ".jsonl":
         return {name: list(column) for name, column in read_columns(table).items()}
-    named = {theirs for ours, theirs in wanted.theirs.items() if ours not in ROW_COLUMNS}
+    named = {alias for our_name, alias in wanted.aliases.items() if our_name not in ROW_COLUMNS}
     columns: Columns = {}
     for name, column in read_json_lines(table).items():
         arrays = cells(column) if name in named or (wanted.others and wanted.others(name)) else []

@@ -24,7 +24,7 @@ from seesay.formats.media import USUAL, Reading, Track, audio_contents, silent
 from seesay.formats.name_parts import WORDS
 from seesay.formats.rows import dataset_from
 
-SIDES = {"train": "train on", "test": "test on"}
+PURPOSES = {"train": "train on", "test": "test on"}
 """The splits that pairs are made for, as words for messages."""
 
 
@@ -55,11 +55,13 @@ def build(
     if seed < 0:
         raise ConfigError(f"seed must be 0 or more, got {seed}")
     make_way(out, overwrite, delete=False)
-    seen = read_pictures(Path(pictures), replace(reading, name_pattern=None), track)
-    heard = read_speech(recordings, seen.spec.classes, reading, track)
-    sides = _by_speaker(heard, Path(test_speakers)) if test_speakers else split(heard, seed, valid=0)
-    drawn = split(seen, seed, valid=0)
-    dataset = pair(seen, drawn, heard, sides, rows, seed).replace(name=Path(out).name)
+    images = read_pictures(Path(pictures), replace(reading, name_pattern=None), track)
+    speech = read_speech(recordings, images.spec.classes, reading, track)
+    speech_splits = (
+        _by_speaker(speech, Path(test_speakers)) if test_speakers else split(speech, seed, valid=0)
+    )
+    image_splits = split(images, seed, valid=0)
+    dataset = pair(images, image_splits, speech, speech_splits, rows, seed).replace(name=Path(out).name)
     dataset.save(out, overwrite)
     return dataset
 
@@ -136,25 +138,25 @@ def _check_named_once(files: Sequence[Recording], labels: Sequence[str], pointer
         )
 
 
-def _by_speaker(heard: Dataset, path: Path) -> Splits:
+def _by_speaker(speech: Dataset, path: Path) -> Splits:
     """Splits by speaker: those named in the file are test, the others train."""
     check_file(path)
-    names = heard.groups["audio"]["speaker"].names
-    wanted = list(
+    names = speech.groups["audio"]["speaker"].names
+    test_names = list(
         dict.fromkeys(composed(name.strip()) for name in path.read_text().splitlines() if name.strip())
     )
-    unknown = [name for name in wanted if name not in names]
-    if unknown or not wanted:
+    unknown = [name for name in test_names if name not in names]
+    if unknown or not test_names:
         raise InputError(
             f"{path} names {len(unknown)} speakers without recordings: {listed(unknown)}"
             if unknown
             else f"{path} names no speaker",
             nearest(unknown[0], list(names)) if unknown else "Write one name a line.",
         )
-    speaker = heard.groups["audio"]["speaker"].ids[heard.pointers("audio")]
-    tested = np.isin(speaker, [names.index(name) for name in wanted])
+    speaker = speech.groups["audio"]["speaker"].ids[speech.pointers("audio")]
+    is_test = np.isin(speaker, [names.index(name) for name in test_names])
     return stored(
-        heard.replace(split=np.where(tested, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8))
+        speech.replace(split=np.where(is_test, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8))
     )
 
 
@@ -162,39 +164,39 @@ def _by_speaker(heard: Dataset, path: Path) -> Splits:
 
 
 def pair(
-    seen: Dataset,
-    drawn: Splits,
-    heard: Dataset,
-    sides: Splits,
+    images: Dataset,
+    image_splits: Splits,
+    speech: Dataset,
+    speech_splits: Splits,
     rows: tuple[int, int] | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """The data set of pictures (`seen`, split by `drawn`), each with a recording of its class and split
-    (`heard`, split by `sides`).
+    """The data set of pictures (`images`), each with a recording (`speech`) of its class and split.
 
     Train rows come first; rows of a split are in the order of the pictures. A class with pictures but no
     recordings in a split, or more rows than pictures: InputError.
     """
-    assert seen.spec.classes == heard.spec.classes
+    assert images.spec.classes == speech.spec.classes
     random = np.random.default_rng(seed)
-    pointers, label, side = [], [], []
-    for i, name in enumerate(SIDES):
-        rows_of, clips = _some(seen.label, drawn[name], rows[i] if rows else None, name, random), sides[name]
-        _check_heard(seen.label[rows_of], heard.label[clips], seen.spec.classes, name)
-        content = heard.pointers("audio")
-        partner = _partners(seen.label[rows_of], content[clips], heard.label[clips], random)
-        pointers.append(np.stack([seen.pointers("image")[rows_of], partner], axis=1))
-        label.append(seen.label[rows_of])
-        side.append(np.full(len(rows_of), SPLITS.index(name), np.int8))
-    return _used(seen, heard, np.concatenate(pointers)).replace(
+    pointers, label, split_of_rows = [], [], []
+    for i, name in enumerate(PURPOSES):
+        picked = _sample(images.label, image_splits[name], rows[i] if rows else None, name, random)
+        clips = speech_splits[name]
+        _check_clips(images.label[picked], speech.label[clips], images.spec.classes, name)
+        content = speech.pointers("audio")
+        partner = _partners(images.label[picked], content[clips], speech.label[clips], random)
+        pointers.append(np.stack([images.pointers("image")[picked], partner], axis=1))
+        label.append(images.label[picked])
+        split_of_rows.append(np.full(len(picked), SPLITS.index(name), np.int8))
+    return _only_used(images, speech, np.concatenate(pointers)).replace(
         label=np.concatenate(label),
-        split=np.concatenate(side),
-        sources=_sources(seen, heard, seed),
-        notes=(*seen.notes, *heard.notes),
+        split=np.concatenate(split_of_rows),
+        sources=_sources(images, speech, seed),
+        notes=(*images.notes, *speech.notes),
     )
 
 
-def _some(
+def _sample(
     label: np.ndarray, rows: np.ndarray, wanted: int | None, name: str, random: np.random.Generator
 ) -> np.ndarray:
     """A stratified sample of `wanted` of the rows; None: all of them."""
@@ -202,7 +204,7 @@ def _some(
         return rows
     if not 1 <= wanted <= len(rows):
         raise InputError(
-            f"{wanted:,} rows to {SIDES[name]} need as many pictures, there are {len(rows):,}",
+            f"{wanted:,} rows to {PURPOSES[name]} need as many pictures, there are {len(rows):,}",
             f"Choose 1 to {len(rows):,} rows.",
         )
     classes, which = np.unique(label[rows], return_inverse=True)
@@ -213,11 +215,11 @@ def _some(
     return np.sort(np.concatenate(picked))
 
 
-def _check_heard(label: np.ndarray, heard: np.ndarray, classes: Sequence[str], name: str) -> None:
-    lacking = [classes[int(c)] for c in np.setdiff1d(label, heard)]
+def _check_clips(label: np.ndarray, clip_label: np.ndarray, classes: Sequence[str], name: str) -> None:
+    lacking = [classes[int(c)] for c in np.setdiff1d(label, clip_label)]
     if lacking:
         raise InputError(
-            f"no recordings to {SIDES[name]} are left of {len(lacking)} of {len(classes)} classes: "
+            f"no recordings to {PURPOSES[name]} are left of {len(lacking)} of {len(classes)} classes: "
             f"{listed(lacking)}",
             "Each class needs recordings of a train speaker and of a test speaker: "
             "choose other test speakers, or add recordings.",
@@ -225,50 +227,50 @@ def _check_heard(label: np.ndarray, heard: np.ndarray, classes: Sequence[str], n
 
 
 def _partners(
-    label: np.ndarray, content: np.ndarray, heard: np.ndarray, random: np.random.Generator
+    label: np.ndarray, content: np.ndarray, clip_label: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
     """(rows,) int32: a recording of its class for each label. All are used once before any is repeated."""
     partner = np.empty(len(label), np.int32)
     for c in np.unique(label):
-        rows, contents = np.flatnonzero(label == c), np.unique(content[heard == c])
+        rows, contents = np.flatnonzero(label == c), np.unique(content[clip_label == c])
         once = random.permutation(contents)[: len(rows)]
         again = random.choice(contents, len(rows) - len(once))
         partner[rows] = random.permutation(np.concatenate([once, again]))
     return partner
 
 
-def _used(seen: Dataset, heard: Dataset, pointers: np.ndarray) -> Dataset:
+def _only_used(images: Dataset, speech: Dataset, pointers: np.ndarray) -> Dataset:
     """The data set of these rows, with only the contents and speakers they use."""
-    images, image = np.unique(pointers[:, 0], return_inverse=True)
-    clips, audio = np.unique(pointers[:, 1], return_inverse=True)
-    speaker = heard.groups["audio"]["speaker"]
-    speakers = speaker.ids[clips]
+    image_ids, image = np.unique(pointers[:, 0], return_inverse=True)
+    clip_ids, audio = np.unique(pointers[:, 1], return_inverse=True)
+    speaker = speech.groups["audio"]["speaker"]
+    speakers = speaker.ids[clip_ids]
     used, ids = np.unique(speakers[speakers != MISSING], return_inverse=True)
     speakers[speakers != MISSING] = ids
     group = Group(speakers, tuple(speaker.names[i] for i in used))
     return Dataset(
-        spec=replace(seen.spec, contents={**seen.spec.contents, "audio": heard.spec["audio"]}),
-        contents={"image": seen.contents["image"][images], "audio": heard.contents["audio"][clips]},
+        spec=replace(images.spec, contents={**images.spec.contents, "audio": speech.spec["audio"]}),
+        contents={"image": images.contents["image"][image_ids], "audio": speech.contents["audio"][clip_ids]},
         rows=np.stack([image, audio], axis=1).astype(np.int32),
         label=np.full(len(pointers), MISSING),
         split=np.full(len(pointers), MISSING, np.int8),
         groups={"audio": {"speaker": group}},
         pairing="drawn within class",
-        notes=(*seen.notes, *heard.notes),
-        left_out=Counter(seen.left_out) + Counter(heard.left_out),
+        notes=(*images.notes, *speech.notes),
+        left_out=Counter(images.left_out) + Counter(speech.left_out),
     )
 
 
-def _sources(seen: Dataset, heard: Dataset, seed: int) -> tuple[str, ...]:
+def _sources(images: Dataset, speech: Dataset, seed: int) -> tuple[str, ...]:
     drawn = (
         f"pairs: each picture with a recording of its class, drawn at random, seed {seed}; every recording "
-        f"is used once before any is repeated; {_speaker_note(heard)}"
+        f"is used once before any is repeated; {_speaker_note(speech)}"
     )
-    return (*seen.sources, *heard.sources, drawn)
+    return (*images.sources, *speech.sources, drawn)
 
 
-def _speaker_note(heard: Dataset) -> str:
-    unknown, _ = unknown_speakers(heard)
+def _speaker_note(speech: Dataset) -> str:
+    unknown, _ = unknown_speakers(speech)
     if not unknown:
         return "no speaker is in both splits"
     return f"no known speaker is in both splits; {unknown:,} recordings have no known speaker"

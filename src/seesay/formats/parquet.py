@@ -48,11 +48,11 @@ def read_parquet(path: Path, wanted: Wanted) -> Sheet:
     rates = None if rate is None else _column(file, rate, path).to_pylist()
 
     @cache
-    def contents(i: int, ours: str) -> list[Cell]:
+    def contents(i: int, our_name: str) -> list[Cell]:
         where, schema_rate = f"{path}, column {names[i]!r}", features.get(names[i], {}).get("sampling_rate")
         column = _column(file, names[i], path)
         samples = (
-            ours == RECORDINGS
+            our_name == RECORDINGS
             or schema_rate is not None
             or (rates is not None and RECORDINGS not in positions)
         )
@@ -69,11 +69,11 @@ def read_parquet(path: Path, wanted: Wanted) -> Sheet:
 
     positions = wanted.also(names, positions, other)
     columns: dict[str, list[Cell]] = {}
-    for ours, i in positions.items():
-        if ours in FIRST or (wanted.used is not None and ours not in ROW_COLUMNS):
-            columns[ours] = contents(i, ours)
+    for our_name, i in positions.items():
+        if our_name in FIRST or (wanted.used is not None and our_name not in ROW_COLUMNS):
+            columns[our_name] = contents(i, our_name)
         else:
-            columns[ours] = list(_texts(_column(file, names[i], path), f"{path}, column {names[i]!r}"))
+            columns[our_name] = list(_texts(_column(file, names[i], path), f"{path}, column {names[i]!r}"))
     if not file.metadata.num_rows:
         raise InputError(f"{path} has no rows", "Copy or download it again.")
     classes: tuple[str, ...] = ()
@@ -82,7 +82,7 @@ def read_parquet(path: Path, wanted: Wanted) -> Sheet:
     if classes:
         columns["label"] = ["" if label == "-1" else label for label in columns["label"]]
     others = [name for name in names if name not in RATES]
-    used = {ours: others.index(names[i]) for ours, i in positions.items() if names[i] in others}
+    used = {our_name: others.index(names[i]) for our_name, i in positions.items() if names[i] in others}
     return Sheet(columns, tuple(names), classes, tuple(unused(others, used)))
 
 

@@ -14,8 +14,7 @@ from seesay.data.dataset import MISSING, SPLITS, Dataset, Group, Pairing
 from seesay.data.groups import joined
 from seesay.data.ragged import ContentTable
 from seesay.data.skipped import Skipped
-from seesay.errors import InputError, nearest
-from seesay.errors import listed as listed
+from seesay.errors import InputError, listed, nearest
 from seesay.formats.labels import (
     alike,
     check_classes,

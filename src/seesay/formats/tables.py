@@ -32,7 +32,7 @@ class Wanted:
 
     required: Sequence[str] = ()
     """Columns that must exist."""
-    theirs: Mapping[str, str] = field(default_factory=dict)
+    aliases: Mapping[str, str] = field(default_factory=dict)
     """The table's names of our columns, where they differ."""
     used: Sequence[str] | None = COLUMNS
     """Columns to read if they exist; None: all."""
@@ -75,10 +75,10 @@ class Sheet:
 def parse_columns(words: Sequence[str]) -> dict[str, str]:
     """Words such as `image=photo label=class touch=force` as a dict from our names to the table's. Another
     form, an invalid name of a modality, or a likely typo: ConfigError."""
-    theirs: dict[str, str] = {}
+    aliases: dict[str, str] = {}
     for word in words:
-        ours, equals, name = word.partition("=")
-        if not equals or not name:
+        ours, equals, alias = word.partition("=")
+        if not equals or not alias:
             raise ConfigError(f"--columns takes pairs such as image=photo, got {word!r}")
         if ours not in COLUMNS and _is_typo(ours):
             raise ConfigError(f"--columns: {ours!r} is not one of our columns", nearest(ours, list(COLUMNS)))
@@ -87,10 +87,10 @@ def parse_columns(words: Sequence[str]) -> dict[str, str]:
                 f"--columns: a modality cannot be called {ours!r}",
                 f"Use letters, digits, - and _, and none of {', '.join(TAKEN)}.",
             )
-        if ours in theirs:
-            raise ConfigError(f"--columns names {ours} twice: {theirs[ours]} and {name}", "Name one.")
-        theirs[ours] = composed(name)
-    return theirs
+        if ours in aliases:
+            raise ConfigError(f"--columns names {ours} twice: {aliases[ours]} and {alias}", "Name one.")
+        aliases[ours] = composed(alias)
+    return aliases
 
 
 def _is_typo(name: str) -> bool:
@@ -131,25 +131,25 @@ def read_columns(path: Path, required: Sequence[str] = ()) -> dict[str, list[str
 def places(names: Sequence[str], wanted: Wanted, where: str) -> dict[str, int]:
     """Position of each wanted column among the table's `names`.
 
-    A missing column that is `required` or in `theirs`, or a duplicate one: InputError.
+    A missing column that is `required` or in `aliases`, or a duplicate one: InputError.
     """
-    required, theirs = wanted.required, wanted.theirs
+    required, aliases = wanted.required, wanted.aliases
     positions = {}
-    for ours in filter(None, names) if wanted.used is None else wanted.used:
-        name = theirs.get(ours, ours)
-        at = [i for i, other in enumerate(names) if composed(other) == name]
-        if not at and ours not in theirs:
-            at = [i for i, other in enumerate(names) if other.casefold() == name]
-        if ours not in theirs:
-            at = [i for i in at if composed(names[i]) not in theirs.values()]
-        if len(at) > 1:
-            duplicates = listed(f"column {i + 1}" for i in at)
-            raise InputError(f"{where} has two columns of one name, {name!r}: {duplicates}", "Rename one.")
-        if at:
-            positions[ours] = at[0]
-        elif ours in required or ours in theirs:
+    for column in filter(None, names) if wanted.used is None else wanted.used:
+        alias = aliases.get(column, column)
+        matches = [i for i, other in enumerate(names) if composed(other) == alias]
+        if not matches and column not in aliases:
+            matches = [i for i, other in enumerate(names) if other.casefold() == alias]
+        if column not in aliases:
+            matches = [i for i in matches if composed(names[i]) not in aliases.values()]
+        if len(matches) > 1:
+            duplicates = listed(f"column {i + 1}" for i in matches)
+            raise InputError(f"{where} has two columns of one name, {alias!r}: {duplicates}", "Rename one.")
+        if matches:
+            positions[column] = matches[0]
+        elif column in required or column in aliases:
             raise InputError(
-                f"{where} has no column {name!r}, only {listed(names)}", _suggestion(name, names)
+                f"{where} has no column {alias!r}, only {listed(names)}", _suggestion(alias, names)
             )
     return positions
 
@@ -189,7 +189,7 @@ def _csv(path: Path, wanted: Wanted) -> Sheet:
     text, notes = _decoded(path)
     our_names = wanted.used or (*COLUMNS, *wanted.required)
     try:
-        separator, text = _separator(text, {wanted.theirs.get(name, name).casefold() for name in our_names})
+        separator, text = _separator(text, {wanted.aliases.get(name, name).casefold() for name in our_names})
         heading, *rows = (
             [cell.strip() for cell in row]
             for row in csv.reader(StringIO(text, ""), delimiter=separator)
