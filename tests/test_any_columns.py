@@ -155,7 +155,7 @@ def test_a_column_that_is_called_as_something_else_is_no_modality(tmp_path: Path
 @pytest.mark.parametrize("name", ["a.parquet", "a.jsonl"])
 def test_samples_without_a_rate_stay_refused(tmp_path: Path, name: str):
     said = refused(table(tmp_path, name, audio=[vector(i).tolist() for i in range(ROWS)]))
-    assert "does not say their rate" in said or "audio holds vectors, which may be pixels, samples" in said
+    assert "has no rate for them" in said or "audio holds vectors, which may be pixels, samples" in said
 
 
 def test_a_rate_makes_samples_of_lists_where_no_column_is_called_audio(tmp_path: Path):
@@ -263,7 +263,7 @@ def test_an_array_that_does_not_fit_is_refused_with_its_file_and_row(tmp_path: P
     assert "1 of 6 files cannot be read: row 3: " in said
     assert "touch2.npy" in said
     assert message in said
-    assert "Mend or leave out those rows, or import them with --on-bad skip" in said
+    assert "Fix or remove those rows, or import them with --on-bad skip" in said
     data = open_data(path, Reading(on_bad="skip"))
     assert [each.row for each in data.skipped] == [3]
     assert (len(data), data.spec["touch"]) == (ROWS - 1, VectorSpec(4))
@@ -275,10 +275,10 @@ def test_an_array_that_does_not_fit_is_refused_with_its_file_and_row(tmp_path: P
         ("all.npz:nowhere", "all.npz has no array 'nowhere'. Choose one of: row0, row1"),
         (
             "all.npz",
-            "holds 2 arrays (row0, row1), expected one. Name the one that is meant, as in all.npz:row0",
+            "holds 2 arrays (row0, row1), expected one. Name one, as in all.npz:row0",
         ),
         ("odd.npz:a", "odd.npz cannot be read: it holds pickled objects"),
-        ("text.npz", "text.npz is not a .npz file or truncated"),
+        ("text.npz", "text.npz is not a .npz file, or truncated"),
         ("text.npy", "text.npy is not a .npy file"),
     ],
 )
@@ -295,7 +295,7 @@ def test_a_cell_that_names_no_array_is_refused_with_its_row(tmp_path: Path, cell
 def test_files_that_are_not_there_are_named_with_their_rows(tmp_path: Path):
     files = saved(tmp_path, [vector(i) for i in range(ROWS)])
     said = refused(table(tmp_path, touch=[*files[:-2], "no.npy", "no.npz:a"]))
-    assert "2 of 6 files are not there: no.npy (row 5), no.npz:a (row 6)" in said
+    assert "2 of 6 files do not exist: no.npy (row 5), no.npz:a (row 6)" in said
 
 
 @pytest.mark.parametrize("name", ["a.parquet", "a.jsonl"])
@@ -322,6 +322,65 @@ def test_a_matrix_with_a_short_line_is_refused_with_its_row(tmp_path: Path):
         assert "row 6: the numbers in row 6: expected numbers, got lists of differing sizes" in said
 
 
+@pytest.mark.parametrize(
+    ("cells", "why"),
+    [
+        ([[1, 2], [3], [4, 5], [6, 7]], "row 2: the numbers in row 2: expected the shape (2,)"),
+        ([[1, 2], [3, 4], [5, float("nan")], [6, 7]], "row 3: the numbers in row 3 holds NaN"),
+        ([[[1], [2, 3]], [[1, 2]], [[3, 4]], [[5, 6]]], "lists of differing sizes"),
+        (["lost.npy"] * 4, "files do not exist: lost.npy (row 1)"),
+        (["text.npy"] * 4, "text.npy is not a .npy file"),
+    ],
+)
+def test_a_column_that_nobody_named_is_left_out_where_its_arrays_cannot_be_used(
+    tmp_path: Path, cells: list[Any], why: str
+):
+    (tmp_path / "text.npy").write_text("no array")
+    clip = [vector(i).tolist() for i in range(4)]
+    path = table(tmp_path, "a.jsonl", clip=clip, touch=cells)
+    data = open_data(path)
+    assert data.modalities == ("clip",)
+    assert len(data) == 4
+    (note,) = (note for note in data.notes if note.startswith("Column touch is left out"))
+    assert "--columns touch=touch" in note
+    assert why in note
+    with pytest.raises(InputError) as caught:
+        open_data(path, named("touch=touch"))
+    assert why in str(caught.value)
+
+
+def test_a_column_that_nobody_named_is_not_left_out_where_rows_have_nothing_else(tmp_path: Path):
+    clip = [vector(i).tolist() for i in range(3)]
+    said = refused(table(tmp_path, "a.jsonl", clip=[*clip, None], touch=[[1, 2], [3], [4, 5], [6, 7]]))
+    assert "row 2: the numbers in row 2: expected the shape (2,)" in said
+
+
+def test_a_column_in_metadata_that_nobody_named_is_left_out_too(tmp_path: Path):
+    for i in range(ROWS):
+        photo(tmp_path / f"{i}.png", i)
+    lines = [
+        {"file_name": f"{i}.png", "clip": vector(i, 5 if i == 2 else 4).tolist(), "label": "ab"[i % 2]}
+        for i in range(ROWS)
+    ]
+    (tmp_path / "metadata.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    data = open_data(tmp_path)
+    assert data.modalities == ("image",)
+    assert any(note.startswith("Column clip is left out") for note in data.notes)
+    with pytest.raises(InputError, match="row 3: the numbers in row 3: expected the shape"):
+        open_data(tmp_path, named("clip=clip"))
+
+
+def test_lists_without_their_rate_are_not_used_unless_named(tmp_path: Path):
+    clip = [[vector(i).tolist()] for i in range(ROWS)]
+    columns = {"sound": [vector(i).tolist() for i in range(ROWS)], "sampling_rate": [None] * ROWS}
+    path = table(tmp_path, "a.parquet", clip=clip, **columns)
+    data = open_data(path)
+    assert data.modalities == ("clip",)
+    assert "Columns that are not used: sound." in data.notes
+    with pytest.raises(InputError, match="has no rate for them"):
+        open_data(path, named("sound=sound"))
+
+
 def test_a_row_without_any_content_is_named(tmp_path: Path):
     files = saved(tmp_path, [vector(0), None, vector(1), vector(2)])
     columns = {"touch": files, "clip": saved(tmp_path, [vector(0), None, None, vector(2)], "c")}
@@ -344,7 +403,7 @@ def test_vectors_are_not_called_image_or_audio(tmp_path: Path):
         ),
         (["t.npy", "a.png", "a.png", "a.png"], "column of x mixes arrays (row 1) and pictures (row 2)"),
         (["notes.txt"] * 4, "column of x names no picture, recording or array: "),
-        (["nowhere"] * 4, "1 of 1 files are not there: nowhere (row 1)"),
+        (["nowhere"] * 4, "1 of 1 files do not exist: nowhere (row 1)"),
     ],
 )
 def test_a_column_holds_files_of_one_kind(tmp_path: Path, cells: list[str], message: str):
@@ -474,7 +533,7 @@ def test_a_model_reads_only_columns_that_it_knows(tmp_path: Path):
     spec = Spec(("0", "1"), {"image": PictureSpec()})
     path = table(tmp_path, **files)
     assert open_data(path, Reading(spec=spec, labelled=False)).modalities == ("image",)
-    assert "1 of 5 files are not there: lost.npy (row 1)" in refused(path)
+    assert any("lost.npy (row 1)" in note for note in open_data(path).notes)
 
 
 def test_arrays_have_the_shape_that_the_model_has(tmp_path: Path):

@@ -473,7 +473,7 @@ def test_rows_that_cannot_be_read_are_skipped_in_predictions(capsys: Captured, f
         assert [line["row_id"] for line in csv.DictReader(file)] == ["0", "2", "3", "5", "6", "7"]
     assert bad_rows(out) == ["2", "5"]
     said = refused(capsys, *words, "--overwrite", "--on-bad", "stop")
-    assert "1 of 8 files are not there: 4.png (row 5)" in said
+    assert "1 of 8 files do not exist: 4.png (row 5)" in said
 
 
 def test_an_import_stops_at_bad_rows_or_skips_them(capsys: Captured, tmp_path: Path):
@@ -646,7 +646,7 @@ def single(folder: Path) -> Path:
     [
         (nothing, "No such file or data set"),
         (bare, ""),
-        (manifest, "30 of 30 files are not there"),
+        (manifest, "30 of 30 files do not exist"),
         (with_nan, "NaN|not a number|infinit"),
     ],
     ids=lambda value: getattr(value, "__name__", ""),

@@ -115,10 +115,10 @@ def test_the_frames_are_all_that_fit_and_none_that_does_not(
         ({"low": 5_000.0}, "low below high; got low=5000, high=4000"),
         ({"low": -1.0}, "low must be 0 or more, got -1"),
         ({"high": math.nan}, "high must be 0 or more, got nan"),
-        ({"window": 2.0}, "a window of 2 s does not fit into a clip of 1 s"),
-        ({"window": 0.0}, "at least one sample of 16000 a second, got window=0, "),
-        ({"shift": 1e-5}, "at least one sample of 16000 a second, .*shift=1e-05"),
-        ({"coefficients": 40}, "40 filters give 1 to 39 coefficients, got 40"),
+        ({"window": 2.0}, "a window of 2 s is longer than a clip of 1 s"),
+        ({"window": 0.0}, "at least one sample at 16000 Hz, got window=0, "),
+        ({"shift": 1e-5}, "at least one sample at 16000 Hz, .*shift=1e-05"),
+        ({"coefficients": 40}, "40 filters allow 1 to 39 coefficients, got 40"),
         ({"coefficients": 0}, "coefficients must be 1 or more, got 0"),
     ],
 )
@@ -184,7 +184,7 @@ def test_pictures_keep_their_sides_and_are_cropped_unless_told_otherwise():
 def test_a_field_of_a_front_end_that_would_change_nothing_is_refused(
     spec: ContentSpec, fields: dict[str, Any]
 ):
-    message = re.escape(f"features.{next(iter(fields))} changes nothing of {spec}. Drop it.")
+    message = re.escape(f"features.{next(iter(fields))} has no effect on {spec}. Remove it.")
     with pytest.raises(ConfigError, match=f"^{message}$"):
         settled_features(FeaturesConfig(**fields), spec)
 

@@ -133,7 +133,7 @@ def test_another_file_in_its_place_is_refused(tmp_path: Path, monkeypatch: pytes
     whole = (digits.ASSETS / "digits.ogg").read_bytes()
     (tmp_path / "digits.ogg").write_bytes(whole[: len(whole) // 2])
     monkeypatch.setattr(digits, "ASSETS", tmp_path)
-    with pytest.raises(InputError, match="Install seesay again"):
+    with pytest.raises(InputError, match="Reinstall seesay"):
         load_clips()
 
 

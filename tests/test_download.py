@@ -194,7 +194,7 @@ def test_a_second_call_fetches_nothing_and_says_so(zenodo: Zenodo, tmp_path: Pat
     download_wsd(tmp_path, api=zenodo.api, say=lines.append)
     assert zenodo.log == []
     assert len(lines) == 6
-    assert lines[0].startswith(f"{BIG} is there already")
+    assert lines[0].startswith(f"{BIG} already exists")
     assert_whole(tmp_path)
 
 
@@ -245,7 +245,7 @@ def test_the_log_of_pooch_is_quiet_and_speaks_again_afterwards(
 def break_off(zenodo: Zenodo, folder: Path) -> int:
     """A download that ends in the middle of `BIG`; returns the bytes that are there."""
     zenodo.breaks_off[BIG] = 1
-    with pytest.raises(InputError, match="broke off"):
+    with pytest.raises(InputError, match=r"failed|disconnected"):
         download_wsd(folder, api=zenodo.api)
     assert not (folder / BIG).exists()
     return (folder / f"{BIG}.part").stat().st_size
@@ -266,9 +266,7 @@ def test_an_interrupted_download_goes_on_where_it_stopped(zenodo: Zenodo, tmp_pa
 
 def test_an_interruption_says_what_to_do(zenodo: Zenodo, tmp_path: Path):
     zenodo.breaks_off[BIG] = 1
-    with pytest.raises(
-        InputError, match=r"^[^\n]*broke off[^\n]*Run the same command again: it goes on where"
-    ):
+    with pytest.raises(InputError, match=r"^[^\n]*failed[^\n]*Run the same command again to resume"):
         download_wsd(tmp_path, api=zenodo.api)
 
 
@@ -300,7 +298,7 @@ def test_a_server_that_refuses_to_resume_is_asked_for_everything_the_next_time(
 ):
     break_off(zenodo, tmp_path)
     zenodo.status[BIG] = 416
-    with pytest.raises(InputError, match="Run again, from the start"):
+    with pytest.raises(InputError, match="Run again to start over"):
         download_wsd(tmp_path, api=zenodo.api)
     zenodo.status.clear()
     zenodo.log.clear()
@@ -396,7 +394,7 @@ def test_the_two_sizes_are_named_and_nothing_is_kept(zenodo: Zenodo, tmp_path: P
 def test_a_record_that_is_not_there_is_an_error_before_anything_is_made(zenodo: Zenodo, tmp_path: Path):
     zenodo.status["record"] = 404
     with pytest.raises(
-        InputError, match=r"records/4452953 answered 404 Not Found.*by hand from https://doi.org"
+        InputError, match=r"records/4452953 answered 404 Not Found.*the six files from https://doi.org"
     ):
         download_wsd(tmp_path / "wsd", api=zenodo.api)
     assert list(tmp_path.iterdir()) == []
@@ -462,7 +460,7 @@ def test_a_disk_that_is_too_small_is_noticed_before_anything_is_fetched(
     zenodo: Zenodo, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(download.shutil, "disk_usage", lambda _: SimpleNamespace(free=100_000))
-    with pytest.raises(OutputError, match=r"0.7 MB are still to be fetched .* room for 0.1 MB"):
+    with pytest.raises(OutputError, match=r"needs 0.7 MB .* 0.1 MB free"):
         download_wsd(tmp_path, api=zenodo.api)
     assert zenodo.log == []
 
@@ -483,7 +481,7 @@ def test_a_disk_that_fills_up_is_an_error_that_keeps_what_came(
         if done > total // 2:
             raise OSError(28, "No space left on device")
 
-    with pytest.raises(OutputError, match=r"cannot write into .*: No space left on device.*goes on where"):
+    with pytest.raises(OutputError, match=r"cannot write into .*: No space left on device.*to resume"):
         download_wsd(tmp_path, api=zenodo.api, progress=full)
     assert {path.name for path in tmp_path.iterdir()} == {f"{BIG}.part"}
 

@@ -225,7 +225,7 @@ def test_what_the_graph_does_not_take_is_said(graph: Graph, given: dict):
 def test_other_files_are_no_graphs_of_ours(tmp_path: Path):
     helper = pytest.importorskip("onnx").helper
     path = tmp_path / "model.onnx"
-    with pytest.raises(InputError, match=r"model\.onnx is not there"):
+    with pytest.raises(InputError, match=r"model\.onnx does not exist"):
         Graph(path)
     path.write_text("nonsense")
     with pytest.raises(InputError, match=r"model\.onnx is not what seesay export wrote"):

@@ -115,7 +115,7 @@ def test_several_arrays_are_not_one(tmp_path: Path):
 
 
 def test_an_absent_file_and_a_folder_are_told_apart(tmp_path: Path):
-    with pytest.raises(InputError, match=r"a\.npy is not there"):
+    with pytest.raises(InputError, match=r"a\.npy does not exist"):
         read_array(tmp_path / "a.npy")
     with pytest.raises(InputError, match="is a folder, expected a file"):
         check_file(tmp_path)

@@ -73,7 +73,7 @@ def test_what_stands_in_two_splits_is_counted_and_warned_of():
         Leak(("train", "test"), "audio speaker", (5, 1)),
     )
     assert (
-        "Train and test share speakers: 5 train rows and 1 test rows have one that stands in both. "
+        "Train and test share speakers: 5 train rows and 1 test rows have one that is in both. "
         "Scores on test are inflated."
     ) in info.warnings
     assert describe(some_data()).shared == ()

@@ -290,7 +290,7 @@ def test_grey_photos_have_one_channel(tmp_path: Path):
 def test_how_files_were_read_is_said(tmp_path: Path):
     said = " | ".join(open_data(manifest(tmp_path / "pairs.csv", pairs(tmp_path))).sources)
     assert "the manifest pairs.csv" in said
-    assert "image: 3 pictures, read as ink, since 3 of 3 looked at are strokes on an even ground" in said
+    assert "image: 3 pictures, read as ink, since 3 of 3 examined are strokes on an even ground" in said
     assert "audio: 3 recordings, the lowest rate 8000 Hz, kept at 8000 Hz; 3 distinct" in said
 
 
@@ -318,7 +318,7 @@ def refused(source: Path) -> str:
 def test_all_files_that_are_not_there_are_counted_and_ten_are_shown(tmp_path: Path):
     rows = pairs(tmp_path) + [{"image": f"{i}.png", "audio": "", "label": "cat"} for i in range(12)]
     said = refused(manifest(tmp_path / "a.csv", rows))
-    assert "12 of 18 files are not there" in said
+    assert "12 of 18 files do not exist" in said
     assert "0.png (row 7)" in said
     assert "9.png (row 16)" in said
     assert "10.png" not in said
@@ -328,7 +328,7 @@ def test_all_files_that_are_not_there_are_counted_and_ten_are_shown(tmp_path: Pa
 def test_pictures_and_recordings_that_are_not_there_are_counted_together(tmp_path: Path):
     rows = [*pairs(tmp_path), {"image": "no.png", "audio": "no.wav", "label": "cat"}]
     said = refused(manifest(tmp_path / "a.csv", rows))
-    assert "2 of 8 files are not there" in said
+    assert "2 of 8 files do not exist" in said
     assert "no.png (row 7)" in said
     assert "no.wav (row 7)" in said
 
@@ -336,12 +336,12 @@ def test_pictures_and_recordings_that_are_not_there_are_counted_together(tmp_pat
 def test_a_quote_that_is_never_closed_makes_a_name_that_is_not_there(tmp_path: Path):
     lines = "".join(f"{i}.png,cat\n" for i in range(999))
     (tmp_path / "a.csv").write_text(f'image,label\n"0.png,cat\n{lines}",cat\n')
-    assert "1 of 1 files are not there" in refused(tmp_path / "a.csv")
+    assert "1 of 1 files do not exist" in refused(tmp_path / "a.csv")
 
 
 def test_a_folder_is_no_file(tmp_path: Path):
     rows = pairs(tmp_path)
-    assert "1 of 7 files are not there" in refused(
+    assert "1 of 7 files do not exist" in refused(
         manifest(tmp_path / "a.csv", [*rows, rows[0] | {"image": "pictures"}])
     )
 
@@ -387,12 +387,12 @@ def without(*columns: str) -> Callable[[list[dict[str, str]]], list[dict[str, st
     ("change", "message"),
     [
         (without("label"), "has no column 'label', only image, audio, split, speaker"),
-        (without("image", "audio"), "names no picture and no recording, only has label, split, speaker"),
+        (without("image", "audio"), "names no picture and no recording, it has only label, split, speaker"),
         (row(image="", audio=""), "1 rows have neither picture nor recording: row 4"),
         (row(label=""), "1 rows have no label: row 4"),
-        (row(label="2.5"), "these have a single one: '2.5' (row 4)"),
-        (row(label="NaN"), "the label of row 4 is 'NaN', which programs write for no value"),
-        (row(label="bird"), "these have a single one: 'bird' (row 4)"),
+        (row(label="2.5"), "these have one: '2.5' (row 4)"),
+        (row(label="NaN"), "the label of row 4 is 'NaN', which programs write for a missing value"),
+        (row(label="bird"), "these have one: 'bird' (row 4)"),
         (row(split="trian"), "the split of row 4 is 'trian'. Did you mean 'train'?"),
     ],
 )

@@ -93,8 +93,8 @@ def test_files_that_are_only_predicted_need_no_labels(tmp_path: Path):
     ("name", "lines", "message"),
     [
         ("metadata.csv", ["file,label", "0.png,a"], "has no column 'file_name', only file, label"),
-        ("metadata.csv", ["file_name,a,b", "0.png,x,y"], "several that may be it: a, b"),
-        ("metadata.csv", ["file_name,label", "nowhere.png,x"], "1 of 1 files are not there"),
+        ("metadata.csv", ["file_name,a,b", "0.png,x,y"], "several candidates: a, b"),
+        ("metadata.csv", ["file_name,label", "nowhere.png,x"], "1 of 1 files do not exist"),
         ("metadata.csv", ["file_name,label", "notes.txt,x"], "names no pictures and no recordings"),
         ("metadata.jsonl", ["not json"], "is not one JSON object a line"),
         ("metadata.jsonl", ["[1, 2]"], "is not one JSON object a line"),

@@ -71,8 +71,8 @@ def test_names_that_say_nothing():
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        ({"x_train": TRAIN, "y_test": labels(10)}, "do not fit each other"),
-        ({"x_train": TRAIN, "y_train": labels(20), "y_val": labels(9)}, "do not fit each other"),
+        ({"x_train": TRAIN, "y_test": labels(10)}, "do not match each other"),
+        ({"x_train": TRAIN, "y_train": labels(20), "y_val": labels(9)}, "do not match each other"),
         (
             {"x_train": TRAIN, "x_val": TEST, "y_train": labels(20)},
             "has x_val and no labels for it, only y_train",
@@ -80,11 +80,11 @@ def test_names_that_say_nothing():
         ({"x": TRAIN, "image": TRAIN, "y": labels(20)}, "has x and image: which one"),
         ({"image": TRAIN, "images": TRAIN, "y": labels(20)}, "has image and images: which one"),
         ({"x_train": TRAIN, "y_train": np.eye(10)[labels(20)]}, "y_train must be a single column"),
-        ({"x_train": TRAIN, "y_train": labels(19)}, "got 20 in x_train, 19 in y_train"),
+        ({"x_train": TRAIN, "y_train": labels(19)}, "number of rows: 20 in x_train, 19 in y_train"),
         ({"x_train": TRAIN, "x_test": TEST, "labels": labels(20)}, "30 rows need as many labels, got 20"),
         ({"a": TRAIN, "b": labels(20)}, "holds a, b, expected label and image"),
         ({"audio": np.zeros((9, 8_000)), "label": labels(9)}, "add an array `rate`"),
-        ({"audio": np.zeros((9, 8_000)), "label": labels(9), "rate": [8_000, 1]}, "one or one per row"),
+        ({"audio": np.zeros((9, 8_000)), "label": labels(9), "rate": [8_000, 1]}, "or one per row"),
         ({"audio": np.zeros((9, 8, 8)), "label": labels(9), "rate": 8_000}, "expected waveforms as"),
         ({"audio": np.zeros((9, 8_000)), "label": labels(9), "rate": 8_000}, "9 of 9 files cannot be read"),
     ],
@@ -144,9 +144,9 @@ def test_opacity_is_dropped_where_all_is_opaque_else_put_on_white(divide: int, f
     table = read(opaque)
     assert table.spec == PictureSpec(None, 3, 8, 9)
     assert (table.contents == np.moveaxis(RGBA[..., :3], -1, 1)).all()
-    assert "opacity dropped" in table.said
+    assert "opacity dropped" in table.summary
     assert (read(clear).contents == 255).all()
-    assert "put on white" in read(clear).said
+    assert "put on white" in read(clear).summary
 
 
 def test_half_opaque_black_is_grey():

@@ -353,7 +353,7 @@ def test_a_class_that_is_called_like_a_split_is_a_class():
 
 def test_folders_beside_splits_are_refused():
     paths = [f"{k}/a/{i}.png" for k in ("train", "test", "more") for i in range(3)]
-    with pytest.raises(InputError, match=r"folders of splits \(test, train\), and beside them more"):
+    with pytest.raises(InputError, match=r"folders of splits \(test, train\), and others: more"):
         read_names(paths, pictures=True)
 
 
@@ -382,7 +382,7 @@ def test_a_pattern_without_folders_is_for_names_alone():
 
 def test_a_field_that_comes_twice_has_one_value():
     assert read_names(["01/7_01_0.wav"], pattern="{speaker}/{label}_{speaker}_{take}").labels == ("7",)
-    with pytest.raises(InputError, match="1 of 1 files are not named"):
+    with pytest.raises(InputError, match="1 of 1 files do not match"):
         read_names(["01/7_02_0.wav"], pattern="{speaker}/{label}_{speaker}_{take}")
 
 
@@ -391,7 +391,7 @@ def test_numbers_may_follow_directly_on_a_field():
 
 
 def test_files_that_do_not_fit_the_pattern_are_listed():
-    with pytest.raises(InputError, match=r"2 of 3 files are not named \{label\}_\{take\}: readme, x"):
+    with pytest.raises(InputError, match=r"2 of 3 files do not match \{label\}_\{take\}: readme, x"):
         read_names(["yes_1.wav", "readme.wav", "x.wav"], pattern="{label}_{take}")
 
 

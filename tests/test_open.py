@@ -203,7 +203,7 @@ def test_pictures_between_the_255ths_are_kept_as_halves(top: int):
     table = image_table({"a": array})
     assert table.contents.dtype == np.float16
     assert np.abs(table.contents[:, 0] - array / top).max() < 1e-3
-    assert f"in 0 to {top}, read as 28x28 float16 (rounded)" in table.said
+    assert f"in 0 to {top}, read as 28x28 float16 (rounded)" in table.summary
 
 
 def test_train_and_test_are_scaled_alike():
@@ -217,7 +217,7 @@ def test_pictures_that_look_like_mnist_are_ink():
     for other in (255 - SQUARE, np.zeros((3, 28, 28), np.uint8)):
         assert image_table({"a": other}).spec == PictureSpec(None)
     assert image_table({"a": COLOURED}).spec == PictureSpec(None, 3, 8, 9)
-    assert "as ink, like MNIST" in image_table({"a": SQUARE}).said
+    assert "as ink, like MNIST" in image_table({"a": SQUARE}).summary
 
 
 def test_features_are_halves_only_where_no_value_changes():
@@ -418,8 +418,8 @@ def test_a_path_goes_before_a_name(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         ("wds", "Did you mean 'wsd'"),
         ("zenod", "Did you mean 'zenodo'"),
         ("qqqqqq", r"No such file or data set: 'qqqqqq'. Give a path, or one of the names digits and wsd"),
-        ("empty", "empty holds no data set, no picture and no recording is in it. Expected"),
-        ("notes.txt", r"notes\.txt is no data set. Expected"),
+        ("empty", "empty holds no data set, no picture and no recording. Expected"),
+        ("notes.txt", r"notes\.txt is not a data set. Expected"),
     ],
 )
 def test_what_is_not_understood_says_what_is(
@@ -461,9 +461,9 @@ def spoilt(value: float) -> np.ndarray:
 LABELLED = "row_id,label\n" + "".join(f"{i},{i % 10}\n" for i in range(TRAIN))
 
 BAD: list[tuple[str, Callable[[Path], object], str]] = [
-    ("no labels", drop("y_train.csv"), r"y_train\.csv is not there"),
-    ("no recordings", drop("x_train_sp.npy"), r"x_train_sp\.npy is not there"),
-    ("no test recordings", drop("x_test_sp.npy"), r"x_test_sp\.npy is not there"),
+    ("no labels", drop("y_train.csv"), r"y_train\.csv does not exist"),
+    ("no recordings", drop("x_train_sp.npy"), r"x_train_sp\.npy does not exist"),
+    ("no test recordings", drop("x_test_sp.npy"), r"x_test_sp\.npy does not exist"),
     ("empty array", cut("x_train_wr.npy", 0), r"x_train_wr\.npy is empty"),
     ("truncated array", cut("x_train_wr.npy", 5_000), r"x_train_wr\.npy .* may be truncated"),
     ("pickled array", put("x_train_wr.npy", np.array([{}]), True), r"x_train_wr\.npy holds pickled objects"),
@@ -475,7 +475,7 @@ BAD: list[tuple[str, Callable[[Path], object], str]] = [
         r"3 in x_train_wr\.npy, 40 in x_train_sp",
     ),
     ("rows of labels", write("y_train.csv", "row_id,label\n0,1\n1,1\n"), "40 in .*, 2 in labels"),
-    ("a single number", put("x_train_wr.npy", np.array(3.0)), "must have as many rows"),
+    ("a single number", put("x_train_wr.npy", np.array(3.0)), "differ in their number of rows"),
     ("no rows", put("x_test_wr.npy", np.zeros((0, 784))), "0 in x_test_wr"),
     (
         "other test pictures",
@@ -506,12 +506,12 @@ BAD: list[tuple[str, Callable[[Path], object], str]] = [
     (
         "a fraction as label",
         write("y_train.csv", LABELLED.replace("3,3", "3,3.5", 1)),
-        r"a single one: '3\.5' \(row 4\)",
+        r"these have one: '3\.5' \(row 4\)",
     ),
     (
         "NaN as label",
         write("y_train.csv", LABELLED.replace("3,3", "3,nan")),
-        "row 4 is 'nan', which programs write for no value",
+        "row 4 is 'nan', which programs write for a missing value",
     ),
     (
         "no label",
@@ -521,7 +521,7 @@ BAD: list[tuple[str, Callable[[Path], object], str]] = [
     (
         "a class of one row",
         write("y_train.csv", LABELLED.replace("3,3\n", "3,cat\n", 1)),
-        r"single one: 'cat' \(",
+        r"these have one: 'cat' \(",
     ),
     (
         "one class",
@@ -537,7 +537,7 @@ BAD: list[tuple[str, Callable[[Path], object], str]] = [
     (
         "row_id a name",
         write("y_train.csv", LABELLED.replace("3,3\n", "x,3\n", 1)),
-        "row_id must be whole numbers",
+        "row_id must be integers",
     ),
     ("no labels below", write("y_train.csv", "row_id,label\n"), "has a heading and no rows"),
     ("an empty sheet", write("y_train.csv", ""), r"y_train\.csv is empty"),
@@ -559,10 +559,10 @@ def test_bad_files_are_refused_in_one_line(tmp_path: Path, damage: Callable[[Pat
 def test_bad_labels_of_zenodo_are_refused(tmp_path: Path):
     folder = zenodo(tmp_path / "zenodo")
     np.save(folder / "labels_train.npy", np.eye(10)[labels(TRAIN)])
-    with pytest.raises(InputError, match=r"labels_train\.npy: labels must be a whole number or name per row"):
+    with pytest.raises(InputError, match=r"labels_train\.npy: labels must be one integer or name per row"):
         open_data(folder)
     (folder / "labels_train.npy").unlink()
-    with pytest.raises(InputError, match=r"labels_train\.npy is not there"):
+    with pytest.raises(InputError, match=r"labels_train\.npy does not exist"):
         open_data(folder)
 
 
@@ -571,10 +571,12 @@ def test_bad_labels_of_zenodo_are_refused(tmp_path: Path):
     [
         pytest.param({"image": SQUARE}, "expected label and image", id="no label"),
         pytest.param({"label": np.zeros(6)}, "holds label, expected label and image", id="label alone"),
-        pytest.param({"image": SQUARE, "label": np.zeros(5)}, "got 6 in image, 5 in label", id="rows"),
+        pytest.param(
+            {"image": SQUARE, "label": np.zeros(5)}, "number of rows: 6 in image, 5 in label", id="rows"
+        ),
         pytest.param(
             {"image": SQUARE, "audio": spoken(5, 0), "label": np.zeros(6)},
-            "got 6 in image, 5 in audio",
+            "number of rows: 6 in image, 5 in audio",
             id="pairs",
         ),
         pytest.param({"image": SQUARE, "label": np.array(3)}, "label must be a single column", id="scalar"),
@@ -590,7 +592,7 @@ def test_bad_labels_of_zenodo_are_refused(tmp_path: Path):
             {"image": SQUARE, "label": np.arange(6) % 2, "speaker": ["a"]}, "as many speakers", id="speaker"
         ),
         pytest.param(
-            {"image": SQUARE, "label": np.arange(6) % 2, "classes": ["a"]}, "'1' is none of 0 to 0", id="cl"
+            {"image": SQUARE, "label": np.arange(6) % 2, "classes": ["a"]}, "'1' is not in 0 to 0", id="cl"
         ),
         pytest.param(
             {"image": SQUARE, "label": np.arange(6) % 2, "classes": ["a", "a"]}, "named once", id="twice"
@@ -610,7 +612,7 @@ def test_bad_arrays_in_npz_are_refused(tmp_path: Path, arrays: dict[str, Any], m
 def test_what_is_no_npz_is_refused(tmp_path: Path, content: bytes | None):
     path = npz(tmp_path / "a.npz", image=SQUARE, label=np.arange(6) % 2)
     path.write_bytes(path.read_bytes()[:-100] if content is None else content)
-    with pytest.raises(InputError, match=r"a\.npz is (empty|not a \.npz file or truncated)"):
+    with pytest.raises(InputError, match=r"a\.npz is (empty|not a \.npz file, or truncated)"):
         open_data(path)
 
 
@@ -627,12 +629,12 @@ def test_a_npz_with_a_wrong_byte_is_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (drop("train-labels-idx1-ubyte"), r"train-labels-idx1-ubyte\.gz is not there"),
+        (drop("train-labels-idx1-ubyte"), r"train-labels-idx1-ubyte\.gz does not exist"),
         (cut("train-images-idx3-ubyte", 0), "train-images-idx3-ubyte is empty"),
-        (cut("train-images-idx3-ubyte", 999), r"must hold \(40, 28, 28\) bytes and holds 983"),
-        (cut("train-images-idx3-ubyte", 9), "is no idx file"),
-        (cut("t10k-labels-idx1-ubyte", 12), r"must hold \(10,\) bytes and holds 4"),
-        (write("t10k-images-idx3-ubyte", "hello, this is no idx file"), "is no idx file of bytes"),
+        (cut("train-images-idx3-ubyte", 999), r"must hold \(40, 28, 28\) bytes but holds 983"),
+        (cut("train-images-idx3-ubyte", 9), "is not an idx file"),
+        (cut("t10k-labels-idx1-ubyte", 12), r"must hold \(10,\) bytes but holds 4"),
+        (write("t10k-images-idx3-ubyte", "hello, this is not an idx file"), "is not an idx file of bytes"),
     ],
 )
 def test_bad_idx_files_are_refused(tmp_path: Path, damage: Callable[[Path], object], message: str):
@@ -656,7 +658,7 @@ def test_idx_files_of_other_rows_are_refused(tmp_path: Path):
 def test_bad_gzip_is_refused(tmp_path: Path, content: bytes):
     folder = mnist(tmp_path / "mnist", gzipped=True)
     (folder / "train-images-idx3-ubyte.gz").write_bytes(content)
-    with pytest.raises(InputError, match="is no gzip file or truncated"):
+    with pytest.raises(InputError, match="is not a gzip file, or truncated"):
         open_data(folder)
 
 

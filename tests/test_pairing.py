@@ -117,7 +117,7 @@ def test_the_folder_holds_what_is_returned_and_says_where_it_came_from(mnist, ta
     for one, other in zip(made._arrays(), opened._arrays(), strict=True):
         np.testing.assert_array_equal(one[1], other[1])
     said = " ".join(opened.sources)
-    for word in ("mnist", "takes", "seed 0", "no speaker is on both sides"):
+    for word in ("mnist", "takes", "seed 0", "no speaker is in both splits"):
         assert word in said
     assert str(tmp_path) not in (tmp_path / "out" / "dataset.json").read_text()
 
@@ -243,12 +243,12 @@ def refused(kind: type[Exception], text: str, out: Path, *arguments, **options) 
 
 def test_names_that_nobody_has_are_refused_with_the_nearest(mnist, takes, tested, tmp_path):
     tested.write_text("dan\nevee\n")
-    text = "names 1 speakers of whom there are no recordings: evee. Did you mean 'eve'?"
+    text = "names 1 speakers without recordings: evee. Did you mean 'eve'?"
     refused(InputError, text, tmp_path / "out", mnist, [takes], test_speakers=tested)
 
 
 @pytest.mark.parametrize(
-    ("written", "text"), [(None, "is not there"), ("", "is empty"), ("\n \n", "names no speaker")]
+    ("written", "text"), [(None, "does not exist"), ("", "is empty"), ("\n \n", "names no speaker")]
 )
 def test_a_file_of_speakers_without_any_is_refused(mnist, takes, tmp_path, written, text):
     path = tmp_path / "nobody.txt"
@@ -259,7 +259,7 @@ def test_a_file_of_speakers_without_any_is_refused(mnist, takes, tmp_path, writt
 
 def test_classes_without_recordings_are_listed(takes, tmp_path):
     mnist = write_mnist(tmp_path / "four", classes=4)
-    text = "2 of 4 classes have pictures and no recordings in takes: 2, 3."
+    text = "2 of 4 classes have pictures but no recordings in takes: 2, 3."
     refused(InputError, text, tmp_path / "out", mnist, [takes])
 
 
@@ -288,13 +288,13 @@ def test_of_recordings_without_speakers_that_is_said(mnist, takes, tmp_path):
     dataset = build(mnist, [takes, tmp_path / "words"], tmp_path / "out", seed=1)
     group = dataset.groups["audio"]["speaker"]
     assert (set(group.names), int((group.ids < 0).sum())) == (set(SPEAKERS), 8)
-    assert "of 8 recordings the speaker is not known" in " ".join(dataset.sources)
+    assert "8 recordings have no known speaker" in " ".join(dataset.sources)
     assert "words: label: first folder; speakers: not known; 2 labels" in dataset.notes
 
 
 def test_the_same_recording_under_two_names_is_refused(mnist, takes, tmp_path):
     (takes / "1_zoe_0.wav").write_bytes((takes / "1_ann_0.wav").read_bytes())
-    text = f"1 recordings are the same under another class or speaker: {takes}/1_ann_0.wav and {takes}/1_zoe"
+    text = f"1 recordings occur under two classes or speakers: {takes}/1_ann_0.wav and {takes}/1_zoe"
     refused(InputError, text, tmp_path / "out", mnist, [takes])
 
 
@@ -305,7 +305,11 @@ def test_the_same_recording_twice_under_one_name_counts_once(mnist, takes, tmp_p
 
 @pytest.mark.parametrize(
     ("rows", "text"),
-    [((41, 5), "train on are asked for, there are 40"), ((5, 13), "there are 12"), ((0, 5), "0 rows")],
+    [
+        ((41, 5), "train on need as many pictures, there are 40"),
+        ((5, 13), "there are 12"),
+        ((0, 5), "0 rows"),
+    ],
 )
 def test_more_rows_than_pictures_and_none_are_refused(mnist, takes, tmp_path, rows, text):
     refused(InputError, text, tmp_path / "out", mnist, [takes], rows=rows)

@@ -97,7 +97,7 @@ def test_a_file_whose_bytes_are_elsewhere_is_found_by_its_path(tmp_path: Path):
         ({"label": [b"cat", b"dog"]}, "column 'label' holds binary, expected text or numbers"),
         ({"label": [["cat"], ["dog"]]}, "column 'label' holds list<"),
         ({"label": [{"a": 1}, {"a": 2}]}, "column 'label' holds struct<"),
-        ({"audio": [[0.1, 0.2], [0.3]]}, "row 1 does not say their rate. Add a column 'sampling_rate'"),
+        ({"audio": [[0.1, 0.2], [0.3]]}, "row 1 has no rate for them. Add a column 'sampling_rate'"),
         ({"image": [[["a", "b"]]] * 2}, "column 'image' holds list<"),
         ({"image": [1, 2]}, "column 'image' holds int64"),
         ({"image": [b"\x89PNG", b""]}, "2 of 2 files cannot be read: row 1"),
@@ -172,7 +172,7 @@ def test_a_folder_of_parts_has_the_split_of_their_names(tmp_path: Path, inner: s
     ("names", "message"),
     [
         (["train-00000-of-00003"], "has 1 of the 3 Parquet files of train. Download the others"),
-        (["train", "pictures"], "1 of 2 Parquet files do not say their split: pictures.parquet"),
+        (["train", "pictures"], "1 of 2 Parquet files give no split: pictures.parquet"),
     ],
 )
 def test_parts_that_are_missing_or_odd_are_named(tmp_path: Path, names: list[str], message: str):
@@ -191,7 +191,7 @@ def test_parts_without_splits_are_one_table(tmp_path: Path):
 def test_parts_with_other_classes_are_refused(tmp_path: Path):
     shard(tmp_path, "train")
     parquet(tmp_path / "test.parquet", {"label": {"names": ["ape"]}}, image=PICTURES, label=[0] * ROWS)
-    assert "names other classes than" in refused(tmp_path)
+    assert "has other classes than" in refused(tmp_path)
 
 
 def test_the_case_of_hugging_face_is_read(shared_data: Path):

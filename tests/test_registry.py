@@ -268,7 +268,7 @@ def test_an_unknown_part_is_refused_when_the_config_is_built():
 
 
 def test_a_front_end_of_other_contents_is_refused():
-    with pytest.raises(ConfigError, match="a front end mfcc is not made for pictures"):
+    with pytest.raises(ConfigError, match="the front end mfcc does not apply to pictures"):
         build(tiny_model(named={"image": EncoderConfig(features=FeaturesConfig(kind="mfcc"))}), tiny_spec())
 
 

@@ -93,7 +93,7 @@ def test_in_doubt_pictures_are_photos_and_the_other_is_offered(looks: list[Look]
 def test_what_cropping_takes_is_counted() -> None:
     facts = pictures(*[(300, 400)] * 18, (900, 400), (300, 900))
     assert picture_settings(facts, "photo").notes == (
-        "A model is given photos of 72x56; 2 of 20 lose more than a quarter of their height or width to "
+        "Models get photos of 72x56; 2 of 20 lose more than a quarter of their height or width to "
         "cropping; train with features.fit pad to keep all of it.",
     )
     assert picture_settings(pictures(*[(300, 400)] * 18), "photo").notes == ()
@@ -158,17 +158,18 @@ def test_features_follow_from_the_length_of_clips(seconds: float, features: str)
 
 def test_what_a_model_does_not_hear_is_counted() -> None:
     facts = recordings(*[0.5] * 232, *[1.03] * 4, *[3.0] * 8)
-    chosen, heard = recording_settings(facts), "recordings are longer than 1 s: a model hears that much"
+    chosen = recording_settings(facts)
     assert chosen.spec.seconds == 1
     assert chosen.notes[1:] == (
-        f"8 of 244 {heard}, where they are loudest; train with more features.seconds to hear more.",
+        "8 of 244 recordings are longer than 1 s: models get the loudest 1 s; train with more "
+        "features.seconds to use more.",
     )
     assert len(recording_settings(recordings(*[0.5] * 20, 1.03)).notes) == 1
 
 
 def test_what_was_chosen_is_said() -> None:
     chosen = recording_settings(recordings(*[0.6] * 20, rate=8_000))
-    assert chosen.said == "the lowest rate 8000 Hz, kept at 8000 Hz"
+    assert chosen.summary == "the lowest rate 8000 Hz, kept at 8000 Hz"
     assert chosen.notes == (
         "Clips are 1 s: 95 % of the recordings last 0.6 s or less (features.seconds sets it in training).",
     )

@@ -260,7 +260,7 @@ def test_leaks_count_the_rows_of_either_side_and_not_what_is_missing():
 def test_nothing_is_drawn_of_a_share_of_zero_and_an_impossible_share_is_refused():
     dataset = repeated()
     assert len(split(dataset, valid=0, test=0).train) == len(dataset)
-    with pytest.raises(ConfigError, match="share of valid must lie between 0 and 1, got 2"):
+    with pytest.raises(ConfigError, match="fraction of valid must be between 0 and 1, got 2"):
         split(dataset, valid=2)
 
 
@@ -310,7 +310,7 @@ def test_rows_without_a_label_are_in_no_fold():
 
 def test_more_folds_than_groups_are_refused_with_the_number_of_groups():
     dataset = paired([0, 0, 1, 1, 2, 3, 4, 5], [1, 1, 1, 1, 0, 0, 0, 0])
-    with pytest.raises(InputError, match=r"3 folds need .* class 'class 1' has 2\. Ask for 2 folds or fewer"):
+    with pytest.raises(InputError, match=r"3 folds need .* class 'class 1' has 2\. Use 2 folds or fewer"):
         folds(dataset, np.arange(8), 3)
     assert len(list(folds(dataset, np.arange(8), 3, by="row"))) == 3
     with pytest.raises(InputError, match=r"class 'class 1' has 1\. Add rows of that class"):
@@ -320,5 +320,5 @@ def test_more_folds_than_groups_are_refused_with_the_number_of_groups():
 def test_one_fold_and_no_rows_are_refused():
     with pytest.raises(ConfigError, match="at least 2 folds, got 1"):
         folds(repeated(), np.arange(10), 1)
-    with pytest.raises(InputError, match="no rows with a label"):
+    with pytest.raises(InputError, match="no labelled rows"):
         folds(repeated(), np.arange(0), 2)

@@ -55,12 +55,12 @@ def test_a_line_that_says_the_separator_is_obeyed(tmp_path: Path, end: str):
 def test_commas_too_many_on_every_line_are_dropped_and_said(tmp_path: Path, end: str):
     data = open_data(table(tmp_path, lines(end=end)))
     assert data.spec.classes == ("cat", "dog")
-    assert "Empty cells at the ends of lines of a.csv are dropped: a comma too many." in data.notes
+    assert "Empty cells at the ends of lines of a.csv are dropped: extra commas." in data.notes
 
 
 def test_commas_too_many_below_the_heading_are_dropped_too(tmp_path: Path):
     data = open_data(table(tmp_path, lines().replace("cat\n", "cat,\n") + ",,\n,\n"))
-    assert (len(data), sum("a comma too many" in note for note in data.notes)) == (4, 1)
+    assert (len(data), sum("extra commas" in note for note in data.notes)) == (4, 1)
 
 
 @pytest.mark.parametrize("line", ["a.png,cat,more", "a.png"])
@@ -99,7 +99,7 @@ def test_other_encodings_are_named(tmp_path: Path, encoding: str, message: str):
 def test_half_a_utf_16_text_is_refused(tmp_path: Path):
     path = table(tmp_path, lines(), "utf-16")
     path.write_bytes(path.read_bytes()[:-1])
-    assert "no whole UTF-16 text" in refused(path)
+    assert "not complete UTF-16 text" in refused(path)
 
 
 # ------------------------------------------------------------------------------------------------ their names

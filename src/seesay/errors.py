@@ -1,27 +1,26 @@
-"""The few ways in which what a user hands in can be wrong.
+"""Errors in user input, and how their messages are built.
 
 Each message is one line that says what was expected, what came, and what to do. The command line prints it
-and exits with 2; anything else that escapes is a bug of ours and shows its traceback.
+and exits with 2; any other exception is a bug in seesay and shows its traceback.
 """
 
 from collections.abc import Iterable
 
 LONGEST = 1_000
-"""Characters of a message. What people hand in (a cell, a name, what a library said of it) may have any
-length."""
+"""Characters of a message. A cell, a name or a library's own message may have any length."""
 
 SHOWN = 10
-"""Of a list of faults, as many are shown; the count says how many there are."""
+"""Faults of a list that are shown; the rest are counted."""
 
 LONG = 200
-"""Of one of them, as many characters are shown."""
+"""Characters of one of those faults that are shown."""
 
 
 class SeesayError(Exception):
-    """Something that the caller can mend. `str(error)` is the whole story in one line, never a long one."""
+    """An error that the caller can fix. `str(error)` is one line of at most LONGEST characters."""
 
     def __init__(self, problem: str, remedy: str = "") -> None:
-        """`problem` says what was expected and what came; `remedy` says what to do about it."""
+        """`problem`: what was expected and what came; `remedy`: what to do about it."""
         problem, remedy = _line(problem), shortened(_line(remedy), LONGEST // 2)
         if remedy:
             problem = shortened(problem.removesuffix("."), LONGEST - len(f". {remedy}"))
@@ -31,8 +30,7 @@ class SeesayError(Exception):
 
 
 class InputError(SeesayError):
-    """A file, an array or a row that cannot be used: missing, truncated, of another shape, not what its name
-    says."""
+    """A file, an array or a row that cannot be used: missing, truncated, of the wrong shape or format."""
 
 
 class ConfigError(SeesayError):
@@ -40,12 +38,11 @@ class ConfigError(SeesayError):
 
 
 class OutputError(SeesayError):
-    """A result that cannot be written: the folder exists, the disk is full. What was there before is still
-    there."""
+    """A result that cannot be written: the folder exists, the disk is full. Existing files are unchanged."""
 
 
 def shortened(text: str, most: int) -> str:
-    """The text, without its middle where it has more than `most` characters."""
+    """The text, its middle cut out where it is longer than `most` characters."""
     if len(text) <= most:
         return text
     cut = f" ... ({len(text):,} characters) ... "
@@ -54,7 +51,7 @@ def shortened(text: str, most: int) -> str:
 
 
 def _line(text: str) -> str:
-    """On one line, and without what could command a terminal."""
+    """The text on one line, with characters that could control a terminal replaced."""
     one = " ".join(text.split())
     return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in one)
 
@@ -68,7 +65,7 @@ def nearest(word: str, choices: list[str]) -> str:
 
 
 def listed(faults: Iterable[str]) -> str:
-    """At most SHOWN of them, none longer than LONG, and how many more there are."""
+    """At most SHOWN faults, each cut to LONG characters, and how many more there are."""
     faults = list(faults)
     more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
     return ", ".join(shortened(fault, LONG) for fault in faults[:SHOWN]) + more

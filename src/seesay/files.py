@@ -1,7 +1,7 @@
-"""Files: arrays read with suspicion, results written all or nothing.
+"""Reading `.npy` files without trusting them; writing results whole or not at all.
 
-A result is written under a temporary name beside its target and renamed when it is whole, so a crash, a full
-disk or a second run never leaves half of anything, and what stood there before still does.
+A result is written under a temporary name beside its target and renamed when complete, so a crash, a full
+disk or a second run never leaves half a result, nor damages an existing one.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ import numpy as np
 from seesay.errors import InputError, OutputError
 
 OURS = ("dataset.json", "epochs.jsonl", "report.json", "encodings.npz")
-"""A folder that holds one of these was made by seesay, so `overwrite` may delete it."""
+"""Files that only seesay writes: `overwrite` may delete a folder that holds one of them."""
 
 MAGIC = b"\x93NUMPY"
-"""How a `.npy` file starts (numpy.lib.format)."""
+"""First bytes of a `.npy` file (numpy.lib.format)."""
 
 
 def read_array(path: Path | str, mapped: bool = True) -> np.ndarray:
-    """The array of a `.npy` file, memory-mapped if `mapped`. Pickled, truncated or empty: InputError."""
+    """The array in a `.npy` file, memory-mapped if `mapped`. Pickled, truncated or empty: InputError."""
     path = Path(path)
     check_file(path)
     with path.open("rb") as file:
@@ -38,11 +38,11 @@ def read_array(path: Path | str, mapped: bool = True) -> np.ndarray:
 
 
 def check_file(path: Path) -> None:
-    """InputError unless `path` is a file with something in it."""
+    """InputError unless `path` is a file that is not empty."""
     if path.is_dir():
         raise InputError(f"{path} is a folder, expected a file", "Check the path.")
     if not path.is_file():
-        raise InputError(f"{path} is not there", "Check the path.")
+        raise InputError(f"{path} does not exist", "Check the path.")
     if path.stat().st_size == 0:
         raise InputError(f"{path} is empty", "Copy or download it again.")
 
@@ -58,19 +58,19 @@ def _why_unreadable(path: Path, error: Exception) -> tuple[str, str]:
 
 @contextlib.contextmanager
 def writing(path: Path | str) -> Generator[None]:
-    """Turns a disk that is full or refuses while `path` is written into OutputError."""
+    """Turn OSError (full disk, no permission) in the block into OutputError."""
     try:
         yield
     except OSError as error:
         raise OutputError(
             f"cannot write {path}: {error.strerror or error}",
-            "Nothing was changed; make room there or choose another place.",
+            "Nothing was changed; free some space or choose another path.",
         ) from error
 
 
 @contextlib.contextmanager
 def new_file(path: Path | str, mode: str = "w", **options: Any) -> Generator[IO[Any]]:
-    """`open(path, mode)` whose file appears under its name only when the block ends well."""
+    """Like `open(path, mode)`, but the file appears at `path` only if the block succeeds."""
     path = Path(path)
     with writing(path):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -87,7 +87,7 @@ def new_file(path: Path | str, mode: str = "w", **options: Any) -> Generator[IO[
 
 @contextlib.contextmanager
 def new_folder(path: Path | str, overwrite: bool = False) -> Generator[Path]:
-    """A temporary folder that becomes `path` when the block ends well. `path` exists: see `make_way`."""
+    """A temporary folder that becomes `path` if the block succeeds. Where `path` exists: see `make_way`."""
     path = Path(path)
     with writing(path):
         make_way(path, overwrite, delete=False)
@@ -103,14 +103,17 @@ def new_folder(path: Path | str, overwrite: bool = False) -> Generator[Path]:
 
 
 def make_way(path: Path | str, overwrite: bool, delete: bool = True) -> None:
-    """OutputError where `path` exists, unless it is an empty folder, or `overwrite` and seesay made it."""
+    """Check that a folder may be made at `path`, and `delete` an old one there.
+
+    OutputError where `path` exists, unless it is an empty folder, or `overwrite` is set and seesay made it.
+    """
     path = Path(path)
     if path.is_symlink():
-        raise OutputError(f"{path} is a link, expected a folder to make", "Choose another name.")
+        raise OutputError(f"{path} is a link, expected a new folder", "Choose another name.")
     if not path.exists():
         return
     if not path.is_dir():
-        raise OutputError(f"{path} is a file, expected a folder to make", "Choose another name.")
+        raise OutputError(f"{path} is a file, expected a new folder", "Choose another name.")
     if any(path.iterdir()):
         if not overwrite:
             raise OutputError(
@@ -123,7 +126,7 @@ def make_way(path: Path | str, overwrite: bool, delete: bool = True) -> None:
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether seesay made it. Many programs name a file `config.json`; a run's says that it is seesay's."""
+    """Whether seesay made the folder. Other programs write a `config.json` too; a run's names seesay."""
     config = folder / "config.json"
     return any((folder / name).exists() for name in OURS) or (
         config.is_file() and b'"seesay"' in config.read_bytes()
@@ -131,7 +134,7 @@ def _is_ours(folder: Path) -> bool:
 
 
 def _put(temporary: Path, path: Path) -> None:
-    """Renames `temporary` to `path`; what stood there is moved aside, and deleted when that has worked."""
+    """Rename `temporary` to `path`; an old folder there is moved aside first and deleted after."""
     aside = temporary.with_name(f"{temporary.name}.old")
     if path.exists():
         path.rename(aside)

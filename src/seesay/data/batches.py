@@ -1,8 +1,7 @@
-"""Batches of whole tensors: the tables of features lie in memory, a batch is an index into them. No loader,
-no workers.
+"""Batches by indexing: tables of features stay in memory, and a batch is an index into them. No data loader.
 
-For a pair drawn within its class any other partner of that class is as true, so every epoch can have new
-ones.
+Where pairs were drawn within their class, any other partner of the class is as valid, so every epoch can draw
+new ones.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,15 +15,15 @@ from seesay.data.dataset import Dataset
 from seesay.spec import Modality
 
 Inputs = Mapping[Modality, Tensor]
-"""Contents or features by modality, one row each; of a row that lacks the modality, anything."""
+"""Contents or features by modality, (b, ...); arbitrary values in rows that lack the modality."""
 
 Present = Mapping[Modality, Tensor]
-"""By modality, (b,) bool: which rows have it."""
+"""By modality, (b,) bool: whether the row has it."""
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Some rows. `label` is -1 where it is not known."""
+    """Inputs and labels of some rows. `label` is -1 where unknown."""
 
     inputs: Inputs
     present: Present
@@ -39,23 +38,23 @@ def as_floats(values: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Features:
-    """One modality's features, or what they are made of when a batch is wanted."""
+    """One modality's features, or values that become features when a batch is made."""
 
     values: Tensor
     """(contents, ...)"""
     finish: Callable[[Tensor], Tensor] = as_floats
-    """From some of the values to features."""
+    """Makes features of a batch of values."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """Rows of a data set on a device: per modality the table of features and each row's pointer into it."""
+    """Rows of a data set on a device: per modality a table of features, and each row's index into it."""
 
     features: Mapping[Modality, Features]
     pointers: Mapping[Modality, Tensor]
     label: Tensor
     rows: Tensor
-    """(n,): which rows of the data set these are."""
+    """(n,): their indices in the data set."""
 
     def __len__(self) -> int:
         return len(self.label)
@@ -64,31 +63,33 @@ class Table:
     def device(self) -> torch.device:
         return self.label.device
 
-    def take(self, places: Tensor) -> Batch:
-        """The batch of the rows at these places."""
+    def take(self, positions: Tensor) -> Batch:
+        """The batch of the rows at these positions."""
         inputs, present = {}, {}
         for modality, table in self.features.items():
-            pointer = self.pointers[modality][places]
+            pointer = self.pointers[modality][positions]
             inputs[modality] = table.finish(table.values[pointer.clamp(min=0)])
             present[modality] = pointer >= 0
-        return Batch(inputs, present, self.label[places], self.rows[places])
+        return Batch(inputs, present, self.label[positions], self.rows[positions])
 
     def in_order(self, size: int) -> Iterator[Batch]:
-        """All rows, once, in order."""
-        for places in torch.arange(len(self), device=self.device).split(size):
-            yield self.take(places)
+        """Batches of all rows, in order."""
+        for positions in torch.arange(len(self), device=self.device).split(size):
+            yield self.take(positions)
 
     def shuffled(self, size: int, generator: Generator, copies: int = 1) -> Iterator[Batch]:
-        """All rows, once, in random order, each `copies` times in its batch. A last batch that is not full is
-        left out, unless it is the only one."""
+        """Batches of all rows in random order, each row `copies` times in its batch.
+
+        An incomplete last batch is dropped, unless it is the only one.
+        """
         order = torch.randperm(len(self), generator=generator, device=self.device)
         whole = len(order) // size * size or len(order)
-        for places in order[:whole].split(size):
-            yield self.take(places.repeat(copies))
+        for positions in order[:whole].split(size):
+            yield self.take(positions.repeat(copies))
 
     def repair(self, generator: Generator) -> "Table":
-        """The same rows, each with a partner drawn from its class: every pointer is still used as often as
-        before, and a row that lacks a modality still does."""
+        """The same rows with new partners drawn within each class: every content is used as often as before,
+        and missing modalities stay missing."""
         first, *others = self.pointers
         pointers = {first: self.pointers[first]}
         for modality in others:
@@ -98,7 +99,7 @@ class Table:
 
 
 def table(dataset: Dataset, rows: np.ndarray, features: Mapping[Modality, Features]) -> Table:
-    """These rows of the data set, pointing into `features` of its contents."""
+    """The table of these rows of the data set, with `features` of its contents."""
     device = next(iter(features.values())).values.device
     pointers = {m: torch.from_numpy(dataset.pointers(m)[rows].astype(np.int64)).to(device) for m in features}
     label = torch.from_numpy(np.asarray(dataset.label[rows], np.int64)).to(device)
@@ -106,7 +107,7 @@ def table(dataset: Dataset, rows: np.ndarray, features: Mapping[Modality, Featur
 
 
 def _shuffled_within(kind: Tensor, pointers: Tensor, generator: Generator) -> Tensor:
-    """`pointers` with those of one kind in another order among the rows of that kind."""
+    """`pointers` shuffled among the rows of equal `kind`."""
     order = torch.randperm(len(kind), generator=generator, device=kind.device)
     shuffled = order[kind[order].argsort(stable=True)]  # rows by kind, at random within it
     result = torch.empty_like(pointers)

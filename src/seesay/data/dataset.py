@@ -1,8 +1,8 @@
-"""A data set: per modality a table of distinct contents, and rows that point into the tables.
+"""A data set: per modality a table of distinct contents, and rows that index into the tables.
 
-A repeated recording is stored once, a missing modality is the pointer -1, a leak is two splits pointing at
-one content, and new partners are a shuffled column. On disk it is a folder of `.npy` files, opened
-memory-mapped, and `dataset.json`.
+A repeated recording is stored once, a missing modality is the index -1, a leak is two splits that share a
+content, and new partners are a shuffled column. On disk it is a folder of `.npy` files, opened memory-mapped,
+and `dataset.json`.
 """
 
 import dataclasses
@@ -22,18 +22,19 @@ from seesay.files import new_folder, read_array
 from seesay.spec import ContentSpec, Modality, Spec, content_to_dict
 
 SPLITS = ("train", "valid", "test")
-"""`split.npy` holds an index into this, or -1: the row belongs to none yet."""
+"""`split.npy` holds indices into this, or -1: not assigned yet."""
 
 MISSING = -1
-"""In `rows`: this row has no such modality. In `label` or a group: not known. In `split`: not assigned."""
+"""In `rows`: the row lacks the modality. In `label` or a group: unknown. In `split`: not assigned."""
 
 Pairing = Literal["given", "drawn within class"]
-"""`given`: a row's picture and recording belong together; `drawn within class`: any two of one class were."""
+"""`given`: the contents of a row belong together; `drawn within class`: they were paired at random in a
+class."""
 
 
 @dataclass(frozen=True)
 class Group:
-    """Which contents belong together, e.g. by speaker: `ids[content]` is an index into `names`, or -1."""
+    """Group of each content, such as its speaker: `ids[content]` is an index into `names`, or -1."""
 
     ids: np.ndarray
     names: tuple[str, ...]
@@ -57,18 +58,18 @@ class Dataset:
     """A `Pairing`."""
     name: str = "data"
     sources: tuple[str, ...] = ()
-    """Where everything came from, a sentence each."""
+    """Where the data came from, a sentence each."""
     notes: tuple[str, ...] = ()
-    """What to know before the data set is used, a sentence each: what was chosen for it, what was cut off."""
+    """What to know before using the data set, a sentence each: choices made, contents cut off."""
     left_out: Mapping[str, int] = field(default_factory=dict)
-    """Files that were found and are not in it, by reason: `{"not a picture": 3}`."""
+    """Number of files that were left out, by reason: `{"not a picture": 3}`."""
     skipped: tuple[Skipped, ...] = ()
-    """Rows of the source that were left out when it was read, in order; not stored in a folder."""
+    """Rows of the source that were skipped in reading, in order; not stored on disk."""
     files: tuple[str, ...] = ()
-    """What each row of the source is called, where rows were files of a folder; not stored."""
+    """Name of each row's file, where rows were files of a folder; not stored on disk."""
 
     def __post_init__(self) -> None:
-        """InputError where the parts do not fit each other."""
+        """InputError where the arrays do not fit each other."""
         check(self)
 
     def __len__(self) -> int:
@@ -79,7 +80,7 @@ class Dataset:
         return self.spec.modalities
 
     def pointers(self, modality: Modality) -> np.ndarray:
-        """(rows,) int32: where each row's content stands in the table, or -1."""
+        """(rows,) int32: index of each row's content in the table, or -1."""
         return self.rows[:, self.modalities.index(modality)]
 
     def rows_of(self, split: str) -> np.ndarray:
@@ -87,17 +88,17 @@ class Dataset:
         return np.flatnonzero(self.split == SPLITS.index(split))
 
     def source_rows(self) -> np.ndarray:
-        """(rows,) int64: which row of the source each was, from 0, those that were skipped counted too."""
-        left_out = np.array([each.row - 1 for each in self.skipped], np.int64)
+        """(rows,) int64: index of each row in the source, which counts skipped rows too."""
+        left_out = np.array([row.row - 1 for row in self.skipped], np.int64)
         return np.setdiff1d(np.arange(len(self) + len(left_out)), left_out)
 
     def select(self, rows: np.ndarray) -> "Dataset":
-        """The same contents with only these rows (indices or a mask)."""
+        """The data set with only these rows (indices or a mask), and all contents."""
         picked = {name: getattr(self, name)[rows] for name in ("rows", "label", "split")}
         return dataclasses.replace(self, **picked, skipped=(), files=())
 
     def only(self, *modalities: Modality) -> "Dataset":
-        """The same rows with these modalities alone; a row may be left with none. One that is not there:
+        """The data set with only these modalities; a row may be left with none. An unknown one:
         InputError."""
         for modality in modalities:
             if modality not in self.modalities:
@@ -116,7 +117,7 @@ class Dataset:
 
     @staticmethod
     def open(folder: Path | str) -> "Dataset":
-        """The data set in `folder`, memory-mapped. Missing, truncated or contradicting files: InputError."""
+        """The data set in `folder`, memory-mapped. Missing, truncated or inconsistent files: InputError."""
         folder = Path(folder)
         card = read_card(folder / "dataset.json")
         spec = card_spec(card)
@@ -146,7 +147,8 @@ class Dataset:
         return dataset
 
     def save(self, folder: Path | str, overwrite: bool = False) -> None:
-        """Writes the folder, all or nothing. It exists without `overwrite`, or a full disk: OutputError."""
+        """Write the folder, all or nothing. It exists and `overwrite` is false, or a full disk:
+        OutputError."""
         with new_folder(folder, overwrite) as temporary:
             for name, array in self._arrays():
                 np.save(temporary / f"{name}.npy", array, allow_pickle=False)
@@ -169,7 +171,7 @@ class Dataset:
                 yield f"{modality}.{name}", group.ids
 
     def card(self) -> dict[str, Any]:
-        """What `dataset.json` says."""
+        """The content of `dataset.json`."""
         return {
             "format": FORMAT,
             "name": self.name,
@@ -196,10 +198,10 @@ class Dataset:
 
 
 def check(dataset: Dataset) -> None:
-    """InputError where tables, pointers, labels and groups do not fit each other."""
+    """InputError where tables, rows, labels and groups do not fit each other."""
     spec, rows = dataset.spec, len(dataset.rows)
     if not spec.modalities:
-        raise ConfigError("a data set needs a modality, such as pictures or recordings, and has none")
+        raise ConfigError("a data set needs at least one modality, such as pictures or recordings")
     if dataset.rows.shape != (rows, len(spec.modalities)):
         raise InputError(f"rows must be (rows, {len(spec.modalities)}), got {dataset.rows.shape}")
     for name in ("label", "split"):
@@ -219,9 +221,11 @@ def _check_table(dataset: Dataset, modality: Modality) -> None:
     table = dataset.contents[modality]
     spec = dataset.spec[modality]
     _check_shapes(modality, table, spec)
-    whole = spec.integers
-    if table.dtype.kind != "f" and table.dtype != whole:
-        raise InputError(f"{modality} must be {whole + ' or ' if whole else ''}floats, got {table.dtype}")
+    integers = spec.integers
+    if table.dtype.kind != "f" and table.dtype != integers:
+        raise InputError(
+            f"{modality} must be {integers + ' or ' if integers else ''}floats, got {table.dtype}"
+        )
     _check_indices(f"a pointer into {modality}", dataset.pointers(modality), len(table))
     for name, group in dataset.groups.get(modality, {}).items():
         if group.ids.shape != (len(table),):
@@ -232,19 +236,19 @@ def _check_table(dataset: Dataset, modality: Modality) -> None:
 
 
 def _check_shapes(modality: Modality, table: ContentTable, spec: ContentSpec) -> None:
-    """InputError where a content has not the dimensions, or not the size, that the spec asks for."""
-    known = spec.sizes
-    found = table.shapes if isinstance(table, Ragged) else np.array([table.shape[1:]])
-    fits = found.shape[1] == len(known) and all(
-        isinstance(size, str) or (found[:, axis] == size).all() for axis, size in enumerate(known)
+    """InputError where contents have other dimensions or sizes than the spec."""
+    sizes = spec.sizes
+    shapes = table.shapes if isinstance(table, Ragged) else np.array([table.shape[1:]])
+    fits = shapes.shape[1] == len(sizes) and all(
+        isinstance(size, str) or (shapes[:, axis] == size).all() for axis, size in enumerate(sizes)
     )
     if not fits:
-        wanted = f"({', '.join(map(str, known))}{',' * (len(known) == 1)})"
+        wanted = f"({', '.join(map(str, sizes))}{',' * (len(sizes) == 1)})"
         raise InputError(f"a content of {modality} must be {wanted}, got {tuple(shape_of(table))}")
 
 
 def _table(folder: Path, modality: Modality, spec: ContentSpec) -> ContentTable:
-    """The table of contents of a modality, memory-mapped; ragged where there are offsets beside it."""
+    """The memory-mapped table of contents of a modality; ragged if it has a file of offsets."""
     values = read_array(folder / f"{modality}.npy")
     if not (folder / f"{modality}.offsets.npy").is_file():
         return values
@@ -261,7 +265,7 @@ def _table(folder: Path, modality: Modality, spec: ContentSpec) -> ContentTable:
 
 
 def _check_indices(what: str, indices: np.ndarray, choices: int) -> None:
-    """InputError unless all are whole numbers from -1, which is missing, to the last of `choices`."""
+    """InputError unless all are integers from -1 (missing) to `choices` - 1."""
     if indices.dtype.kind not in "iu":
         raise InputError(f"{what} must be a whole number, got {indices.dtype}")
     if indices.size and not MISSING <= int(indices.min()) <= int(indices.max()) < choices:
@@ -269,13 +273,13 @@ def _check_indices(what: str, indices: np.ndarray, choices: int) -> None:
 
 
 def only_rows(data: Dataset, rows: np.ndarray) -> Dataset:
-    """The data set of these rows and of the contents that they point at, nothing else."""
+    """The data set of only these rows and the contents they use."""
     data = data.select(rows)
     contents, groups, columns = {}, {}, []
     for modality in data.modalities:
         pointers = data.pointers(modality)
         used = np.unique(pointers[pointers != MISSING])
-        used = used if len(used) else np.arange(1)  # a front end is not asked for the features of nothing
+        used = used if len(used) else np.arange(1)  # front ends cannot take an empty table
         columns.append(np.where(pointers == MISSING, MISSING, np.searchsorted(used, pointers)))
         contents[modality] = data.contents[modality][used]
         groups[modality] = {n: Group(g.ids[used], g.names) for n, g in data.groups.get(modality, {}).items()}

@@ -1,7 +1,7 @@
-"""The card of a data set, `dataset.json`: what it says, read with suspicion.
+"""Read and check `dataset.json`, the card of a data set.
 
-Version of the format, rows, class names, per modality the table's shape, type, hash, spec and groups, how
-rows were paired, and where everything came from.
+It holds the format version, the number of rows, class names, per modality the table's shape, type, hash, spec
+and groups, how rows were paired, and where the data came from.
 """
 
 import json
@@ -19,7 +19,7 @@ FORMAT = 2
 """Version of the folder format. 2: tables may be ragged, and a spec names its kind."""
 
 READS = (1, 2)
-"""Versions that are read."""
+"""Versions that can be read."""
 
 FIELDS = {
     "format": int,
@@ -30,20 +30,20 @@ FIELDS = {
     "pairing": str,
     "sources": list,
 }
-"""Of the card, and their types."""
+"""Fields of the card and their types."""
 
 MODALITY_FIELDS = {"contents": int, "shape": list, "dtype": str, "spec": dict, "groups": dict}
-"""Of each modality in it."""
+"""Fields of each modality in the card."""
 
 AGAIN = "Make the data set again."
 
 
 def read_card(path: Path) -> dict[str, Any]:
-    """The card with all its fields. Absent, no JSON, of another version, fields missing or of another type:
+    """The card, checked. Missing, not JSON, of another version, with missing fields or wrong types:
     InputError."""
     if not path.is_file():
         raise InputError(
-            f"{path} is not there, so {path.parent} is not a data set", "Make one with seesay data import."
+            f"{path} does not exist, so {path.parent} is not a data set", "Make one with seesay data import."
         )
     try:
         card = json.loads(path.read_text())
@@ -51,8 +51,8 @@ def read_card(path: Path) -> dict[str, Any]:
         raise InputError(f"{path} is not JSON ({error})", AGAIN) from None
     _check_fields(path, card, FIELDS)
     if card["format"] not in READS:
-        known = " and ".join(map(str, READS))
-        raise InputError(f"{path} has format {card['format']}, this seesay reads {known}", AGAIN)
+        readable = " and ".join(map(str, READS))
+        raise InputError(f"{path} has format {card['format']}, this seesay reads {readable}", AGAIN)
     for part in card["modalities"].values():
         _check_fields(path, part, MODALITY_FIELDS)
     try:
@@ -63,13 +63,15 @@ def read_card(path: Path) -> dict[str, Any]:
 
 
 def card_spec(card: Mapping[str, Any]) -> Spec:
-    """What the card says of classes and modalities."""
+    """The spec (classes and modalities) in the card."""
     contents = {}
     for modality, part in card["modalities"].items():
         where = f"modalities.{modality}.spec"
-        new = "kind" in part["spec"]
+        has_kind = "kind" in part["spec"]
         contents[modality] = (
-            content_from_dict(part["spec"], where) if new else old_content(modality, part["spec"], where).spec
+            content_from_dict(part["spec"], where)
+            if has_kind
+            else old_content(modality, part["spec"], where).spec
         )
     return Spec(from_dict(tuple[str, ...], card["classes"], "classes"), contents)
 
@@ -77,17 +79,18 @@ def card_spec(card: Mapping[str, Any]) -> Spec:
 def check_card(
     path: Path, card: Mapping[str, Any], rows: int, contents: Mapping[Modality, ContentTable]
 ) -> None:
-    """InputError where the card describes other arrays than those that lie beside it."""
-    found = {m: (len(table), shape_of(table), table.dtype.name) for m, table in contents.items()}
-    said = {m: (p["contents"], p["shape"], p["dtype"]) for m, p in card["modalities"].items()}
-    if (card["rows"], said) != (rows, found):
+    """InputError where the card does not match the arrays beside it."""
+    actual = {m: (len(table), shape_of(table), table.dtype.name) for m, table in contents.items()}
+    declared = {m: (p["contents"], p["shape"], p["dtype"]) for m, p in card["modalities"].items()}
+    if (card["rows"], declared) != (rows, actual):
         raise InputError(
-            f"{path} says {card['rows']} rows and {said}, beside it lie {rows} rows and {found}", AGAIN
+            f"{path} declares {card['rows']} rows and {declared}, the files hold {rows} rows and {actual}",
+            AGAIN,
         )
 
 
 def shape_of(table: ContentTable) -> list[int | None]:
-    """Of one content; None where contents differ."""
+    """Shape of one content; None where contents differ."""
     if isinstance(table, Ragged):
         return [None] * table.dimensions
     return list(table.shape[1:])

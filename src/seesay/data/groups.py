@@ -1,6 +1,6 @@
-"""What ties rows together: the same picture, the same recording, or contents of one group, such as a speaker.
+"""Which rows must stay in one split: those that share a content, or a group such as a speaker.
 
-Rows that are tied, directly or through other rows, are one component; a split may not cut through it.
+Rows tied directly or through other rows form one component, which no split may cut.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from seesay.spec import Modality
 
 
 def ties(dataset: Dataset, groups: bool = True) -> Iterator[tuple[str, np.ndarray]]:
-    """What must not cross a split: a name (`audio speaker`) and an id per row, -1 where there is none.
-    Without `groups` the contents alone. Groups of one name that several modalities have alike are those of
-    the row: `row group`."""
+    """What must not cross a split: a name (`audio speaker`) and an id per row, -1 for none.
+
+    Without `groups`, contents alone. Groups that several modalities have under one name, consistently, belong
+    to the row: `row group`.
+    """
     of_rows = _of_rows(dataset) if groups else {}
     for modality in dataset.modalities:
         pointers = dataset.pointers(modality)
@@ -31,28 +33,28 @@ def ties(dataset: Dataset, groups: bool = True) -> Iterator[tuple[str, np.ndarra
 
 
 def _of_rows(dataset: Dataset) -> dict[str, np.ndarray]:
-    """(rows,) ids of the groups that several modalities have under one name, where their names are the same
-    and no row is in two."""
-    found: dict[str, np.ndarray] = {}
+    """(rows,) ids of the groups that several modalities have under one name, with equal group names and no
+    row in two groups."""
+    shared: dict[str, np.ndarray] = {}
     names = [name for m in dataset.modalities for name in dataset.groups.get(m, {})]
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         parts = [(m, groups[name]) for m, groups in dataset.groups.items() if name in groups]
         ids = np.stack([of_content(np.asarray(group.ids), dataset.pointers(m)) for m, group in parts])
-        one = ids.max(0)
-        if len({group.names for _, group in parts}) == 1 and ((ids == one) | (ids == MISSING)).all():
-            found[name] = one
-    return found
+        combined = ids.max(0)
+        if len({group.names for _, group in parts}) == 1 and ((ids == combined) | (ids == MISSING)).all():
+            shared[name] = combined
+    return shared
 
 
 def of_content(ids: np.ndarray, pointers: np.ndarray) -> np.ndarray:
-    """`ids` of the contents that `pointers` point at, -1 where a row has none."""
+    """(rows,) ids of the contents that `pointers` index, -1 where a row has none."""
     if not len(ids):
         return np.full(len(pointers), MISSING)
     return np.where(pointers == MISSING, MISSING, ids[pointers])
 
 
 def unknown_speakers(dataset: Dataset) -> tuple[int, int]:
-    """How many recordings have no known group, such as a speaker, and how many recordings there are."""
+    """Number of recordings without any known group, such as a speaker, and of all recordings."""
     unknown, total = 0, 0
     for modality in (m for m, spec in dataset.spec.contents.items() if spec.speech):
         known = np.zeros(len(dataset.contents[modality]), bool)
@@ -63,7 +65,7 @@ def unknown_speakers(dataset: Dataset) -> tuple[int, int]:
 
 
 def says_speakers(unknown: int, recordings: int) -> tuple[str, ...]:
-    """What to expect where speakers are not known, and what to do about it; nothing where all are."""
+    """A note on unknown speakers and what to do about them; empty if all are known."""
     if not unknown:
         return ()
     of = "" if unknown == recordings else f" for {unknown:,} of {recordings:,} recordings"
@@ -74,18 +76,18 @@ def says_speakers(unknown: int, recordings: int) -> tuple[str, ...]:
 
 
 def components(dataset: Dataset, rows: np.ndarray | None = None, groups: bool = True) -> np.ndarray:
-    """(n,) int64: rows of one number share a content or a group, directly or through others of `rows`.
-    Without `groups` contents alone tie them."""
+    """(n,) int64: component of each row; rows of one component share a content or a group, directly or
+    through others of `rows`. Without `groups`, contents alone tie rows."""
     rows = np.arange(len(dataset)) if rows is None else rows
     ones: list[np.ndarray] = []
     others: list[np.ndarray] = []
     nodes = len(rows)  # a node per row, then one per content and per group
     for _, ids in ties(dataset, groups):
-        own = ids[rows]
-        known = np.flatnonzero(own != MISSING)
+        row_ids = ids[rows]
+        known = np.flatnonzero(row_ids != MISSING)
         ones.append(known)
-        others.append(nodes + own[known].astype(np.int64))
-        nodes += int(own.max(initial=MISSING)) + 1
+        others.append(nodes + row_ids[known].astype(np.int64))
+        nodes += int(row_ids.max(initial=MISSING)) + 1
     edge = (np.concatenate(ones), np.concatenate(others))
     graph = coo_array((np.ones(len(edge[0]), bool), edge), shape=(nodes, nodes))
     _, component = connected_components(graph, directed=False)
@@ -93,17 +95,17 @@ def components(dataset: Dataset, rows: np.ndarray | None = None, groups: bool = 
 
 
 def sharing(ids: np.ndarray, part: float = 0.2) -> tuple[float, float]:
-    """Fractions of rows: that share their id with another row, and that would leak if `part` were held out at
-    random.
+    """Two fractions of rows: those that share their id with another row, and those that would leak if `part`
+    were held out at random.
 
-    A held-out row of an id with r rows leaks unless the r - 1 others are all held out too. Of n rows, v held
-    out, that has the probability (v-1)/(n-1) · (v-2)/(n-2) · ... with r - 1 factors (drawing without
+    A held-out row whose id has r rows leaks unless the r - 1 others are held out too. With v of n rows held
+    out, that has probability (v-1)/(n-1) · (v-2)/(n-2) · ... with r - 1 factors (drawing without
     replacement). Rows of id -1 share nothing.
     """
     rows = np.bincount(ids[ids != MISSING], minlength=1)
-    n, held = len(ids), round(part * len(ids))
+    n, held_out = len(ids), round(part * len(ids))
     others = np.arange(1, max(2, int(rows.max())))
-    factors = np.clip((held - others) / np.maximum(n - others, 1), 0, 1)
+    factors = np.clip((held_out - others) / np.maximum(n - others, 1), 0, 1)
     alone = np.concatenate([[1.0], np.cumprod(factors)])  # by r - 1
     leaking = (rows * (1 - alone[np.maximum(rows - 1, 0)])).sum() / n
     return float(rows[rows > 1].sum() / n), float(leaking)
@@ -115,28 +117,29 @@ def sharing(ids: np.ndarray, part: float = 0.2) -> tuple[float, float]:
 def joined(
     contents: Mapping[Modality, int], pointers: Mapping[Modality, np.ndarray], names: np.ndarray
 ) -> dict[Modality, Group]:
-    """Per modality the group of each content, under the same numbers. A row has one; "": not known.
+    """Per modality the group of each content, with ids common to all modalities.
 
-    Groups whose rows share a content are one, and bear the name of the first.
+    `names`: the group of each row; "": unknown. Groups whose rows share a content are merged under the first
+    name.
     """
     known = np.flatnonzero(names != "")
     different, which = np.unique(names[known], return_inverse=True)
     nodes, ones, others = len(different), [], []
     for modality, size in contents.items():
-        there = pointers[modality][known] != MISSING
-        ones.append(which[there])
-        others.append(nodes + pointers[modality][known][there])
+        present = pointers[modality][known] != MISSING
+        ones.append(which[present])
+        others.append(nodes + pointers[modality][known][present])
         nodes += size
     edges = (np.concatenate(ones), np.concatenate(others))
     graph = coo_array((np.ones(len(edges[0]), bool), edges), shape=(nodes, nodes))
     component = connected_components(graph, directed=False)[1][: len(different)]
     first = {part: i for i, part in reversed(list(enumerate(component.tolist())))}
     of_name = np.searchsorted(sorted(first.values()), [first[part] for part in component.tolist()])
-    kept = tuple(str(different[i]) for i in sorted(first.values()))
+    kept_names = tuple(str(different[i]) for i in sorted(first.values()))
     groups = {}
     for modality, size in contents.items():
         ids = np.full(size, MISSING, np.int32)
-        there = pointers[modality][known] != MISSING
-        ids[pointers[modality][known][there]] = of_name[which[there]]
-        groups[modality] = Group(ids, kept)
+        present = pointers[modality][known] != MISSING
+        ids[pointers[modality][known][present]] = of_name[which[present]]
+        groups[modality] = Group(ids, kept_names)
     return groups

@@ -1,8 +1,7 @@
-"""What a data set holds and what to beware of: counts, balance, ranges, repeats, and what a careless split
-would leak.
+"""Describe a data set and its pitfalls: counts, balance, ranges, repeats, and what a random split would leak.
 
-`describe` looks, `warnings` says it in plain words, `print_info` shows it on a terminal; `--json` is the
-fields themselves.
+`describe` computes an `Info`, whose `warnings` are plain sentences; `print_info` shows it on a terminal,
+`--json` prints its fields.
 """
 
 from __future__ import annotations
@@ -22,19 +21,19 @@ from seesay.data.splits import Leak, leaks, stored
 from seesay.errors import listed
 from seesay.spec import ContentSpec, Modality, PictureSpec, WaveformSpec, noun, spec_type
 
-PART = 0.2  # share of the rows that a random split is imagined to hold out, as most notebooks do
-HARMLESS = 0.01  # of the held-out rows: fewer leaks than this do not show in a score
-IMBALANCE = 3  # times as many rows in the largest class as in the smallest: above it accuracy alone misleads
-BLOCK = 1_024  # contents looked at together, so that a memory-mapped table is never in memory as a whole
+PART = 0.2  # fraction of the rows that a random split would hold out, as most notebooks do
+HARMLESS = 0.01  # fraction of the held-out rows: fewer leaks do not show in a score
+IMBALANCE = 3  # ratio of the largest to the smallest class above which accuracy alone misleads
+BLOCK = 1_024  # contents examined together, so that a memory-mapped table is never wholly in memory
 
 
 @dataclass(frozen=True)
 class Contents:
-    """The table of one modality, and how rows point into it."""
+    """Statistics of one modality's table and of the rows that use it."""
 
     contents: int
     shape: tuple[int | None, ...]
-    """Of a content; None where they differ."""
+    """Shape of a content; None where contents differ."""
     dtype: str
     minimum: float
     maximum: float
@@ -42,69 +41,69 @@ class Contents:
     kind: str
     """`picture`, `waveform`, `matrix` or `vector`."""
     made: str
-    """How a file becomes a content; "": it came ready-made."""
+    """How a file becomes a content; "": ready-made."""
     constant: int
-    """Contents of a single value: blank pictures, silent recordings."""
+    """Number of contents of a single value: blank pictures, silent recordings."""
     not_finite: int
-    """Contents with NaN or infinities."""
+    """Number of contents with NaN or infinities."""
     missing: Mapping[str, int]
     """Rows without one, per split."""
     repeated: int
-    """Rows beyond the first of the same content."""
+    """Rows beyond the first of each content."""
     most_repeated: int
-    """Rows of the content that has most."""
+    """Rows of the most repeated content."""
     groups: Mapping[str, int]
-    """How many speakers (...) its contents have."""
+    """Number of distinct speakers (or other groups) by name."""
     ungrouped: int
-    """Recordings that have no known speaker or other group; of pictures this is not asked."""
+    """Recordings without a known speaker or other group; 0 for pictures."""
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """What a random split of the training rows, row by row, would do to one thing that rows share."""
+    """How a random split of the training rows would leak one kind of thing that rows share."""
 
     what: str
     sharing: float
     """Fraction of the rows that share it with another row."""
     leaking: float
-    """Expected fraction of the held-out fifth that would find it in training, too; exact, no simulation."""
+    """Expected fraction of the held-out fifth that shares it with training rows; exact, not simulated."""
 
 
 @dataclass(frozen=True)
 class Info:
-    """All that `seesay data info` says."""
+    """Everything that `seesay data info` reports."""
 
     name: str
     rows: int
     classes: tuple[str, ...]
     pairing: str
     splits: Mapping[str, int]
-    """Rows of each split; `none`: not assigned yet."""
+    """Number of rows by split; `none`: not assigned yet."""
     balance: Mapping[str, tuple[int, ...]]
-    """Per split the rows of each class."""
+    """Number of rows of each class, by split."""
     unlabelled: Mapping[str, int]
     modalities: Mapping[Modality, Contents]
     shared: tuple[Leak, ...]
-    """What stands in two of the stored splits."""
+    """What two of the stored splits share."""
     drawn_by_row: tuple[Drawn, ...]
     sources: tuple[str, ...]
     left_out: Mapping[str, int]
-    """Files that were found and are not in it, by reason."""
+    """Number of files left out, by reason."""
     notes: tuple[str, ...]
     warnings: tuple[str, ...] = ()
 
     @property
     def kinds(self) -> dict[Modality, str]:
-        """By modality the kind of its contents."""
+        """Kind of contents by modality."""
         return {modality: table.kind for modality, table in self.modalities.items()}
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values, for JSON."""
+        """The fields as plain values, for JSON."""
         return asdict(self)
 
 
 def describe(dataset: Dataset) -> Info:
-    """Looks at every row and every content once."""
+    """The statistics and warnings of a data set; reads every content once."""
     members = {name: dataset.rows_of(name) for name in SPLITS} | {
         "none": np.flatnonzero(dataset.split == MISSING)
     }
@@ -118,9 +117,10 @@ def describe(dataset: Dataset) -> Info:
         pairing=dataset.pairing,
         splits={name: len(rows) for name, rows in members.items()},
         balance={
-            n: tuple(np.bincount(own[own >= 0], minlength=classes).tolist()) for n, own in label.items()
+            n: tuple(np.bincount(labels[labels >= 0], minlength=classes).tolist())
+            for n, labels in label.items()
         },
-        unlabelled={name: int((own < 0).sum()) for name, own in label.items()},
+        unlabelled={name: int((labels < 0).sum()) for name, labels in label.items()},
         modalities={m: _contents(dataset, m, members) for m in dataset.modalities},
         shared=leaks(dataset, stored(dataset)),
         drawn_by_row=tuple(_drawn(dataset)),
@@ -131,7 +131,7 @@ def describe(dataset: Dataset) -> Info:
     return replace(info, warnings=tuple(_warnings(info)))
 
 
-# --------------------------------------------------------------------------------------------------- looking
+# ------------------------------------------------------------------------------------------------- statistics
 
 
 def _contents(dataset: Dataset, modality: Modality, members: Mapping[str, np.ndarray]) -> Contents:
@@ -158,7 +158,7 @@ def _contents(dataset: Dataset, modality: Modality, members: Mapping[str, np.nda
 
 
 def _blocks(table: ContentTable) -> Iterator[np.ndarray]:
-    """(n, values): contents of one size together, others one by one."""
+    """Blocks (n, values): contents of one size together, others one by one."""
     if isinstance(table, Ragged):
         yield from (content.reshape(1, -1) for content in table)
         return
@@ -167,7 +167,8 @@ def _blocks(table: ContentTable) -> Iterator[np.ndarray]:
 
 
 def _values(table: ContentTable) -> dict[str, Any]:
-    """Range and mean of the finite values, and how many contents are of a single value or not finite."""
+    """Range and mean of the finite values; numbers of contents of a single value, and with NaN or
+    infinities."""
     low, high, total, count, constant, not_finite = np.inf, -np.inf, 0.0, 0, 0, 0
     for block in _blocks(table):
         finite = np.isfinite(block)
@@ -186,27 +187,27 @@ def _values(table: ContentTable) -> dict[str, Any]:
 
 
 def _made(spec: ContentSpec) -> str:
-    """How a file becomes a content like these."""
+    """How files were made into contents of this spec; "": ready-made."""
     if isinstance(spec, PictureSpec):
         return spec.reader or ""
     return f"{spec.rate:,} Hz" if isinstance(spec, WaveformSpec) else ""
 
 
 def _drawn(dataset: Dataset) -> list[Drawn]:
-    """What rows share among those that a validation part would be drawn from: labelled, not given to test."""
+    """How much a random validation set would leak, drawn from the labelled rows outside test."""
     rows = np.flatnonzero((dataset.split != SPLITS.index("test")) & (dataset.label >= 0))
     return [Drawn(what, *sharing(ids[rows], PART)) for what, ids in ties(dataset)] if len(rows) else []
 
 
-# ----------------------------------------------------------------------------------------------------- saying
+# --------------------------------------------------------------------------------------------------- warnings
 
 
 def _warnings(info: Info) -> Iterator[str]:
     yield from says_left_out(info.left_out)
     yield from (_says_shared(leak, info.kinds) for leak in info.shared)
     yield from _says_drawn(info.drawn_by_row, info.kinds)
-    heard = [table for table in info.modalities.values() if spec_type(table.kind).speech]
-    yield from says_speakers(sum(t.ungrouped for t in heard), sum(t.contents for t in heard))
+    recordings = [table for table in info.modalities.values() if spec_type(table.kind).speech]
+    yield from says_speakers(sum(t.ungrouped for t in recordings), sum(t.contents for t in recordings))
     yield from _says_balance(info)
     for modality, table in info.modalities.items():
         of = f"of the {table.contents:,} {noun(modality, info.kinds)}s"
@@ -218,7 +219,7 @@ def _warnings(info: Info) -> Iterator[str]:
 
 
 def says_left_out(reasons: Mapping[str, int]) -> Iterator[str]:
-    """`Left out: 3 files (2 not a picture, 1 empty).`, or nothing."""
+    """A sentence such as `Left out: 3 files (2 not a picture, 1 empty).`, or none."""
     if total := sum(reasons.values()):
         by_reason = ", ".join(f"{count:,} {reason}" for reason, count in reasons.items())
         yield f"Left out: {total:,} file{'' if total == 1 else 's'} ({by_reason})."
@@ -228,7 +229,7 @@ def _says_shared(leak: Leak, kinds: Mapping[Modality, str]) -> str:
     (one, other), (a, b) = leak.splits, leak.rows
     return (
         f"{one.capitalize()} and {other} share {tie_noun(leak.what, kinds)}s: {a:,} {one} rows and {b:,} "
-        f"{other} rows have one that stands in both. Scores on {other} are inflated."
+        f"{other} rows have one that is in both. Scores on {other} are inflated."
     )
 
 
@@ -261,13 +262,13 @@ def _says_balance(info: Info) -> Iterator[str]:
 
 
 def tie_noun(what: str, kinds: Mapping[Modality, str]) -> str:
-    """`recording` for `audio content`, `speaker` for `audio speaker`."""
+    """The noun for a tie: `recording` for `audio content`, `speaker` for `audio speaker`."""
     modality, name = what.split(" ", 1)
     return noun(modality, kinds) if name == "content" else name
 
 
 def either(names: Sequence[str]) -> str:
-    """`picture, recording or speaker`."""
+    """Names joined as `picture, recording or speaker`."""
     *first, last = names
     return f"{', '.join(first)} or {last}" if first else last
 

@@ -1,5 +1,5 @@
-"""Contents of different sizes as one flat array with a table of offsets: recordings of any length without
-padding, photos as they were taken."""
+"""Tables of contents of different sizes: one flat array with offsets, so recordings and photos need no
+padding."""
 
 from __future__ import annotations
 
@@ -14,18 +14,19 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Ragged:
-    """A table of contents. An index gives one as an array, an array of indices or a slice another table."""
+    """A table of contents. An integer index gives one content, a slice or an array of indices another
+    table."""
 
     values: np.ndarray
     """(total,): all contents, one after the other. May be memory-mapped."""
     offsets: np.ndarray
-    """(contents + 1,) int64: where each begins, and where the last ends."""
+    """(contents + 1,) int64: start of each content, and the end of the last."""
     shapes: np.ndarray
     """(contents, dimensions) int32."""
 
     @staticmethod
     def of(contents: Sequence[np.ndarray]) -> Ragged:
-        """The table of these contents: at least one, of one type and number of dimensions."""
+        """The table of one or more contents of one dtype and number of dimensions."""
         shapes = np.array([content.shape for content in contents], np.int32)
         return Ragged(np.concatenate([content.reshape(-1) for content in contents]), _offsets(shapes), shapes)
 
@@ -34,19 +35,19 @@ class Ragged:
 
     @property
     def dtype(self) -> np.dtype[Any]:
-        """Of every value."""
+        """Type of the values."""
         return self.values.dtype
 
     @property
     def dimensions(self) -> int:
-        """Of a content: 1 of a recording, 3 of a picture."""
+        """Number of dimensions of a content: 1 for a recording, 3 for a picture."""
         return self.shapes.shape[1]
 
     def __getitem__(self, index: Any) -> Any:
         if isinstance(index, int | np.integer):
-            place = range(len(self))[index]
-            start, end = self.offsets[place : place + 2]
-            return self.values[start:end].reshape(tuple(self.shapes[place]))
+            i = range(len(self))[index]
+            start, end = self.offsets[i : i + 2]
+            return self.values[start:end].reshape(tuple(self.shapes[i]))
         picked = np.arange(len(self))[index]
         if not len(picked):
             return Ragged(self.values[:0], np.zeros(1, np.int64), self.shapes[:0])
@@ -57,17 +58,17 @@ class Ragged:
 
 
 ContentTable = np.ndarray | Ragged
-"""A table of contents: all of one shape, (contents, ...), or of different ones."""
+"""A table of contents: an array (contents, ...) if all have one shape, else ragged."""
 
 
 def as_table(contents: Sequence[np.ndarray]) -> ContentTable:
-    """These contents as one array where they are of one shape, else as a ragged table."""
+    """Contents as one array if they have one shape, else as a ragged table."""
     same = len({content.shape for content in contents}) == 1
     return np.stack(contents) if same else Ragged.of(contents)
 
 
 def dimensions(table: ContentTable) -> int:
-    """Of a content of the table."""
+    """Number of dimensions of a content."""
     return table.dimensions if isinstance(table, Ragged) else table.ndim - 1
 
 
@@ -77,30 +78,32 @@ def flat(table: ContentTable) -> np.ndarray:
 
 
 def hashed(*tables: ContentTable) -> str:
-    """SHA-256 of all values, and of the shapes where they differ: hexadecimal."""
-    whole = hashlib.sha256()
+    """Hexadecimal SHA-256 of all values, and of the shapes of ragged tables."""
+    digest = hashlib.sha256()
     for table in tables:
-        whole.update(np.ascontiguousarray(flat(table)).data)
+        digest.update(np.ascontiguousarray(flat(table)).data)
         if isinstance(table, Ragged):
-            whole.update(np.ascontiguousarray(table.shapes, np.int32).data)
-    return whole.hexdigest()
+            digest.update(np.ascontiguousarray(table.shapes, np.int32).data)
+    return digest.hexdigest()
 
 
 def distinct(table: ContentTable | Sequence[np.ndarray]) -> tuple[ContentTable, np.ndarray]:
-    """The different contents of `table`, in order of appearance, and per row which of them, (rows,) int32.
-    Contents of different shapes or lengths are different, whatever their bytes."""
-    found: dict[tuple[bytes, tuple[int, ...]], int] = {}
+    """The distinct contents of `table`, in order of appearance, and their indices, (rows,) int32.
+
+    Contents of different shapes differ, whatever their bytes.
+    """
+    seen: dict[tuple[bytes, tuple[int, ...]], int] = {}
     pointers = np.empty(len(table), np.int32)
     first: list[int] = []
     for i, content in enumerate(table):
         digest = hashlib.blake2b(content.tobytes(), digest_size=16).digest(), content.shape
-        if digest not in found:
-            found[digest] = len(first)
+        if digest not in seen:
+            seen[digest] = len(first)
             first.append(i)
-        pointers[i] = found[digest]
-    whole = isinstance(table, np.ndarray | Ragged)
-    kept = table[np.array(first, np.int64)] if whole else as_table([table[i] for i in first])
-    return kept, pointers
+        pointers[i] = seen[digest]
+    is_table = isinstance(table, np.ndarray | Ragged)
+    contents = table[np.array(first, np.int64)] if is_table else as_table([table[i] for i in first])
+    return contents, pointers
 
 
 def _offsets(shapes: np.ndarray) -> np.ndarray:

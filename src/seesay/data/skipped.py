@@ -1,4 +1,4 @@
-"""Rows that were left out because a file of theirs could not be read, and the table that names them."""
+"""Rows skipped because their files could not be read, and the CSV file that lists them."""
 
 import csv
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ HEADING = ("row", "file", "reason")
 
 @dataclass(frozen=True)
 class Skipped:
-    """A row of the source, counted from 1, the file that was at fault, and what was wrong with it."""
+    """A skipped row of the source, counted from 1, its unreadable file, and the reason."""
 
     row: int
     file: str
@@ -20,13 +20,15 @@ class Skipped:
 
 
 def bad_path(out: Path | str) -> Path:
-    """Where the rows that were left out of `out` stand: `pairs.bad.csv` beside `pairs`."""
+    """Path of the list of rows skipped for `out`: `pairs.bad.csv` beside `pairs`."""
     return Path(f"{str(out).rstrip('/')}.bad.csv")
 
 
 def write_skipped(out: Path | str, skipped: Sequence[Skipped]) -> str:
-    """Writes them beside `out` and says so in a line. None: "", and what an earlier command wrote there is
-    deleted, for it would be taken for this one's."""
+    """Write the skipped rows beside `out` and return a sentence that says so.
+
+    If none: "", and the file of an earlier command is deleted, as it would be mistaken for this one's.
+    """
     path = bad_path(out)
     if not skipped:
         if path.is_file() and path.read_bytes().startswith(",".join(HEADING).encode()):
@@ -35,6 +37,6 @@ def write_skipped(out: Path | str, skipped: Sequence[Skipped]) -> str:
     with new_file(path, newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(HEADING)
-        writer.writerows((each.row, each.file, each.reason) for each in skipped)
+        writer.writerows((row.row, row.file, row.reason) for row in skipped)
     rows = "1 row was" if len(skipped) == 1 else f"{len(skipped):,} rows were"
     return f"{rows} skipped; {path} says which and why"

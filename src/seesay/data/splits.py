@@ -1,8 +1,7 @@
-"""Which rows train, which validate, which test: stratified, no picture, recording or speaker on two sides.
+"""Train/validation/test splits: stratified, with no picture, recording or speaker in two splits.
 
-Rows that share a content or a group of their contents (a speaker) belong together, also through other rows:
-they are joined into one group and move as one. The naive split by rows is here too, to show what it inflates,
-and says so in its notes.
+Rows that share a content or a group (a speaker), directly or through other rows, form one group and move
+together. The naive split by row is available too, to show what it inflates; its notes say so.
 """
 
 from __future__ import annotations
@@ -20,32 +19,31 @@ from seesay.errors import ConfigError, InputError, listed
 TRAIN = SPLITS.index("train")
 
 VALID = 0.1
-"""Fraction of the training rows that validate unless asked otherwise."""
+"""Default fraction of the training rows for validation."""
 
 By = Literal["group", "content", "row"]
-"""`group`: what belongs together stays together; `content`: rows of one picture or recording do, those of one
-speaker need not; `row`: rows are drawn one by one, repeated contents leak."""
+"""`group`: rows that share a content or group stay together; `content`: rows that share a content do, those
+of one speaker may not; `row`: rows are drawn one by one, and repeated contents leak."""
 
 ROW_NOTE = (
-    "Drawn row by row: a picture, recording or speaker of several rows can stand on both sides, "
+    "Drawn row by row: a picture, recording or speaker of several rows can be in two splits, "
     "so scores are inflated."
 )
 CONTENT_NOTE = (
-    "Drawn by picture and recording: a speaker can stand on both sides, "
-    "so scores say nothing about voices that were never heard."
+    "Drawn by picture and recording: a speaker can be in two splits, so scores say nothing about new voices."
 )
 NOTES: dict[By, list[str]] = {"group": [], "content": [CONTENT_NOTE], "row": [ROW_NOTE]}
 
 
 @dataclass(frozen=True, eq=False)
 class Splits:
-    """Rows of a data set, as indices in ascending order, none of them in two parts."""
+    """Disjoint rows of the three splits, as ascending indices."""
 
     train: np.ndarray
     valid: np.ndarray
     test: np.ndarray
     notes: tuple[str, ...] = ()
-    """What the groups did not allow, and what leaks, in plain sentences."""
+    """What the groups did not allow, and what leaks, a sentence each."""
 
     def __getitem__(self, name: str) -> np.ndarray:
         return getattr(self, name)
@@ -53,7 +51,7 @@ class Splits:
 
 @dataclass(frozen=True)
 class Leak:
-    """Rows of two splits that share something: `rows[0]` rows of the one have what is also in the other."""
+    """Something shared by two splits: `rows[0]` rows of the first have it, `rows[1]` of the second."""
 
     splits: tuple[str, str]
     what: str
@@ -65,14 +63,14 @@ class Leak:
 
 
 def stored(dataset: Dataset) -> Splits:
-    """The split that the data set has, as it is."""
+    """The splits stored in the data set, unchanged."""
     return Splits(dataset.rows_of("train"), dataset.rows_of("valid"), dataset.rows_of("test"))
 
 
 def with_rows(rows_of: Mapping[str, np.ndarray]) -> str:
-    """A remedy: the splits that have rows."""
-    there = [f"{name} ({len(rows):,} rows)" for name, rows in rows_of.items() if len(rows)]
-    return f"Choose --split {' or '.join(there)}." if there else "Give other --data."
+    """A remedy that lists the splits with rows."""
+    options = [f"{name} ({len(rows):,} rows)" for name, rows in rows_of.items() if len(rows)]
+    return f"Choose --split {' or '.join(options)}." if options else "Give other --data."
 
 
 def split(
@@ -80,61 +78,63 @@ def split(
 ) -> Splits:
     """The rows of train, valid and test; the same seed gives the same rows.
 
-    A split that the data set has is kept: its test rows stay test, its valid rows stay valid. What it has
-    not is drawn from the other rows, stratified by class: `test` of them first, then `valid` of what
-    remains (None: `VALID`), as near as groups allow (0: none is drawn). A row that is in no split yet
-    follows the given test or valid rows that it belongs to. Rows without a label are never in train or
-    valid. A class with a single group stays in train, which the notes say.
+    Test and validation rows stored in the data set are kept. A missing split is drawn from the other rows,
+    stratified by class: first the fraction `test` of them, then `valid` of the rest (None: `VALID`), as near
+    as groups allow (0: none). An unassigned row joins the stored test or validation rows of its group. Rows
+    without a label are never in train or valid. A class with a single group stays in train, with a note.
     """
-    side = _given(dataset, by)
+    assigned = _initial(dataset, by)
     random = np.random.default_rng(seed)
     notes = list(NOTES[by])
-    for name, share in (("test", test), ("valid", VALID if valid is None else valid)):
-        if share and SPLITS.index(name) not in side:
-            pool = np.flatnonzero(side == TRAIN)
-            drawn, said = _draw(dataset, pool, random, by, share, name)
-            side[pool[drawn]] = SPLITS.index(name)
-            notes += said
-    train, valid_rows, test_rows = (np.flatnonzero(side == i) for i in range(len(SPLITS)))
+    for name, fraction in (("test", test), ("valid", VALID if valid is None else valid)):
+        if fraction and SPLITS.index(name) not in assigned:
+            pool = np.flatnonzero(assigned == TRAIN)
+            drawn, draw_notes = _draw(dataset, pool, random, by, fraction, name)
+            assigned[pool[drawn]] = SPLITS.index(name)
+            notes += draw_notes
+    train, valid_rows, test_rows = (np.flatnonzero(assigned == i) for i in range(len(SPLITS)))
     parts = Splits(train, valid_rows, test_rows)
     absent = np.setdiff1d(np.arange(len(dataset.spec.classes)), dataset.label[train])
     if len(train) and len(absent):
         names = listed(repr(dataset.spec.classes[i]) for i in absent)
         notes.append(f"train has no rows of class {names}, which cannot be learned.")
     if by == "group":
-        notes += [_says(leak) for leak in leaks(dataset, parts)]
+        notes += [_leak_note(leak) for leak in leaks(dataset, parts)]
     return replace(parts, notes=tuple(notes))
 
 
 def row_split(dataset: Dataset, rows: np.ndarray | None = None, seed: int = 0, test: float = 0.2) -> Splits:
-    """The naive split of all labelled `rows`, whatever split they have: stratified, row by row, no valid.
+    """The naive split of all labelled `rows`, whatever their stored split: stratified, row by row, no valid.
 
-    What most published notebooks on paired digits do; where recordings repeat it leaks, and its notes say so.
+    Most published notebooks on paired digits do this; where recordings repeat it leaks, as its notes say.
     """
     rows = np.arange(len(dataset)) if rows is None else rows
     rows = rows[dataset.label[rows] >= 0]
-    drawn, said = _draw(dataset, rows, np.random.default_rng(seed), "row", test, "test")
+    drawn, draw_notes = _draw(dataset, rows, np.random.default_rng(seed), "row", test, "test")
     none = np.empty(0, np.int64)
-    return Splits(np.sort(rows[~drawn]), none, np.sort(rows[drawn]), (ROW_NOTE, *said))
+    return Splits(np.sort(rows[~drawn]), none, np.sort(rows[drawn]), (ROW_NOTE, *draw_notes))
 
 
-def _given(dataset: Dataset, by: By) -> np.ndarray:
-    """(rows,) int8: the split of each row. Those in none follow what they belong to, or train; -1: unused."""
-    side = np.array(dataset.split, np.int8)
-    loose = side == MISSING
+def _initial(dataset: Dataset, by: By) -> np.ndarray:
+    """(rows,) int8: the split of each row before drawing; -1: unused.
+
+    An unassigned row joins the stored split of its group, else train.
+    """
+    assigned = np.array(dataset.split, np.int8)
+    loose = assigned == MISSING
     if by != "row" and loose.any() and not loose.all():
         group = components(dataset, groups=by == "group")
         for name in ("test", "valid"):
             belongs = np.isin(group, group[dataset.split == SPLITS.index(name)])
-            side[loose & belongs & (side == MISSING)] = SPLITS.index(name)
-    side[side == MISSING] = TRAIN
-    side[(dataset.label < 0) & (side != SPLITS.index("test"))] = MISSING
-    return side
+            assigned[loose & belongs & (assigned == MISSING)] = SPLITS.index(name)
+    assigned[assigned == MISSING] = TRAIN
+    assigned[(dataset.label < 0) & (assigned != SPLITS.index("test"))] = MISSING
+    return assigned
 
 
 def leaks(dataset: Dataset, splits: Splits) -> tuple[Leak, ...]:
-    """What stands on both sides of any two splits; empty where nothing does."""
-    found = []
+    """Contents and groups shared by any two splits."""
+    result = []
     for name, ids in ties(dataset):
         for i, one in enumerate(SPLITS):
             for other in SPLITS[i + 1 :]:
@@ -142,11 +142,11 @@ def leaks(dataset: Dataset, splits: Splits) -> tuple[Leak, ...]:
                 shared = np.setdiff1d(np.intersect1d(a, b), [MISSING])
                 if len(shared):
                     rows = (int(np.isin(a, shared).sum()), int(np.isin(b, shared).sum()))
-                    found.append(Leak((one, other), name, rows))
-    return tuple(found)
+                    result.append(Leak((one, other), name, rows))
+    return tuple(result)
 
 
-def _says(leak: Leak) -> str:
+def _leak_note(leak: Leak) -> str:
     (one, other), (rows, more) = leak.splits, leak.rows
     return (
         f"The data set as given shares {leak.what}s between {one} and {other}: "
@@ -155,47 +155,49 @@ def _says(leak: Leak) -> str:
 
 
 def _draw(
-    dataset: Dataset, rows: np.ndarray, random: np.random.Generator, by: By, share: float, name: str
+    dataset: Dataset, rows: np.ndarray, random: np.random.Generator, by: By, fraction: float, name: str
 ) -> tuple[np.ndarray, list[str]]:
-    """(rows,) bool: those of a part that is about `share` of `rows`, and what the groups did not allow."""
-    if not 0 < share < 1:
-        raise ConfigError(f"the share of {name} must lie between 0 and 1, got {share:g}")
-    group = _tied(dataset, rows, by)
+    """(rows,) bool: a selection of about `fraction` of `rows`; and notes on what the groups did not allow."""
+    if not 0 < fraction < 1:
+        raise ConfigError(f"the fraction of {name} must be between 0 and 1, got {fraction:g}")
+    group = _components(dataset, rows, by)
     classes, label = np.unique(dataset.label[rows], return_inverse=True)
     counts = _counts(group, label, len(classes))
-    drawn = _choose(counts, random, share)[group]
+    drawn = _choose(counts, random, fraction)[group]
     names = [dataset.spec.classes[c] for c in classes]
-    return drawn, _notes(counts, names, drawn, np.bincount(label[drawn], minlength=len(classes)), share, name)
+    return drawn, _notes(
+        counts, names, drawn, np.bincount(label[drawn], minlength=len(classes)), fraction, name
+    )
 
 
-def _tied(dataset: Dataset, rows: np.ndarray, by: By) -> np.ndarray:
-    """(n,) int: rows of one number stay together."""
+def _components(dataset: Dataset, rows: np.ndarray, by: By) -> np.ndarray:
+    """(n,) int: component of each row; rows of one component stay together."""
     return np.arange(len(rows)) if by == "row" else components(dataset, rows, groups=by == "group")
 
 
 def _counts(group: np.ndarray, label: np.ndarray, classes: int) -> np.ndarray:
-    """(groups, classes) float: rows of each class in each group."""
+    """(groups, classes) float: number of rows."""
     groups = int(group.max(initial=-1)) + 1
     flat = np.bincount(group * classes + label, minlength=groups * classes)
     return flat.reshape(groups, classes).astype(np.float64)
 
 
-def _choose(counts: np.ndarray, random: np.random.Generator, share: float) -> np.ndarray:
-    """(groups,) bool: groups whose rows come near `share` of every class.
+def _choose(counts: np.ndarray, random: np.random.Generator, fraction: float) -> np.ndarray:
+    """(groups,) bool: groups whose rows make up about `fraction` of every class.
 
-    First every class gets a group, the scarcest class first; then groups are taken in random order as long
-    as each brings the counts nearer to the target. At most half of the groups, and of those of any class,
-    are taken, so that a few giants and many small groups (open-wsd: 4 speakers with 22 % of the rows each,
-    97 with 0.1 %) do not part by size.
+    First every class gets a group, the scarcest class first; then groups are taken in random order, each only
+    if it brings the counts nearer to the target. At most half of the groups, overall and of any class, are
+    taken, so that a few giants and many small groups (open-wsd: 4 speakers with 22 % of the rows each, 97
+    with 0.1 %) are not separated by size.
     """
     counts = counts[order := random.permutation(len(counts))]
-    has, target = np.hstack([counts > 0, np.ones((len(counts), 1), bool)]), counts.sum(0) * share
-    most = has.sum(0) // 2
+    has, target = np.hstack([counts > 0, np.ones((len(counts), 1), bool)]), counts.sum(0) * fraction
+    limit = has.sum(0) // 2
     taken = np.zeros(len(counts), bool)
-    have, used = np.zeros_like(target), np.zeros_like(most)
+    have, used = np.zeros_like(target), np.zeros_like(limit)
 
     def change(group: np.ndarray | np.integer) -> np.ndarray | np.floating:
-        """Of the squared distance from the target, in parts of the target, when the group is taken."""
+        """Change in squared relative distance from the target if the group is taken."""
         return (counts[group] * (counts[group] + 2 * (have - target)) / target**2).sum(-1)
 
     def take(group: np.integer) -> None:
@@ -204,14 +206,14 @@ def _choose(counts: np.ndarray, random: np.random.Generator, share: float) -> np
         np.add(used, has[group], out=used)
 
     for c in np.argsort(has[:, :-1].sum(0), kind="stable"):
-        candidates = np.flatnonzero(has[:, c] & ~has[:, used >= most].any(1))
+        candidates = np.flatnonzero(has[:, c] & ~has[:, used >= limit].any(1))
         if not have[c] and len(candidates):
             nearer = np.flatnonzero(change(candidates) < 0)
             take(candidates[nearer[0] if len(nearer) else change(candidates).argmin()])
     for g in np.flatnonzero(~taken):
         if (have >= target).all():
             break
-        if change(g) < 0 and (used + has[g] <= most).all():
+        if change(g) < 0 and (used + has[g] <= limit).all():
             take(g)
     chosen = np.zeros(len(counts), bool)
     chosen[order[taken]] = True
@@ -219,7 +221,12 @@ def _choose(counts: np.ndarray, random: np.random.Generator, share: float) -> np
 
 
 def _notes(
-    counts: np.ndarray, names: Sequence[str], drawn: np.ndarray, reached: np.ndarray, share: float, part: str
+    counts: np.ndarray,
+    names: Sequence[str],
+    drawn: np.ndarray,
+    reached: np.ndarray,
+    fraction: float,
+    part: str,
 ) -> list[str]:
     groups = (counts > 0).sum(0)
     single = [n for n, g, r in zip(names, groups, reached, strict=True) if not r and g == 1]
@@ -234,9 +241,9 @@ def _notes(
         notes.append(
             f"No {part} rows of {_classes(bound)}: its groups hold other classes that train would then lack."
         )
-    if len(drawn) and not 0.75 <= (got := drawn.mean()) / share <= 1.5:
+    if len(drawn) and not 0.75 <= (drawn_fraction := drawn.mean()) / fraction <= 1.5:
         notes.append(
-            f"{part} has {100 * got:.1f} % of the rows where {100 * share:.0f} % were wanted: "
+            f"{part} has {100 * drawn_fraction:.1f} % of the rows instead of {100 * fraction:.0f} %: "
             "the groups allow no better."
         )
     return notes
@@ -252,13 +259,14 @@ def _classes(names: Sequence[str]) -> str:
 def folds(
     dataset: Dataset, rows: np.ndarray, k: int, seed: int = 0, by: By = "group"
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """`k` pairs (train, valid) of the labelled `rows`: each is valid once, balanced, no group crosses.
+    """`k` pairs (train, valid) of the labelled `rows`: each row is valid once, classes balanced, groups
+    whole.
 
-    Groups are dealt out largest first, each to the fold that has least of its classes (as scikit-learn's
-    StratifiedGroupKFold, in one product per group). More folds than a class has groups: InputError.
+    Groups are assigned largest first, each to the fold with the least of its classes (like scikit-learn's
+    StratifiedGroupKFold, with one product per group). More folds than a class has groups: InputError.
     """
     rows = rows[dataset.label[rows] >= 0]
-    group = _tied(dataset, rows, by)
+    group = _components(dataset, rows, by)
     classes, label = np.unique(dataset.label[rows], return_inverse=True)
     counts = _counts(group, label, len(classes))
     _check_folds(counts, [dataset.spec.classes[c] for c in classes], k, by)
@@ -267,20 +275,20 @@ def folds(
 
 
 def fold_limit(dataset: Dataset, rows: np.ndarray, by: By = "group") -> int:
-    """The most folds that every class of the labelled `rows` has groups for."""
+    """The largest number of folds: groups of the labelled `rows` in the scarcest class."""
     rows = rows[dataset.label[rows] >= 0]
     classes, label = np.unique(dataset.label[rows], return_inverse=True)
-    counts = _counts(_tied(dataset, rows, by), label, len(classes))
+    counts = _counts(_components(dataset, rows, by), label, len(classes))
     return int((counts > 0).sum(0).min(initial=len(counts)))
 
 
 def _deal(counts: np.ndarray, k: int, random: np.random.Generator) -> np.ndarray:
-    """(groups,) int: a fold for each group."""
+    """(groups,) int: the fold of each group."""
     fold = np.empty(len(counts), np.int64)
     have = np.zeros((k, counts.shape[1] + 1))
     shares = counts / counts.sum(0)
     sizes = shares.sum(1, keepdims=True)
-    weighed = np.hstack([shares, sizes])  # between folds that have as much of the classes, the smaller one
+    weighed = np.hstack([shares, sizes])  # ties between folds go to the smaller one
     pull = np.hstack([shares, 1e-6 * sizes])
     order = random.permutation(len(counts))
     for g in order[np.argsort(-sizes[order, 0], kind="stable")]:
@@ -293,7 +301,7 @@ def _check_folds(counts: np.ndarray, names: Sequence[str], k: int, by: By) -> No
     if k < 2:
         raise ConfigError(f"cross-validation needs at least 2 folds, got {k}")
     if not len(counts):
-        raise InputError("there are no rows with a label to make folds of", "Hand over training rows.")
+        raise InputError("there are no labelled rows to make folds of", "Pass training rows.")
     groups = (counts > 0).sum(0)
     if groups.min() >= k:
         return
@@ -301,7 +309,7 @@ def _check_folds(counts: np.ndarray, names: Sequence[str], k: int, by: By) -> No
     what = "rows" if by == "row" else "groups (rows that share no picture, recording or speaker with others)"
     raise InputError(
         f"{k} folds need at least {k} {what} of every class, class {names[scarce]!r} has {groups[scarce]}",
-        f"Ask for {groups[scarce]} folds or fewer, or add rows of that class."
+        f"Use {groups[scarce]} folds or fewer, or add rows of that class."
         if groups[scarce] > 1
-        else "Add rows of that class, or leave it out.",
+        else "Add rows of that class, or remove it.",
     )

@@ -1,8 +1,8 @@
-"""Ready-made arrays, told apart by looking: which shape a picture has, whether it runs to 1 or to 255, what
-fits into which type.
+"""Read ready-made arrays as tables, detecting the shape of pictures, their range (1 or 255) and the dtype to
+store.
 
-Arrays may be memory-mapped and large: they are looked at and converted in chunks, and never stand whole in
-memory as float64. What was found is said in `Table.said`.
+Arrays may be memory-mapped and large: they are read and converted in chunks, never wholly in memory as
+float64. `Table.summary` says what was detected.
 """
 
 import math
@@ -19,32 +19,30 @@ from seesay.formats.rows import Table
 from seesay.spec import DEFAULT_NAMES, MatrixSpec, Modality, PictureSpec, VectorSpec
 
 Parts = Mapping[str, np.ndarray]
-"""One modality in one or several arrays (train, test) by the name of the file, to be put one below the
-other."""
+"""The arrays of one modality, such as train and test, by file name; they are concatenated."""
 
 CHUNK = 4_096
 """Rows converted at a time: 26 MB of pictures of 28x28 in float64."""
 
 FRAMES, COLUMNS = 39, 13
-"""Of a flat row of the written and spoken digits database: frame after frame (Zenodo record 4452953)."""
+"""Layout of a flat row of the written and spoken digits database, frame by frame (Zenodo record 4452953)."""
 
 WHOLE = 1e-4
-"""How far from a whole number a grey value of 0 to 255 may lie: float32 rounds 255 * (k / 255) by up to
+"""Tolerance for a grey value in 0 to 255 to count as an integer: float32 rounds 255 * (k / 255) by up to
 3e-5."""
 
 DARK = 0.02
-"""Mean grey, of 1, of the outermost pixels below which pictures look like MNIST, where it is 0.0001 or
-less."""
+"""Mean grey, out of 1, of the border below which pictures count as MNIST-like; MNIST has at most 0.0001."""
 
 
 def image_table(parts: Parts, reader: Literal["auto", "ink"] = "auto") -> Table:
-    """Pictures: flat (n, h*h), (n, h, w), (n, c, h, w) or (n, h, w, c) with c of 1, 3 or 4, in 0 to 1 or in 0
-    to 255, or floats around 0.
+    """A table of pictures: flat (n, h*h), (n, h, w), (n, c, h, w) or (n, h, w, c) with c of 1, 3 or 4, in 0
+    to 1 or in 0 to 255, or floats around 0.
 
-    uint8 where every value is a 255th, else float16: in 0 to 1 it is wrong by 0.00025 at most. Of four
-    channels the last is opacity: put on white, or dropped where all is opaque. Standardised pictures, floats
-    whose mean is about 0, are kept as they are. `reader`: as in PictureSpec, for pictures of 28x28 grey
-    pixels; `auto` finds out. Other shapes, ranges, NaN, no rows: InputError.
+    Stored as uint8 where every value is a 255th, else as float16 in 0 to 1, with an error of at most 0.00025.
+    A fourth channel is opacity: pictures are put on white, or it is dropped if all is opaque. Standardised
+    pictures, floats whose mean is about 0, are unchanged. `reader`: as in PictureSpec, for pictures of 28x28
+    grey pixels; `auto` detects it. Other shapes or ranges, NaN, no rows: InputError.
     """
     shapes = {file: picture_shape(file, array) for file, array in parts.items()}
     shape = _agreed(shapes)
@@ -63,32 +61,35 @@ def image_table(parts: Parts, reader: Literal["auto", "ink"] = "auto") -> Table:
     channels, height, width = shape
     spec = PictureSpec(_reader(kept, reader), channels, height, width)
     made = "uint8 (exact)" if exact else "float16 (rounded)"
-    why = "as ink, like MNIST" if spec.reader == "ink" else "how they were made is not known"
+    why = "as ink, like MNIST" if spec.reader == "ink" else "made in an unknown way"
     return Table(
         spec,
         kept,
         pointers,
-        f"{_found(parts)} in 0 to {top}, read as {_size(shape)} {made}{opacity}, {why}; {len(kept)} distinct",
+        f"{_described(parts)} in 0 to {top}, read as {_size(shape)} {made}{opacity}, {why}; "
+        f"{len(kept)} distinct",
     )
 
 
 def _standardised(
     parts: Parts, chunks: Sequence[Callable[[], Iterator[np.ndarray]]], shape: tuple[int, ...]
 ) -> Table:
-    """Pictures whose values are used as they are: float16 where that changes none, else float32."""
+    """The table of standardised pictures, values unchanged: float16 if exact, else float32."""
     contents = np.concatenate([chunk for part in chunks for chunk in part()])
     kept, pointers = distinct(contents.astype(np.float16) if _fits_float16(contents) else contents)
     channels, height, width = shape
-    made = f"{_found(parts)} from {contents.min():.3g} to {contents.max():.3g}, mean {contents.mean():.2g}"
+    made = (
+        f"{_described(parts)} from {contents.min():.3g} to {contents.max():.3g}, mean {contents.mean():.2g}"
+    )
     return Table(
         PictureSpec(None, channels, height, width, standardised=True),
         kept,
         pointers,
-        f"{made}, read as {_size(shape)} standardised pictures, kept as {kept.dtype}, how they were made is "
-        f"not known; {len(kept)} distinct",
+        f"{made}, read as {_size(shape)} standardised pictures, kept as {kept.dtype}, made in an unknown "
+        f"way; {len(kept)} distinct",
         notes=(
-            "Pictures are standardised arrays, used as they are: a model of them takes arrays standardised "
-            "alike, no picture files.",
+            "Pictures are standardised arrays, used unchanged: a model trained on them takes arrays "
+            "standardised the same way, no picture files.",
         ),
     )
 
@@ -100,7 +101,7 @@ def _size(shape: tuple[int, ...]) -> str:
 def _without_opacity(
     chunks: Callable[[], Iterator[np.ndarray]], top: int
 ) -> Callable[[], Iterator[np.ndarray]]:
-    """The same pictures, without their fourth channel, on white: whole numbers stay whole."""
+    """The pictures blended on white by their fourth channel; integers stay integers."""
 
     def blended() -> Iterator[np.ndarray]:
         for chunk in chunks():
@@ -112,10 +113,9 @@ def _without_opacity(
 
 
 def audio_table(parts: Parts) -> Table:
-    """Ready-made features: (n, frames, columns), or flat (n, 507), which is 39 frames of 13 columns one after
-    the other.
+    """A table of ready-made features: (n, frames, columns), or flat (n, 507), 39 frames of 13 columns.
 
-    float16 where that changes no value, else float32. Other shapes, NaN, infinities, no rows: InputError.
+    Stored as float16 if exact, else float32. Other shapes, NaN, infinities, no rows: InputError.
     """
     frames, columns = _agreed({file: feature_shape(file, array) for file, array in parts.items()})
     blocks, exact = [], True
@@ -131,13 +131,13 @@ def audio_table(parts: Parts) -> Table:
         spec,
         kept,
         pointers,
-        f"{_found(parts)}, read as ready-made features of {frames} frames and {columns} columns, "
-        f"{kept.dtype}; {len(kept)} distinct; how they were made is not known",
+        f"{_described(parts)}, read as ready-made features of {frames} frames and {columns} columns, "
+        f"{kept.dtype}; {len(kept)} distinct; made in an unknown way",
     )
 
 
 def vector_table(parts: Parts) -> Table:
-    """Ready-made vectors (n, size) of any range: float16 where that changes no value, else float32. NaN,
+    """A table of ready-made vectors (n, size) of any range, stored as float16 if exact, else float32. NaN,
     infinities, no rows: InputError."""
     (size,) = _agreed({file: _vector_shape(file, array) for file, array in parts.items()})
     blocks = [
@@ -146,36 +146,38 @@ def vector_table(parts: Parts) -> Table:
     exact = all(_fits_float16(block) for block in blocks)
     contents = np.concatenate(blocks)
     kept, pointers = distinct(contents.astype(np.float16) if exact else contents)
-    said = f"{_found(parts)}, read as vectors of {size} numbers, {kept.dtype}; {len(kept)} distinct"
-    return Table(VectorSpec(size), kept, pointers, said)
+    summary = f"{_described(parts)}, read as vectors of {size} numbers, {kept.dtype}; {len(kept)} distinct"
+    return Table(VectorSpec(size), kept, pointers, summary)
 
 
 def ready_made_table(parts: Parts) -> Table:
-    """Vectors (n, size), matrices (n, frames, columns) or pictures (n, channels, height, width), by their
-    dimensions. Other shapes, or what their tables refuse: InputError."""
+    """A table of vectors (n, size), matrices (n, frames, columns) or pictures (n, channels, height, width),
+    by the number of dimensions. Other shapes, or values these tables refuse: InputError."""
     dimensions = {array.ndim for array in parts.values()}
     if dimensions == {2}:
         return vector_table(parts)
     return image_table(parts) if dimensions == {4} else audio_table(parts)
 
 
-def without_absent(parts: Parts, made: Callable[[Parts], Table]) -> Table:
-    """The table that `made` makes of the rows that are there: one of floats that holds nothing but NaN is
-    missing. No row is there: InputError."""
-    absent = {file: _absent(array) for file, array in parts.items()}
-    gone = np.concatenate(list(absent.values()))
-    if not gone.any():
-        return made(parts)
-    if gone.all():
-        raise InputError(f"{_found(parts)}: every row is NaN, so missing", "Leave the array out.")
-    table = made({file: array[~absent[file]] for file, array in parts.items()})
-    pointers = np.full(len(gone), MISSING, table.pointers.dtype)
-    pointers[~gone] = table.pointers
-    return replace(table, pointers=pointers, said=f"{table.said}; {gone.sum():,} rows of NaN are missing")
+def without_absent(parts: Parts, reader: Callable[[Parts], Table]) -> Table:
+    """The table that `reader` makes of the rows that are not missing; a row of only NaN is missing. All rows
+    missing: InputError."""
+    missing_of = {file: _absent(array) for file, array in parts.items()}
+    missing = np.concatenate(list(missing_of.values()))
+    if not missing.any():
+        return reader(parts)
+    if missing.all():
+        raise InputError(f"{_described(parts)}: every row is NaN, so missing", "Remove the array.")
+    table = reader({file: array[~missing_of[file]] for file, array in parts.items()})
+    pointers = np.full(len(missing), MISSING, table.pointers.dtype)
+    pointers[~missing] = table.pointers
+    return replace(
+        table, pointers=pointers, summary=f"{table.summary}; {missing.sum():,} rows of NaN are missing"
+    )
 
 
 def _absent(array: np.ndarray) -> np.ndarray:
-    """(rows,): whether all numbers of a row are NaN."""
+    """(rows,) bool: whether all numbers of a row are NaN."""
     if array.dtype.kind != "f" or array.ndim < 2 or not array.size:
         return np.zeros(len(array), bool)
     absent = np.isnan(array.reshape(len(array), -1)[:, 0])
@@ -184,8 +186,8 @@ def _absent(array: np.ndarray) -> np.ndarray:
 
 
 def array_table(parts: Parts, modality: Modality) -> Table:
-    """Arrays of a modality: what is called as pictures or recordings are by default is pictures, or features
-    of recordings; others go by their dimensions. What their tables refuse: InputError."""
+    """The table of a modality: pictures for `image`, features for `audio`, others by their dimensions.
+    Unusable arrays: InputError."""
     tables = {"picture": image_table, "waveform": audio_table}
     kinds = {DEFAULT_NAMES[kind]: table for kind, table in tables.items()}
     return kinds.get(modality, ready_made_table)(parts)
@@ -246,12 +248,12 @@ def _agreed(shapes: Mapping[str, tuple[int, ...]]) -> tuple[int, ...]:
     for file, other in others:
         if other != shape:
             raise InputError(
-                f"{file} holds {other} per row, {first} holds {shape}", "They must be of one shape."
+                f"{file} holds {other} per row, {first} holds {shape}", "Give all the same shape."
             )
     return shape
 
 
-def _found(parts: Parts) -> str:
+def _described(parts: Parts) -> str:
     return " and ".join(f"{array.shape} {array.dtype}" for array in parts.values())
 
 
@@ -268,12 +270,12 @@ def _check_finite(file: str, start: int, chunk: np.ndarray) -> None:
     if not np.isfinite(flat).all():
         bad = np.flatnonzero(~np.isfinite(flat).all(axis=1))
         raise InputError(
-            f"{file}: row {start + bad[0] + 1} holds NaN or an infinity", "Mend or leave out such rows."
+            f"{file}: row {start + bad[0] + 1} holds NaN or an infinity", "Fix or remove such rows."
         )
 
 
 def _top(parts: Parts, standardised: bool) -> int | None:
-    """1 or 255: what the values run to. None: they are floats around 0, where such may come."""
+    """The top of the range, 1 or 255. None: floats around 0, if `standardised` allows them."""
     low, high, around = math.inf, -math.inf, []
     for file, array in parts.items():
         least, most, total, squares = math.inf, -math.inf, 0.0, 0.0
@@ -290,27 +292,27 @@ def _top(parts: Parts, standardised: bool) -> int | None:
     if low < 0 or high > 255:
         raise InputError(
             f"{' and '.join(parts)}: pictures must lie in 0 to 1 or in 0 to 255, got {low:g} to {high:g}",
-            "Scale them so, or standardise them all: floats whose mean is 0."
+            "Rescale them, or standardise them all: floats whose mean is 0."
             if standardised
-            else "Scale them so.",
+            else "Rescale them.",
         )
     return 1 if high <= 1 else 255
 
 
 def _as_pictures(array: np.ndarray, shape: tuple[int, ...]) -> Callable[[], Iterator[np.ndarray]]:
-    """Yields `array` chunk by chunk as float32 or uint8 (n, c, h, w), each time anew."""
-    last = array.ndim == 4 and array.shape[1:] != shape
+    """A function that yields `array` in chunks of float32 or uint8 (n, c, h, w)."""
+    channels_last = array.ndim == 4 and array.shape[1:] != shape
 
     def chunks() -> Iterator[np.ndarray]:
         for _, chunk in _chunks(array):
             values = chunk if chunk.dtype == np.uint8 else chunk.astype(np.float32)
-            yield np.moveaxis(values, -1, 1) if last else values.reshape(-1, *shape)
+            yield np.moveaxis(values, -1, 1) if channels_last else values.reshape(-1, *shape)
 
     return chunks
 
 
 def _whole(chunk: np.ndarray, top: int) -> bool:
-    """Whether every value is a whole number once the values run to 255."""
+    """Whether every value is an integer when scaled to 0 to 255."""
     if chunk.dtype == np.uint8:
         return True
     values = chunk * np.float32(255 / top)
@@ -318,7 +320,7 @@ def _whole(chunk: np.ndarray, top: int) -> bool:
 
 
 def _grey(chunk: np.ndarray, top: int, exact: bool) -> np.ndarray:
-    """uint8 to 255 where that is `exact`, else float16 to 1."""
+    """The pictures as uint8 in 0 to 255 if `exact`, else float16 in 0 to 1."""
     if exact and chunk.dtype == np.uint8:
         return chunk * np.uint8(255 // top)
     if exact:
@@ -327,7 +329,7 @@ def _grey(chunk: np.ndarray, top: int, exact: bool) -> np.ndarray:
 
 
 def _features(file: str, start: int, chunk: np.ndarray) -> np.ndarray:
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite, and is refused
+    with np.errstate(over="ignore"):  # overflow becomes infinite, which is refused
         values = chunk.astype(np.float32)
     _check_finite(file, start, values)
     return values
@@ -339,7 +341,7 @@ def _fits_float16(chunk: np.ndarray) -> bool:
 
 
 def _reader(contents: ContentTable, reader: Literal["auto", "ink"]) -> Literal["ink"] | None:
-    """`ink` for grey pictures of 28x28 whose border is dark, or of which that is known; else none."""
+    """`ink` for grey 28x28 pictures with a dark border, or if given as `ink`; else None."""
     if isinstance(contents, Ragged) or contents.shape[1:] != (1, 28, 28):
         return None
     if reader == "ink":

@@ -1,8 +1,7 @@
-"""Cells of a table as files: a path is found on disk however it is written, bytes and numbers are themselves
-the file.
+"""Resolve the cells of a table to files: paths on disk, or bytes and numbers in the table itself.
 
-A file name may be written in another Unicode form than the disk has it (macOS decomposes accents, most
-editors do not), or with the backslashes of Windows.
+A path may be in another Unicode form than on disk (macOS decomposes accents, most editors do not), or have
+Windows backslashes.
 """
 
 from __future__ import annotations
@@ -20,10 +19,10 @@ import numpy as np
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
-    """A content that stands in the table itself, no two of them the same object."""
+    """A content inside the table itself; compared by identity."""
 
     name: str
-    """What to call it in a message: the path that the table gives it, or its row."""
+    """Name in messages: the path that the table gives, or the row."""
     source: bytes | tuple[np.ndarray, int] | np.ndarray
     """The bytes of a file, samples and their rate in Hz, or a ready-made array."""
 
@@ -33,7 +32,7 @@ class Embedded:
 
 @dataclass(frozen=True)
 class Member:
-    """An array of a `.npz` file: its only one where it has no name."""
+    """An array in a `.npz` file; without a name, its only one."""
 
     path: Path
     name: str = ""
@@ -43,37 +42,39 @@ class Member:
 
 
 Cell = str | Embedded
-"""Of a column of contents: a path (`a.png`, `a.npy`, `a.npz`, `a.npz:name`), a content, or "" for none."""
+"""A cell of contents: a path (`a.png`, `a.npy`, `a.npz`, `a.npz:name`), an embedded content, or ""."""
 
 File = Path | Embedded | Member
-"""What a content is read from."""
+"""Source of a content."""
 
 NPZ = re.compile(r"(.*\.npz)(?::([^:/\\]+))?", re.IGNORECASE | re.DOTALL)
-"""A `.npz` file, and which of its arrays."""
+"""Path of a `.npz` file, and optionally an array in it."""
 
 
 def source_of(file: File) -> Any:
-    """What the readers of `signal` take: a path, bytes, or samples with their rate."""
+    """The source as readers in `signal` take it: a path, bytes, or samples with their rate."""
     if isinstance(file, Member):
         return file.path
     return file.source if isinstance(file, Embedded) else file
 
 
 def path_of(cell: str) -> str:
-    """The path in a cell, without the name of an array in it."""
+    """The path in a cell, without the name of an array."""
     return npz[1] if (npz := NPZ.fullmatch(cell)) else cell
 
 
 def is_array(cell: Cell) -> bool:
-    """Whether it holds a ready-made array, or is a path that says so."""
+    """Whether a cell holds a ready-made array, or a path to one by its suffix."""
     if isinstance(cell, Embedded):
         return isinstance(cell.source, np.ndarray) and cell.source.dtype.kind in "biufO"
     return cell.lower().endswith(".npy") or NPZ.fullmatch(cell) is not None
 
 
 def are_arrays(cells: Sequence[Cell]) -> bool:
-    """Whether a column, whatever its name, is one of ready-made arrays: every cell is one, or empty. Lists of
-    numbers may be anything (boxes, words of a text), unless half of them or more are of one shape."""
+    """Whether every cell of a column is a ready-made array or empty.
+
+    Lists of numbers may be anything (boxes, words of a text), so at least half must have one shape.
+    """
     given = [cell for cell in cells if cell]
     sources = [cell.source for cell in given if isinstance(cell, Embedded)]
     shapes = Counter(s.shape for s in sources if isinstance(s, np.ndarray) and s.dtype != object)
@@ -82,31 +83,31 @@ def are_arrays(cells: Sequence[Cell]) -> bool:
 
 
 def files_of(cells: Sequence[Cell], folder: Path) -> list[File | None]:
-    """The file of each cell, None where it is empty; a path that is not found stays as it is written."""
+    """The file of each cell, None if empty. A path that does not exist is kept as written."""
     listings: dict[Path, dict[str, str]] = {}
-    found: dict[str, Path | Member | None] = {"": None}
+    by_cell: dict[str, Path | Member | None] = {"": None}
     files: list[File | None] = []
     for cell in cells:
         if isinstance(cell, Embedded):
             files.append(cell)
             continue
-        if cell not in found:
+        if cell not in by_cell:
             path, npz = _find(folder, path_of(cell), listings), NPZ.fullmatch(cell)
-            found[cell] = Member(path, npz[2] or "") if npz else path
-        files.append(found[cell])
+            by_cell[cell] = Member(path, npz[2] or "") if npz else path
+        files.append(by_cell[cell])
     return files
 
 
 def is_there(path: Path) -> bool:
-    """Whether it is a file."""
+    """Whether the path is a file."""
     try:
         return path.is_file()
-    except OSError:  # a name too long for any disk, as a quote that is never closed makes it
+    except OSError:  # name too long, as from an unclosed quote
         return False
 
 
 def composed(text: str) -> str:
-    """The text in the one Unicode form in which all texts are compared (NFC)."""
+    """The text in NFC, the Unicode form in which all texts are compared."""
     return unicodedata.normalize("NFC", text)
 
 
@@ -120,7 +121,7 @@ def _find(folder: Path, cell: str, listings: dict[Path, dict[str, str]]) -> Path
 
 
 def _in_other_form(path: Path, listings: dict[Path, dict[str, str]]) -> Path | None:
-    """The file whose parts have these names in another Unicode form, None where there is none."""
+    """The file of this path in another Unicode form, or None."""
     if str(path).isascii():
         return None
     here = Path(path.anchor)
@@ -132,7 +133,7 @@ def _in_other_form(path: Path, listings: dict[Path, dict[str, str]]) -> Path | N
 
 
 def _listing(folder: Path) -> dict[str, str]:
-    """What names in `folder` are composed, and are on disk; nothing where it cannot be listed."""
+    """Names in `folder` on disk, by their NFC form; empty if it cannot be listed."""
     try:
         return {composed(path.name): path.name for path in folder.iterdir()}
     except OSError:

@@ -1,7 +1,7 @@
 """The embedded data set `digits`: scikit-learn's 1,797 handwritten digits, and 1,920 spoken by espeak-ng.
 
-Both lie in installed packages, so nothing is downloaded. No voice stands in two splits, nor, as far as is
-known, does a writer; assets/CARD.md says what is known. scripts/make_digits.py made the speech.
+Both come with installed packages, so nothing is downloaded. No voice is in two splits, nor, as far as is
+known, a writer (see assets/CARD.md). scripts/make_digits.py made the speech.
 """
 
 from __future__ import annotations
@@ -26,40 +26,39 @@ from seesay.spec import PictureSpec, Spec, WaveformSpec
 ASSETS = Path(__file__).parent / "assets"
 
 INK = 16.0
-"""The largest value in load_digits: all dots of a 4x4 block of the scanned bitmap are ink."""
+"""The largest value in load_digits: all 16 dots of a 4x4 block of the scanned bitmap are ink."""
 
 SHEETS = (0, 130, 256, 386, 516, 646, 776, 906, 1029, 1157, 1287, 1415, 1545, 1667)
-"""First rows in load_digits of the filled-in forms, found where the sequence of labels (three times
-0123456789 and then 0955650989...), the same on each form but for a few left out, starts again. By the
-source's count, 13 writers filled these 14."""
+"""First row in load_digits of each filled-in form, detected where the sequence of labels (three times
+0123456789, then 0955650989...) restarts; it is the same on each form but for a few omissions. By the source's
+count, 13 writers filled these 14 forms."""
 
 SPLIT_OF_SHEET = ("test",) * 3 + ("valid",) + ("train",) * 10
-"""Whole sheets, in order. Where the splits meet, writing differs clearly: the nearest tenth of the squared
-distances between pictures of one class (ink 0 to 1) is 2.8 in the mean across either border, 1.0 to 1.1
-within the three sheets there, and 1.7 between the neighbours most alike, sheets 9 and 10, which both
-train."""
+"""Split of each sheet, in order. Handwriting differs clearly at the borders: the mean of the nearest tenth of
+squared distances between pictures of one class (ink 0 to 1) is 2.8 across either border, 1.0 to 1.1 within
+the three sheets there, and 1.7 between the most similar neighbours, sheets 9 and 10, both in train."""
 
 
 class Clips(NamedTuple):
-    """The recordings, one entry each in every field."""
+    """The recordings; each field has one entry per recording."""
 
     samples: list[np.ndarray]
-    """Each (n,) int16 at 16 kHz, 0.1 to 1 s: the word without silence around it. Views into one array."""
+    """Each (n,) int16 at 16 kHz, 0.1 to 1 s: the word without surrounding silence. Views into one array."""
     labels: np.ndarray
     """(recordings,) int64: the digit spoken."""
     speakers: list[str]
-    """`voice/accent`, as in `Andy/en-us`. What no split shares is the voice: see `voices`."""
+    """`voice/accent`, such as `Andy/en-us`. Splits are by voice: see `voices`."""
     splits: np.ndarray
     """(recordings,) int8, indices into SPLITS."""
 
     @property
     def voices(self) -> list[str]:
-        """The voice of each, without its accent: whose timbre it is, and what to group by."""
+        """Voice of each recording without its accent, to group by: it sets the timbre."""
         return [speaker.partition("/")[0] for speaker in self.speakers]
 
 
 def digits_dataset() -> Dataset:
-    """The data set: every picture with a recording of its class, both from the same split."""
+    """The data set `digits`: every picture with a recording of its class from the same split."""
     clips, spec = load_clips(), WaveformSpec(high=4_000.0)
     pictures, _ = digit_pictures()
     rows, label, split = digit_rows()
@@ -86,10 +85,10 @@ def _group(ids: Sequence[Any] | np.ndarray) -> Group:
 
 
 def load_clips() -> Clips:
-    """All recordings, decoded. InputError if the file that came with the package is damaged."""
+    """All recordings, decoded. InputError if the packaged file is damaged."""
     index, ogg = _index(), (ASSETS / "digits.ogg").read_bytes()
     if sha256(ogg).hexdigest() != index["sha256"]:
-        raise InputError(f"{ASSETS / 'digits.ogg'} is not the file that was packed", "Install seesay again.")
+        raise InputError(f"{ASSETS / 'digits.ogg'} is damaged", "Reinstall seesay.")
     whole, _ = soundfile.read(BytesIO(ogg), dtype="int16")
     clips = index["clips"]
     return Clips(
@@ -101,7 +100,7 @@ def load_clips() -> Clips:
 
 
 def digit_pictures() -> tuple[np.ndarray, np.ndarray]:
-    """(1797, 1, 28, 28) uint8, scaled and centred as MNIST's are, and their labels (1797,) int64."""
+    """Pictures (1797, 1, 28, 28) uint8, scaled and centred like MNIST, and labels (1797,) int64."""
     digits: Any = load_digits()
     spec = PictureSpec()
     pictures = np.stack([read_image(picture / INK, spec) for picture in digits.images])
@@ -109,16 +108,16 @@ def digit_pictures() -> tuple[np.ndarray, np.ndarray]:
 
 
 def picture_sheets() -> np.ndarray:
-    """(1797,) int32: on which form each picture was written, 0 to 13; nearly a writer each."""
+    """(1797,) int32: the form of each picture, 0 to 13; nearly one writer each."""
     rows = np.arange(len(_targets()))
     return (np.searchsorted(SHEETS, rows, side="right") - 1).astype(np.int32)
 
 
 def digit_rows(seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Each picture with a recording of its class and split, drawn by `seed`; none twice while others wait.
+    """Pairs of each picture with a recording of its class and split, drawn by `seed`.
 
-    Returns rows (1797, 2) int32 (which picture, which recording), label (1797,) int64 and split (1797,) int8,
-    indices into SPLITS.
+    No recording is repeated before all are used. Returns rows (1797, 2) int32 (picture, recording), label
+    (1797,) int64 and split (1797,) int8, indices into SPLITS.
     """
     random, index, label = np.random.default_rng(seed), _index(), _targets()
     split = np.array([SPLITS.index(name) for name in SPLIT_OF_SHEET], np.int8)[picture_sheets()]
@@ -138,7 +137,7 @@ def _targets() -> np.ndarray:
 
 
 def _index() -> dict[str, Any]:
-    """digits.json, each clip a dict."""
+    """The content of digits.json, each clip as a dict."""
     index = json.loads((ASSETS / "digits.json").read_text())
     return index | {"clips": [dict(zip(index["columns"], clip, strict=True)) for clip in index["clips"]]}
 

@@ -1,7 +1,7 @@
 """The *Written and spoken digits database*, fetched from Zenodo, file by file, resumable.
 
-A file grows under `NAME.part` and takes its name only when its checksum is right. So what stands under a
-name is whole, and a download that was interrupted goes on where it stopped.
+A file grows as `NAME.part` and is renamed only when its checksum is right. So a file under its final name is
+complete, and an interrupted download resumes where it stopped.
 """
 
 from __future__ import annotations
@@ -31,27 +31,27 @@ RECORD = "4452953"
 WSD_FILES = tuple(
     f"{kind}_{split}.npy" for split in ("train", "test") for kind in ("data_wr", "data_sp", "labels")
 )
-"""Written digits, spoken digits and labels, to train and to test."""
+"""Written digits, spoken digits and labels, for train and test."""
 
 TIMEOUT = 60.0
-"""Seconds in which a server must send something."""
+"""Seconds without data after which a connection is given up."""
 
 CHUNK = 1 << 16
-"""Bytes that are written at once, and the most that a broken connection loses."""
+"""Bytes written at a time: the most that a broken connection loses."""
 
-AGAIN = "Run the same command again: it goes on where it stopped."
+AGAIN = "Run the same command again to resume."
 BY_HAND = (
-    f"Run again later, or fetch the six files by hand from https://doi.org/10.5281/zenodo.{RECORD} "
-    "and use seesay data import on their folder."
+    f"Try again later, or download the six files from https://doi.org/10.5281/zenodo.{RECORD} by hand "
+    "and import their folder with seesay data import."
 )
 
 Progress = Callable[[int, int, str], None]
-"""Called with (bytes there, bytes in all, name of the file) whenever some have arrived."""
+"""Called with (bytes so far, total bytes, file name) as data arrive."""
 
 
 @dataclass(frozen=True)
 class RemoteFile:
-    """What the record says of one file: `size` in bytes, `checksum` as `md5:...`."""
+    """A file of the record: `size` in bytes, `checksum` as `md5:...`."""
 
     name: str
     url: str
@@ -60,14 +60,14 @@ class RemoteFile:
 
 
 def wsd_folder() -> Path:
-    """Where the database lies: `wsd` in the folder that SEESAY_CACHE names, else in the user's cache."""
+    """Folder of the database: `wsd` in the folder SEESAY_CACHE, else in the user's cache."""
     return Path(os.environ.get("SEESAY_CACHE") or pooch.os_cache("seesay")) / "wsd"
 
 
 def wsd() -> Path:
-    """The folder with the six files of the database; where one is not there, they are downloaded, with bars.
+    """The folder with the six files of the database, downloaded with progress bars if any is missing.
 
-    Once they are there no network is needed. Errors as `download_wsd`.
+    Needs no network once they exist. Errors as in `download_wsd`.
     """
     folder = wsd_folder()
     if all((folder / name).is_file() for name in WSD_FILES):
@@ -84,12 +84,12 @@ def download_wsd(
     say: Callable[[str], None] = lambda line: None,
     timeout: float = TIMEOUT,
 ) -> Path:
-    """Fetches the six files into `out`, else `wsd_folder()`, and returns that folder.
+    """Download the six files into `out`, or `wsd_folder()`, and return that folder.
 
-    Files that are there with the record's checksum stay, and `say` hears of it; of an interrupted one the
-    rest is fetched. A server that cannot be reached, breaks off, stalls for `timeout` seconds or sends
-    something else than the record says: InputError. Too little room, a folder that cannot be written to, or
-    another file under one of the names: OutputError.
+    Existing files with the right checksum are kept, which is reported to `say`; an interrupted file is
+    resumed. A server that cannot be reached, disconnects, stalls for `timeout` seconds or sends data that do
+    not match the record: InputError. Too little disk space, a folder that cannot be written to, or another
+    file under one of the names: OutputError.
     """
     folder = wsd_folder() if out is None else Path(out)
     files = _files_of_record(f"{api}/records/{RECORD}", timeout)
@@ -102,14 +102,14 @@ def download_wsd(
     except OSError as error:
         raise OutputError(
             f"cannot write into {folder}: {error.strerror or error}",
-            f"Mend that or choose another --out. {AGAIN}",
+            f"Fix that or choose another --out. {AGAIN}",
         ) from error
     return folder
 
 
 @contextlib.contextmanager
 def progress_bars() -> Generator[Progress, None, None]:
-    """A bar per file on standard error; nothing at all where that is not a terminal."""
+    """Progress bars on standard error, one per file; none if it is not a terminal."""
     from rich import progress as rich_progress
     from rich.console import Console
 
@@ -165,7 +165,7 @@ def _is_there(file: RemoteFile, folder: Path, progress: Progress, say: Callable[
             f"{path} exists and is not the file of Zenodo record {RECORD} (its checksum differs)",
             "Delete or rename it, or choose another --out.",
         )
-    say(f"{file.name} is there already and its checksum is right: not fetched again.")
+    say(f"{file.name} already exists and its checksum is right: not downloaded again.")
     progress(file.size, file.size, file.name)
     return True
 
@@ -175,15 +175,15 @@ def _check_room(missing: list[RemoteFile], folder: Path) -> None:
     free = shutil.disk_usage(folder).free
     if needed > free:
         raise OutputError(
-            f"{needed / 1e6:,.1f} MB are still to be fetched and {folder} has room for {free / 1e6:,.1f} MB",
-            "Make room or choose another --out.",
+            f"the download needs {needed / 1e6:,.1f} MB and {folder} has {free / 1e6:,.1f} MB free",
+            "Free some space or choose another --out.",
         )
 
 
 def _fetch(
     file: RemoteFile, folder: Path, progress: Progress, say: Callable[[str], None], timeout: float
 ) -> None:
-    """The file under its name, checked. What fails its checksum is deleted and fetched once more."""
+    """Download one file and check it. If its checksum is wrong, delete it and try once more."""
     for _ in range(2):
         _complete(file, _part(file, folder), progress, timeout)
         if _accept(file, folder):
@@ -196,18 +196,18 @@ def _fetch(
 
 
 def _accept(file: RemoteFile, folder: Path) -> bool:
-    """Renames the complete file if its checksum is right, and deletes it if not."""
+    """Rename the complete file if its checksum is right, else delete it."""
 
     def rename(url: str, temporary: str, _: Any) -> None:
         _part(file, folder).replace(temporary)
 
-    def silence(_: logging.LogRecord) -> bool:  # pooch would announce a download, and this one is over
+    def silence(_: logging.LogRecord) -> bool:  # pooch would announce a download that is over
         return False
 
     pooch.get_logger().addFilter(silence)
     try:
         pooch.retrieve(file.url, file.checksum, file.name, folder, downloader=cast(Any, rename))
-    except ValueError:  # the only one that pooch raises here: the hash does not match
+    except ValueError:  # the only cause here: the hash does not match
         return False
     finally:
         pooch.get_logger().removeFilter(silence)
@@ -215,9 +215,9 @@ def _accept(file: RemoteFile, folder: Path) -> bool:
 
 
 def _complete(file: RemoteFile, part: Path, progress: Progress, timeout: float) -> None:
-    """Makes `part` as long as the file, asking only for the bytes that an earlier call did not get."""
+    """Download the bytes that `part` still lacks."""
     have = _size(part)
-    if have >= file.size:  # when it is too long, its checksum will tell
+    if have >= file.size:  # if too long, its checksum will be wrong
         return
     headers = {"Accept-Encoding": "identity"} | ({"Range": f"bytes={have}-"} if have else {})
     with (
@@ -235,18 +235,19 @@ def _complete(file: RemoteFile, part: Path, progress: Progress, timeout: float) 
                 if done > file.size:
                     break
     if done < file.size:
-        raise InputError(f"{file.url} broke off after {done:,} of {file.size:,} bytes", AGAIN)
+        raise InputError(f"{file.url} disconnected after {done:,} of {file.size:,} bytes", AGAIN)
 
 
 def _start(response: requests.Response, file: RemoteFile, part: Path) -> int:
-    """Where the body starts in the file: 0 if it does not resume. A refusal or another size: InputError."""
+    """Offset of the response body in the file: 0 if it does not resume. Refused, or another size:
+    InputError."""
     if response.status_code == 416:  # the server has no such range, or cannot resume
         part.unlink()
-        raise InputError(f"{file.url} does not go on where {part.name} stops", "Run again, from the start.")
+        raise InputError(f"{file.url} cannot resume {part.name}", "Run again to start over.")
     _check_status(response)
     start, total = "0", response.headers.get("Content-Length", "*")
-    if found := re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "")):
-        start, total = found.groups()
+    if range_ := re.fullmatch(r"bytes (\d+)-\d+/(\d+|\*)", response.headers.get("Content-Range", "")):
+        start, total = range_.groups()
     if total not in ("*", str(file.size)):
         part.unlink(missing_ok=True)
         raise InputError(f"{file.url} has {total} bytes, the record says {file.size}", BY_HAND)
@@ -271,17 +272,17 @@ def _check_status(response: requests.Response) -> None:
 
 @contextlib.contextmanager
 def _network(url: str, timeout: float) -> Generator[None, None, None]:
-    """Whatever goes wrong between here and the server, as one line that says what to do."""
+    """Turn network errors in the block into a one-line InputError with a remedy."""
     try:
         yield
     except requests.RequestException as error:
         host = urlsplit(url).netloc
         if isinstance(error, requests.Timeout) or "timed out" in str(error):
             raise InputError(f"{host} sent nothing for {timeout:g} seconds", AGAIN) from None
-        raise InputError(f"the connection to {host} failed or broke off ({_reason(error)})", AGAIN) from None
+        raise InputError(f"the connection to {host} failed ({_reason(error)})", AGAIN) from None
 
 
 def _reason(error: requests.RequestException) -> str:
-    """The innermost cause that urllib3 names, without the connection object in front of it."""
+    """The innermost cause of a network error, without urllib3's connection object."""
     cause = error.args[0] if error.args else error
     return str(getattr(cause, "reason", None) or cause).rpartition("): ")[2]

@@ -1,6 +1,6 @@
-"""Folders of pictures, of recordings, or of both, as data sets.
+"""Read folders of pictures, recordings, or both as data sets.
 
-`formats/listing.py` finds the files, `formats/names.py` reads their names.
+`formats/listing.py` lists the files, `formats/names.py` interprets their names.
 """
 
 from collections import Counter
@@ -31,7 +31,7 @@ UNDERSTOOD = (
 
 @dataclass(frozen=True)
 class Recording:
-    """A file, what is said in it, and by whom; "" where that is not known."""
+    """A recording, the word in it and its speaker; "" where unknown."""
 
     path: Path
     label: str
@@ -40,37 +40,31 @@ class Recording:
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a folder that are read, an entry per row each, and what their names say."""
+    """The files of a folder to read, one per row in each kind, and what their names say."""
 
     paths: Mapping[str, list[Path]]
     names: Names
     left_out: Mapping[str, int]
 
 
-def recordings(folders: Sequence[Path | str], known: Collection[str] = ()) -> list[Recording]:
-    """Every recording in `folders`, sorted by path within a folder. `known`: labels that they may have.
-
-    Nothing found, or names that cannot be read: InputError.
-    """
-    return [recording for folder in folders for recording in recordings_of(Path(folder), known)[0]]
-
-
 def recordings_of(
     folder: Path, known: Collection[str] = (), pattern: str | None = None
 ) -> tuple[list[Recording], Files]:
-    """The recordings of one folder, and how they were found."""
+    """The recordings below a folder, sorted by path, and the files and names behind them.
+
+    `known`: labels to expect. No recordings, or names that cannot be interpreted: InputError.
+    """
     files = _of_one(look(folder), "waveform", Reading(name_pattern=pattern), known)
     labels, paths = files.names.labels, files.paths["waveform"]
     groups = files.names.groups
     who = groups.get("speaker") or next(iter(groups.values()), ("",) * len(labels))
-    return [Recording(*each) for each in zip(paths, labels, who, strict=True)], files
+    return [Recording(*fields) for fields in zip(paths, labels, who, strict=True)], files
 
 
 def read_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
     """The data set of all pictures and recordings below a folder.
 
-    Nothing found, names that can be read in two ways, files that cannot be read, a class without any:
-    InputError.
+    No files, ambiguous names, unreadable files, a class without files: InputError.
     """
     listing = look(folder)
     files = _files(listing, reading)
@@ -84,16 +78,16 @@ def read_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -
 
 
 def _called(kind: str, reading: Reading) -> Modality:
-    """What contents of a kind are called: as the model's only ones of that kind that files are read for, else
-    by default."""
+    """The modality for contents of a kind: the model's, if it has exactly one of that kind, else the
+    default."""
     known = () if reading.spec is None else reading.spec.of_kind(kind)
     return known[0] if len(known) == 1 else DEFAULT_NAMES[kind]
 
 
 def read_pictures(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
-    """MNIST's files (with their split) or a folder of pictures as a data set.
+    """The data set of MNIST's idx files (with their split) or of a folder of pictures.
 
-    Nothing found, or files that cannot be read: InputError.
+    No files, or unreadable ones: InputError.
     """
     name = DEFAULT_NAMES["picture"]
     if is_idx_folder(folder):
@@ -105,10 +99,10 @@ def read_pictures(folder: Path, reading: Reading = USUAL, track: Track = silent)
 
 
 def _idx(folder: Path) -> tuple[Table, Names]:
-    found = read_idx_folder(folder)
-    table = image_table({split: images for split, (images, _) in found.items()}, reader="ink")
-    labels = np.concatenate([labels for _, labels in found.values()])
-    splits = np.repeat(list(found), [len(labels) for _, labels in found.values()])
+    parts = read_idx_folder(folder)
+    table = image_table({split: images for split, (images, _) in parts.items()}, reader="ink")
+    labels = np.concatenate([labels for _, labels in parts.values()])
+    splits = np.repeat(list(parts), [len(labels) for _, labels in parts.values()])
     return table, Names(tuple(map(str, labels.tolist())), splits=tuple(splits.tolist()))
 
 
@@ -134,13 +128,13 @@ def _dataset(
     )
     groups: dict[Modality, dict[str, Group]] = {}
     for kind, column in names.groups.items():
-        for modality, found in speakers(tables, np.array(column)).items():
-            groups.setdefault(modality, {})[kind] = found["speaker"]
+        for modality, by_name in speakers(tables, np.array(column)).items():
+            groups.setdefault(modality, {})[kind] = by_name["speaker"]
     return data.replace(groups=groups)
 
 
 def _relative(folder: Path, files: Files) -> tuple[str, ...]:
-    """What rows are called: their picture or, without any, their recording."""
+    """Name of each row: its picture or, without any, its recording."""
     return tuple(path.relative_to(folder).as_posix() for path in next(iter(files.paths.values())))
 
 
@@ -148,17 +142,17 @@ def _relative(folder: Path, files: Files) -> tuple[str, ...]:
 
 
 def _files(listing: Listing, reading: Reading) -> Files:
-    there: list[str] = [kind for kind, files in listing.files.items() if files]
-    if len(there) == 2 and (loose := _only_loose(listing)):
-        there.remove(loose)
-    if len(there) == 2:
+    kinds: list[str] = [kind for kind, files in listing.files.items() if files]
+    if len(kinds) == 2 and (loose := _only_loose(listing)):
+        kinds.remove(loose)
+    if len(kinds) == 2:
         return _pairs(listing, reading)
-    if not there:
+    if not kinds:
         raise InputError(
-            f"{listing.folder} holds no data set, no picture and no recording is in it{_left_out(listing)}",
+            f"{listing.folder} holds no data set, no picture and no recording{_left_out(listing)}",
             f"Expected {UNDERSTOOD}.",
         )
-    return _of_one(listing, there[0], reading)
+    return _of_one(listing, kinds[0], reading)
 
 
 def _left_out(listing: Listing) -> str:
@@ -167,7 +161,7 @@ def _left_out(listing: Listing) -> str:
 
 
 def _only_loose(listing: Listing) -> str | None:
-    """The kind of which all files lie beside folders that hold the other: a logo, a jingle."""
+    """The kind whose files all lie outside the folders that hold the other kind: a logo, a jingle."""
     loose: list[str] = [k for k, files in listing.files.items() if not any("/" in f for f in files)]
     return loose[0] if len(loose) == 1 else None
 
@@ -177,7 +171,7 @@ def _plural(kind: str) -> str:
 
 
 def _of_one(listing: Listing, kind: str, reading: Reading, known: Collection[str] = ()) -> Files:
-    """The files of one kind; those of the other are left out."""
+    """The files of one kind, with those of the other left out."""
     left_out = Counter(listing.left_out)
     files, what = list(listing.files[kind]), _plural(kind)
     left_out[f"not {what}"] += sum(map(len, listing.files.values())) - len(files)
@@ -192,7 +186,7 @@ def _of_one(listing: Listing, kind: str, reading: Reading, known: Collection[str
 
 
 def _without_loose(files: list[str], left_out: Counter[str]) -> list[str]:
-    """Where most files lie in folders, those that do not are of no class."""
+    """The files without those outside folders, if most are in folders: they have no class."""
     inner = [file for file in files if "/" in file]
     if len(inner) <= len(files) / 2:
         return files
@@ -203,7 +197,7 @@ def _without_loose(files: list[str], left_out: Counter[str]) -> list[str]:
 def _names(
     files: Sequence[str], pictures: bool, reading: Reading, known: Collection[str], folder: Path
 ) -> Names:
-    """What names say; nothing where they need not, being only predicted."""
+    """Labels and groups by file names; if rows are only predicted, names may say nothing."""
     try:
         return read_names(files, pictures, reading.name_pattern, known, str(folder))
     except InputError:
@@ -213,7 +207,7 @@ def _names(
 
 
 def _check_whole(listing: Listing, files: Sequence[str], depth: int, what: str) -> None:
-    """InputError where a folder that should be a class, so many folders down, has nothing that is used."""
+    """InputError where a class folder, at this depth, holds no usable file."""
     used = {tuple(file.split("/")[:depth]) for file in files}
     parents = {folder[:-1] for folder in used}
     lost = [
@@ -225,7 +219,7 @@ def _check_whole(listing: Listing, files: Sequence[str], depth: int, what: str) 
         raise InputError(
             f"{listing.folder}: {len(lost)} of {len(used) + len(lost)} class folders hold no {what}: "
             f"{listed(lost)}",
-            "Remove them, or put files there that can be read.",
+            "Remove them, or add readable files.",
         )
 
 
@@ -233,8 +227,8 @@ def _check_whole(listing: Listing, files: Sequence[str], depth: int, what: str) 
 
 
 def _pairs(listing: Listing, reading: Reading) -> Files:
-    """Pictures and recordings whose paths agree but for the suffix and one folder, such as `image` and
-    `audio`. Others: InputError."""
+    """Pairs of pictures and recordings whose paths match except for the suffix and one folder, such as
+    `image` and `audio`. No one-to-one match: InputError."""
     for i, keys in _keys(listing):
         paths = {k: dict(zip(keys[k], listing.files[k], strict=True)) for k in keys}
         stems = sorted(paths["picture"], key=lambda stem: stem.split("/"))
@@ -246,8 +240,8 @@ def _pairs(listing: Listing, reading: Reading) -> Files:
             files = [file for of in listing.files.values() for file in of]
             _check_whole(listing, files, names.level + 1 + (i <= names.level), "pairs")
         summary = f"{len(stems):,} pairs: each picture with the recording of its name; {names.summary}"
-        found = {k: listing.paths([paths[k][stem] for stem in stems]) for k in paths}
-        return Files(found, replace(names, summary=summary), listing.left_out)
+        files = {k: listing.paths([paths[k][stem] for stem in stems]) for k in paths}
+        return Files(files, replace(names, summary=summary), listing.left_out)
     raise InputError(
         f"{listing.folder} holds {len(listing.files['picture']):,} pictures and "
         f"{len(listing.files['waveform']):,} recordings, and their names do not pair them one to one",
@@ -256,8 +250,11 @@ def _pairs(listing: Listing, reading: Reading) -> Files:
 
 
 def _keys(listing: Listing) -> Iterator[tuple[int, dict[str, list[str]]]]:
-    """Per kind what its paths are without suffix; then also without a folder in which all pictures are,
-    and another in which all recordings are; and how far down that is, or how deep all are."""
+    """Candidate keys to match paths by, per kind, with the depth of the folder that is dropped.
+
+    First the paths without suffix (at the full depth), then also without a folder level that is constant
+    within each kind.
+    """
     split = {k: [PurePosixPath(f).with_suffix("").parts for f in of] for k, of in listing.files.items()}
     depth = min(len(parts) for of in split.values() for parts in of) - 1
     yield depth + 1, {k: ["/".join(parts) for parts in of] for k, of in split.items()}

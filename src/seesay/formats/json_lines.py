@@ -1,4 +1,4 @@
-"""Files of one JSON object a line (`.jsonl`) as columns."""
+"""Read JSON Lines files (`.jsonl`, one object a line) as columns."""
 
 import json
 from collections.abc import Sequence
@@ -11,10 +11,9 @@ from seesay.formats.cells import Cell, Embedded, composed
 
 
 def read_json_lines(path: Path) -> dict[str, list[object]]:
-    """The fields of all objects, each as a column; None where an object lacks one. Another kind of file:
-    InputError."""
+    """The fields of all objects as columns; None where an object lacks one. Not JSON Lines: InputError."""
     try:
-        lines = path.read_text(encoding="utf-8-sig").split("\n")  # texts may hold other ends of lines
+        lines = path.read_text(encoding="utf-8-sig").split("\n")  # texts may contain other line ends
         rows = [json.loads(line) for line in lines if line.strip()]
     except ValueError as error:
         raise InputError(f"{path} is not one JSON object a line ({error})", "Save it again.") from None
@@ -25,12 +24,12 @@ def read_json_lines(path: Path) -> dict[str, list[object]]:
 
 
 def texts(values: Sequence[object]) -> list[str]:
-    """Values as text, "" for none."""
+    """Values as text, "" for None."""
     return [_text(value) for value in values]
 
 
 def cells(values: Sequence[object]) -> list[Cell]:
-    """Values as contents: lists as arrays, others as paths, "" for none."""
+    """Values as cells of contents: lists as arrays, others as paths, "" for None."""
     return [
         Embedded(f"the numbers in row {i}", _array(value)) if isinstance(value, list) else _text(value)
         for i, value in enumerate(values, 1)
@@ -44,7 +43,7 @@ def _text(value: object) -> str:
 
 
 def _array(value: list[object]) -> np.ndarray:
-    """An array of objects where lists differ in size."""
+    """The array of a list; of dtype object where inner lists differ in size."""
     try:
         return np.array(value)
     except (ValueError, OverflowError):

@@ -1,7 +1,7 @@
-"""What lies in a folder: its pictures and recordings, and how many other files, by reason.
+"""List the pictures and recordings in a folder, and count other files by reason.
 
-Files with a usual suffix are believed to be what it says, so that a damaged one is named when it is read; of
-all others Pillow and libsndfile are asked.
+A common suffix decides, so that damaged files are reported when read; other files are tried with Pillow and
+libsndfile.
 """
 
 import os
@@ -23,13 +23,13 @@ SUFFIXES: Mapping[str, str] = {
     **dict.fromkeys((".wav", ".flac", ".ogg", ".oga", ".mp3", ".aiff", ".aif", ".opus"), "waveform"),
     **dict.fromkeys((".m4a", ".aac", ".amr", ".caf", ".webm"), "waveform"),
 }
-"""What people and devices call pictures and recordings, whether or not they can be read here."""
+"""Kind by common suffix, whether or not the format can be read."""
 
 NOISE = "_background_noise_"
-"""The folder of Speech Commands that is no word."""
+"""The folder of Speech Commands that holds no words."""
 
 HIDDEN = ("Thumbs.db", "desktop.ini", "__MACOSX")
-"""What file managers and archives leave behind, besides names that begin with a dot."""
+"""Leftovers of file managers and archives, besides names that begin with a dot."""
 
 
 @dataclass(frozen=True)
@@ -39,16 +39,16 @@ class Listing:
     folder: Path
     files: Mapping[str, Sequence[str]]
     folders: Sequence[str]
-    """All that are not hidden, empty ones too."""
+    """All folders that are not hidden, including empty ones."""
     left_out: Mapping[str, int]
-    """Files of no use, by reason."""
+    """Number of unusable files by reason."""
 
     def paths(self, files: Sequence[str]) -> list[Path]:
         return [self.folder / file for file in files]
 
 
-def look(folder: Path, but: Collection[Path] = ()) -> Listing:
-    """All that is below a folder, but for these files. It is none: InputError."""
+def look(folder: Path, excluded: Collection[Path] = ()) -> Listing:
+    """Everything below a folder, except the files `excluded`. Not a folder: InputError."""
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder", "Check the path.")
     files: dict[str, list[str]] = {"picture": [], "waveform": []}
@@ -56,7 +56,7 @@ def look(folder: Path, but: Collection[Path] = ()) -> Listing:
     left_out: Counter[str] = Counter()
     for path in _walk(folder, left_out):
         name = path.relative_to(folder).as_posix()
-        if path in but:
+        if path in excluded:
             continue
         if path.is_dir():
             folders.append(name)
@@ -69,9 +69,9 @@ def look(folder: Path, but: Collection[Path] = ()) -> Listing:
 
 
 def _walk(folder: Path, left_out: Counter[str]) -> Iterator[Path]:
-    """Files and folders below a folder, links followed but not in circles; hidden ones and noise are counted
-    instead."""
-    seen = {folder.resolve()}
+    """Files and folders below a folder, following links without loops. Hidden files and background noise are
+    counted in `left_out` instead."""
+    visited = {folder.resolve()}
     for inner, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
         for name in [*folders, *files]:
             path = Path(inner, name)
@@ -79,8 +79,8 @@ def _walk(folder: Path, left_out: Counter[str]) -> Iterator[Path]:
                 left_out["hidden"] += 1
             elif name == NOISE:
                 left_out[f"{NOISE} of Speech Commands"] += len(list(path.iterdir()))
-            elif name in files or path.resolve() not in seen:
-                seen |= {path.resolve()} if name in folders else set()
+            elif name in files or path.resolve() not in visited:
+                visited |= {path.resolve()} if name in folders else set()
                 yield path
                 continue
             if name in folders:
@@ -88,19 +88,19 @@ def _walk(folder: Path, left_out: Counter[str]) -> Iterator[Path]:
 
 
 def _raise(error: OSError) -> NoReturn:
-    """A folder that may not be looked into is not passed over."""
+    """Raise for a folder that cannot be listed, which os.walk would skip."""
     raise error
 
 
 def kind_of(path: Path) -> str | None:
-    """What a file holds, as its suffix says or, where that is no usual one, the library that can open it."""
+    """The kind of a file, by its suffix or, if uncommon, by the library that can open it; else None."""
     if (kind := SUFFIXES.get(path.suffix.lower())) is not None:
         return kind
     return look_inside(path) if path.is_file() else None
 
 
 def look_inside(file: Path | bytes) -> str | None:
-    """What a file holds, or bytes of one, as the library says that can open it."""
+    """The kind of a file or its bytes, by the library that can open it; else None."""
     if _is_picture(file):
         return "picture"
     return "waveform" if _is_recording(file) else None
@@ -111,10 +111,10 @@ def _is_picture(file: Path | bytes) -> bool:
         with Image.open(BytesIO(file) if isinstance(file, bytes) else file) as picture:
             return not isinstance(
                 picture, ImageFile.StubImageFile
-            )  # formats that Pillow names, but not reads
+            )  # formats that Pillow recognises but cannot read
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         return True
-    except Exception:  # its readers raise anything on bytes that only begin like a picture
+    except Exception:  # readers raise anything on bytes that only begin like a picture
         return False
 
 

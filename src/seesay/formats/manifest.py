@@ -1,11 +1,11 @@
-"""A manifest lists files: a CSV, Parquet or JSON Lines file with a column for each modality, such as `image`
-and `audio`, a column `label`, and optionally `split`, `speaker`, `group`.
+"""Read manifests: CSV, Parquet or JSON Lines files with a column per modality, such as `image` and `audio`, a
+column `label`, and optionally `split`, `speaker`, `group`.
 
-Paths are relative to it and an empty cell is missing. Rows that are only predicted need no `label`. What a
-column holds follows from its cells: pictures, recordings, or ready-made arrays.
+Paths are relative to the manifest; an empty cell is missing. Rows that are only predicted need no `label`.
+The kind of a column (pictures, recordings, ready-made arrays) is detected from its cells.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from itertools import islice
 from pathlib import Path
 
@@ -13,26 +13,31 @@ import numpy as np
 
 from seesay.data.dataset import Dataset
 from seesay.data.skipped import Skipped
-from seesay.errors import InputError, listed
+from seesay.errors import InputError, listed, shortened
 from seesay.formats.cells import Cell, Embedded, File, Member, files_of, is_array, is_there
 from seesay.formats.listing import SUFFIXES, kind_of, look_inside
 from seesay.formats.media import READERS, USUAL, Reading, Track, silent
 from seesay.formats.named_arrays import may_be_content
 from seesay.formats.parquet import read_shards
-from seesay.formats.rows import dataset_from
+from seesay.formats.rows import Table, dataset_from
 from seesay.formats.tables import COLUMNS, ROW_COLUMNS, Wanted, read_sheet
 from seesay.spec import DEFAULT_NAMES, FIRST, Modality, in_order, spec_type
 
+LONGEST_REASON = 400
+"""Characters of an error that are quoted in a note."""
+
 
 def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
-    """The data set that a manifest lists. An odd manifest, or files that cannot be read: InputError that
-    names them."""
-    sheet = read_sheet(path, columns_wanted(reading))
+    """The data set that a manifest lists. An invalid manifest, or unreadable files: InputError that names
+    them."""
+    wanted = columns_wanted(reading)
+    sheet = read_sheet(path, wanted)
     return read_rows(
         sheet.columns,
         path,
         reading,
         track,
+        detected=sheet.columns.keys() - set(wanted.used or ()),
         sources=[f"the manifest {path.name}"],
         notes=sheet.notes,
         names=sheet.names,
@@ -41,14 +46,16 @@ def read_manifest(path: Path, reading: Reading = USUAL, track: Track = silent) -
 
 
 def read_parquet_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
-    """The data set in the Parquet files of a folder, as Hugging Face stores them: what `read_shards` and
-    `read_manifest` refuse, InputError."""
-    sheet = read_shards(folder, columns_wanted(reading))
+    """The data set in a folder of Parquet files, as Hugging Face stores them. InputError as in `read_shards`
+    and `read_manifest`."""
+    wanted = columns_wanted(reading)
+    sheet = read_shards(folder, wanted)
     return read_rows(
         sheet.columns,
         folder / "*.parquet",
         reading,
         track,
+        detected=sheet.columns.keys() - set(wanted.used or ()),
         name=folder.resolve().name,
         sources=[f"the Parquet files of {folder.resolve().name}"],
         notes=sheet.notes,
@@ -58,13 +65,13 @@ def read_parquet_folder(folder: Path, reading: Reading = USUAL, track: Track = s
 
 
 def columns_wanted(reading: Reading) -> Wanted:
-    """Which columns of a table are read: ours, those that the user or the model names, and others that hold
-    ready-made arrays, unless a model is given, which knows what it needs."""
-    known = reading.spec.modalities if reading.spec is not None else ()
+    """Which columns of a table to read: the standard ones, those named by the user or the model, and, unless
+    a model is given, others that hold ready-made arrays."""
+    modalities = reading.spec.modalities if reading.spec is not None else ()
     return Wanted(
         required=("label",) if reading.labelled else (),
-        theirs=reading.columns,
-        used=tuple(dict.fromkeys((*COLUMNS, *reading.columns, *known))),
+        aliases=reading.columns,
+        used=tuple(dict.fromkeys((*COLUMNS, *reading.columns, *modalities))),
         others=may_be_content if reading.spec is None else None,
     )
 
@@ -75,6 +82,7 @@ def read_rows(
     reading: Reading = USUAL,
     track: Track = silent,
     *,
+    detected: Collection[Modality] = (),
     name: str = "",
     sources: Sequence[str] = (),
     notes: Sequence[str] = (),
@@ -82,41 +90,82 @@ def read_rows(
     names: Sequence[str] = (),
     classes: Sequence[str] = (),
 ) -> Dataset:
-    """The data set of a manifest's columns, as they stand in the file `path`, to which paths are relative.
-    `name`: if it is not the file's; `names`: of all columns there; `classes`: what labels are indices of.
+    """The data set of a manifest's columns.
 
-    No picture and no recording, in a row or at all, files that are not there or cannot be read: InputError,
-    or, where rows may be skipped, such rows are.
+    `path`: the manifest, to which paths in cells are relative. `detected`: columns of arrays that nobody
+    named; one that cannot be read is left out, with a note, unless a row has nothing else. `name`: of the
+    data set, if not the file's. `names`: all columns of the manifest. `classes`: the names that labels index.
+
+    Rows without any content, no modality at all, missing or unreadable files: InputError, or, with
+    `reading.on_bad` "skip", those rows are left out.
     """
     named = in_order(name for name in columns if name not in ROW_COLUMNS and any(columns[name]))
     files: dict[Modality, list[File | None]] = {m: files_of(columns[m], path.parent) for m in named}
     if not files:
         raise InputError(
-            f"{path} names no picture and no recording, only has {listed(names or columns)}",
-            "It needs a column image, audio or both, or columns of arrays; yours are named by --columns, as "
-            "in image=photo.",
+            f"{path} names no picture and no recording, it has only {listed(names or columns)}",
+            "It needs a column image, audio or both, or columns of arrays; name yours with --columns, as in "
+            "image=photo.",
         )
-    empty = [i for i, row in enumerate(zip(*files.values(), strict=True), 1) if not any(row)]
+    empty = _empty_rows(files)
+    required = {m: column for m, column in files.items() if m not in detected}
     if reading.on_bad == "stop":
         _check_named(empty, files, str(path))
-        check_files(columns, files, str(path))  # of all modalities at once
-    readers = {m: READERS[_kind(m, columns[m], files[m], str(path))] for m in files}
+        check_files(columns, required, str(path))  # of all modalities at once
+    arrays, dropped = _read_detected(columns, files, detected, reading, str(path), track)
+    readers = {m: READERS[_kind(m, columns[m], files[m], str(path))] for m in required}
     texts = {n: [str(cell) for cell in columns[n]] for n in ROW_COLUMNS if n in columns}
     return dataset_from(
         name or path.stem,
-        {m: readers[m](files[m], reading, str(path), track, m) for m in files},
+        {m: readers[m](files[m], reading, str(path), track, m) for m in required} | arrays,
         texts.get("label") or [""] * len(next(iter(files.values()))),
         classes=classes,
         split=texts.get("split"),
         speaker=texts.get("speaker"),
         group=texts.get("group"),
         sources=sources,
-        notes=notes,
+        notes=(*notes, *dropped),
         left_out=left_out,
         skipped=[Skipped(row, "", f"it names {_lacks(files)}") for row in empty],
         where=str(path),
         labelled=reading.labelled,
     )
+
+
+def _read_detected(
+    columns: Mapping[str, Sequence[Cell]],
+    files: Mapping[Modality, Sequence[File | None]],
+    detected: Collection[Modality],
+    reading: Reading,
+    where: str,
+    track: Track,
+) -> tuple[dict[Modality, Table], list[str]]:
+    """Tables of the detected columns of arrays that can be read, and a note on each that cannot.
+
+    InputError where a row has contents in unreadable columns only.
+    """
+    tables: dict[Modality, Table] = {}
+    faults: dict[Modality, InputError] = {}
+    for modality in (m for m in files if m in detected):
+        try:
+            if reading.on_bad == "stop":
+                check_files(columns, {modality: files[modality]}, where)
+            tables[modality] = READERS["array"](files[modality], reading, where, track, modality)
+        except InputError as error:
+            faults[modality] = error
+    readable = {m: column for m, column in files.items() if m not in faults}
+    if faults and (not readable or _empty_rows(readable) != _empty_rows(files)):
+        raise next(iter(faults.values()))
+    return tables, [
+        f"Column {modality} is left out, its arrays cannot be used (to require it: --columns "
+        f"{modality}={modality}): {shortened(str(error).removeprefix(f'{where}: '), LONGEST_REASON)}"
+        for modality, error in faults.items()
+    ]
+
+
+def _empty_rows(files: Mapping[Modality, Sequence[File | None]]) -> list[int]:
+    """Rows, counted from 1, without any content."""
+    return [i for i, row in enumerate(zip(*files.values(), strict=True), 1) if not any(row)]
 
 
 def _check_named(empty: Sequence[int], modalities: Iterable[Modality], where: str) -> None:
@@ -128,32 +177,32 @@ def _check_named(empty: Sequence[int], modalities: Iterable[Modality], where: st
 
 
 def _lacks(modalities: Iterable[Modality]) -> str:
-    """What a row has none of."""
+    """What an empty row lacks, as `neither picture nor recording`."""
     names = list(modalities)
     return "neither picture nor recording" if set(names) <= set(FIRST) else f"none of {listed(names)}"
 
 
 def _kind(modality: Modality, cells: Sequence[Cell], files: Sequence[File | None], where: str) -> str:
-    """What a column holds, a key of `READERS`. Cells of more than one kind, or of none: InputError."""
+    """The kind of a column, a key of `READERS`. Cells of several kinds, or of none: InputError."""
     if all(is_array(cell) for cell in cells if cell):
         return "array"
     default = next((kind for kind, name in DEFAULT_NAMES.items() if name == modality), None)
     rows = [(i, file) for i, file in enumerate(files, 1) if file is not None]
     if default is not None and not any(_is_numbers(file) for _, file in rows):
-        return default  # whatever their suffixes: reading them says what is wrong
+        return default  # whatever the suffixes: reading the files reports what is wrong
     first: dict[str, int] = {}
     for i, file in rows:
         if (kind := _kind_of(file) or default) is not None:
             first.setdefault(kind, i)
     if not first:
-        looked = ((kind, i) for i, file in rows if (kind := _look_inside(file)) is not None)
-        first = dict(islice(looked, 1))
+        detected = ((kind, i) for i, file in rows if (kind := _look_inside(file)) is not None)
+        first = dict(islice(detected, 1))
     if len(first) == 1:
         return next(iter(first))
-    mixed = [
+    kinds = [
         f"{kind if kind == 'array' else spec_type(kind).noun}s (row {row})" for kind, row in first.items()
     ]
-    what = f"mixes {' and '.join(mixed)}" if mixed else f"names no picture, recording or array: {rows[0][1]}"
+    what = f"mixes {' and '.join(kinds)}" if kinds else f"names no picture, recording or array: {rows[0][1]}"
     raise InputError(f"{where}: the column of {modality} {what}", "Name files of one kind in a column.")
 
 
@@ -162,7 +211,7 @@ def _is_numbers(file: File) -> bool:
 
 
 def _kind_of(file: File) -> str | None:
-    """What a file holds, as its name says or, of one that stands in the table, its type."""
+    """The kind of a file by its name or, for an embedded content, its type; None: unknown."""
     if isinstance(file, Embedded):
         return "array" if _is_numbers(file) else None if isinstance(file.source, bytes) else "waveform"
     if isinstance(file, Member) or file.suffix.lower() == ".npy":
@@ -179,18 +228,18 @@ def _look_inside(file: File) -> str | None:
 def check_files(
     columns: Mapping[str, Sequence[Cell]], files: Mapping[Modality, Sequence[File | None]], where: str
 ) -> None:
-    """InputError that lists the paths in these columns that are not there, as they are written."""
+    """InputError that lists the missing files of these columns, as written."""
     first: dict[Path, tuple[int, str]] = {}
     for modality, column in files.items():
         for i, (file, cell) in enumerate(zip(column, columns[modality], strict=True), 1):
             path = file.path if isinstance(file, Member) else file
             if isinstance(path, Path):
                 first[path] = min(first.get(path, (i, str(cell))), (i, str(cell)))
-    absent = sorted(at for path, at in first.items() if not is_there(path))
-    if absent:
-        tried = " Backslashes were tried as slashes too." if any("\\" in cell for _, cell in absent) else ""
+    missing = sorted(place for path, place in first.items() if not is_there(path))
+    if missing:
+        tried = " Backslashes were also tried as slashes." if any("\\" in cell for _, cell in missing) else ""
         raise InputError(
-            f"{where}: {len(absent)} of {len(first)} files are not there: "
-            + listed(f"{cell} (row {i})" for i, cell in absent),
+            f"{where}: {len(missing)} of {len(first)} files do not exist: "
+            + listed(f"{cell} (row {i})" for i, cell in missing),
             f"Paths are relative to the manifest.{tried}",
         )

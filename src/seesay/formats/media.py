@@ -1,4 +1,4 @@
-"""From files to tables of contents: every file is read once, and all that cannot be read are named
+"""Read files into tables of contents. Every file is read once, and all unreadable ones are reported
 together."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -37,41 +37,39 @@ from seesay.spec import (
 )
 
 Track = Callable[[Iterable[Any], str], Iterable[Any]]
-"""Shows progress over items, under a description: `rich.progress.track` is one."""
+"""Shows progress over items under a description, as `rich.progress.track` does."""
 
 WIDEST = 1_024
-"""Pixels: the largest side of a picture that is kept, of a megapixel then."""
+"""Pixels: largest side of a stored picture, a megapixel for a square."""
 
 
 def silent(items: Iterable[Any], _description: str) -> Iterable[Any]:
-    """No progress shown."""
+    """The items, without showing progress."""
     return items
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How files of pictures and recordings become contents, and rows."""
+    """Settings for reading files into contents and rows."""
 
     rate: int | None = None
-    """Samples a second; none: the lowest among the recordings, so that bandwidth tells nothing, and at most
-    16,000."""
+    """Hz; None: the lowest among the recordings, at most 16,000, so that bandwidth carries no information."""
     reader: Reader = "auto"
-    """How pictures are read: as `ink` on paper or as a `photo`; `auto` looks at some of them."""
+    """Read pictures as `ink` on paper or as a `photo`; `auto` decides by a sample of them."""
     size: int | None = None
-    """Height and width of ink in pixels; none: 28."""
+    """Height and width of ink in pixels; None: 28."""
     max_side: int = LONGEST_SIDE
-    """Pixels of the longer side that photos are kept with at most."""
+    """Limit of the longer side of stored photos, in pixels."""
     spec: Spec | None = None
-    """A trained model's, which files are read for: nothing else counts then."""
+    """Spec of a trained model to read files for; overrides the other settings."""
     labelled: bool = True
-    """Whether rows need labels, and of two classes or more. Those that are only predicted do not."""
+    """Whether rows need labels, of at least two classes; false for rows that are only predicted."""
     on_bad: Literal["stop", "skip"] = "stop"
-    """What a file that cannot be read does: it stops all, or its row is left out."""
+    """Whether an unreadable file stops reading, or its row is skipped."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """What a table calls our columns, and the modalities that are named so: `{"label": "class"}`."""
+    """The table's names of our columns and of further modalities: `{"label": "class"}`."""
     name_pattern: str | None = None
-    """What the names of files in a folder mean, as `{label}_{speaker}_{take}`; none: found out from all of
-    them."""
+    """Pattern of file names in a folder, such as `{label}_{speaker}_{take}`; None: detected."""
 
     def __post_init__(self) -> None:
         limits = {"size": (1, WIDEST), "max_side": (1, WIDEST), "rate": audio.RATES}
@@ -82,7 +80,7 @@ class Reading:
 
 
 USUAL = Reading()
-"""As everything is read unless asked for otherwise."""
+"""The default way of reading."""
 
 
 def image_contents(
@@ -92,15 +90,14 @@ def image_contents(
     track: Track = silent,
     modality: Modality | None = None,
 ) -> Table:
-    """The picture of each row, None where it has none. Files that are not there or cannot be read:
-    InputError."""
-    different = _different(files)
-    chosen = image_settings(list(map(source_of, different)), reading, modality)
+    """The table of pictures, one file or None per row. Missing or unreadable files: InputError."""
+    distinct_files = _distinct_files(files)
+    choice = image_settings(list(map(source_of, distinct_files)), reading, modality)
 
     def content(file: File) -> np.ndarray:
-        return image.as_content(image.read_image(source_of(file), chosen.spec))
+        return image.as_content(image.read_image(source_of(file), choice.spec))
 
-    return _from_files(chosen, files, different, content, reading, where, track, "pictures")
+    return _from_files(choice, files, distinct_files, content, reading, where, track, "pictures")
 
 
 def audio_contents(
@@ -110,15 +107,14 @@ def audio_contents(
     track: Track = silent,
     modality: Modality | None = None,
 ) -> Table:
-    """The recording of each row, None where it has none. Files that are not there or cannot be read:
-    InputError."""
-    different = _different(files)
-    chosen = audio_settings(list(map(source_of, different)), reading, modality)
+    """The table of recordings, one file or None per row. Missing or unreadable files: InputError."""
+    distinct_files = _distinct_files(files)
+    choice = audio_settings(list(map(source_of, distinct_files)), reading, modality)
 
     def content(file: File) -> np.ndarray:
-        return audio.as_content(audio.read_audio(source_of(file), chosen.spec))
+        return audio.as_content(audio.read_audio(source_of(file), choice.spec))
 
-    return _from_files(chosen, files, different, content, reading, where, track, "recordings")
+    return _from_files(choice, files, distinct_files, content, reading, where, track, "recordings")
 
 
 def array_contents(
@@ -128,16 +124,18 @@ def array_contents(
     track: Track = silent,
     modality: Modality | None = None,
 ) -> Table:
-    """The ready-made array of each row, None where it has none: a vector, a matrix or a picture each. Files
-    that cannot be read, or arrays of another shape than those of most rows or of the model: InputError."""
+    """The table of ready-made arrays (vectors, matrices or pictures), one file or None per row.
+
+    Unreadable files, or another shape than the model's or that of most rows: InputError.
+    """
     modality = modality or "arrays"
-    different = _different(files)
-    read, faults = _read(different, array_reader(), track, modality)
+    distinct_files = _distinct_files(files)
+    read, faults = _read(distinct_files, array_reader(), track, modality)
     spec = reading.spec.contents.get(modality) if reading.spec is not None else None
-    known = isinstance(spec, MatrixSpec | VectorSpec)
-    why = "as the model has" if known else "as most have"
+    fixed = isinstance(spec, MatrixSpec | VectorSpec)
+    why = "as the model has" if fixed else "as most have"
     if read:
-        shape = spec.shape if known else common_shape(array.shape for array in read.values())
+        shape = spec.shape if fixed else common_shape(array.shape for array in read.values())
         for file, array in list(read.items()):
             if array.shape != shape:
                 faults[file] = f"{file}: expected the shape {shape}, {why}, got {array.shape}"
@@ -146,11 +144,11 @@ def array_contents(
     if modality in DEFAULT_NAMES.values() and next(iter(read.values())).ndim == 1:
         raise InputError(
             f"{where}: {modality} holds vectors, which may be pixels, samples or encodings",
-            f"Call encodings by a name of their own, as in --columns vector={modality}; of others name files "
-            "of pictures or recordings.",
+            f"Give encodings a name of their own, as in --columns vector={modality}; otherwise list files of "
+            "pictures or recordings.",
         )
-    made = array_table({f"{where}, {modality}": np.stack(list(read.values()))}, modality)
-    return _table(files, read, faults, made)
+    table = array_table({f"{where}, {modality}": np.stack(list(read.values()))}, modality)
+    return _table(files, read, faults, table)
 
 
 READERS: Mapping[str, Callable[..., Table]] = {
@@ -158,21 +156,21 @@ READERS: Mapping[str, Callable[..., Table]] = {
     WaveformSpec.kind: audio_contents,
     "array": array_contents,
 }
-"""What makes a table of the files in a column: by kind of file, arrays being of several."""
+"""The function that reads a column into a table, by kind of its files; `array` covers several kinds."""
 
 
-def _different(files: Sequence[File | None]) -> list[File]:
-    """The different files, in order of appearance."""
+def _distinct_files(files: Sequence[File | None]) -> list[File]:
+    """The distinct files, in order of appearance."""
     return list(dict.fromkeys(file for file in files if file is not None))
 
 
 def _read(
-    different: Sequence[File], content: Callable[[File], np.ndarray], track: Track, what: str
+    files: Sequence[File], content: Callable[[File], np.ndarray], track: Track, what: str
 ) -> tuple[dict[File, np.ndarray], dict[File, str]]:
-    """The content of each file that can be read, and what is wrong with the others."""
+    """The contents of the readable files, and the errors of the others."""
     read: dict[File, np.ndarray] = {}
     faults: dict[File, str] = {}
-    for file in track(different, f"Reading {what}"):
+    for file in track(files, f"Reading {what}"):
         try:
             read[file] = content(file)
         except SeesayError as error:
@@ -187,24 +185,25 @@ def _check_read(
     reading: Reading,
     where: str,
 ) -> None:
-    """InputError that lists what is wrong, unless such rows may be skipped and others remain."""
+    """InputError that lists unreadable files, unless their rows may be skipped and others remain."""
     if faults and (reading.on_bad == "stop" or not read):
-        row = {file: i for i, file in reversed(list(enumerate(files, 1))) if file in faults}
+        row_of = {file: i for i, file in reversed(list(enumerate(files, 1))) if file in faults}
         raise InputError(
             f"{where}: {len(faults)} of {len(read) + len(faults)} files cannot be read: "
-            + listed(f"row {row[file]}: {why}" for file, why in faults.items()),
-            "Mend or leave out those rows" + (", or import them with --on-bad skip." if read else "."),
+            + listed(f"row {row_of[file]}: {why}" for file, why in faults.items()),
+            "Fix or remove those rows" + (", or import them with --on-bad skip." if read else "."),
         )
 
 
 def _table(
-    files: Sequence[File | None], read: Mapping[File, np.ndarray], faults: Mapping[File, str], made: Table
+    files: Sequence[File | None], read: Mapping[File, np.ndarray], faults: Mapping[File, str], table: Table
 ) -> Table:
-    """The table that was `made` of what was read, an entry each, with an entry for each row instead."""
-    place = dict(zip(read, made.pointers.tolist(), strict=True))
+    """The `table` of the contents read, with its pointers expanded to all rows and the skipped rows
+    listed."""
+    pointer = dict(zip(read, table.pointers.tolist(), strict=True))
     return replace(
-        made,
-        pointers=np.array([MISSING if f is None else place.get(f, MISSING) for f in files], np.int32),
+        table,
+        pointers=np.array([MISSING if f is None else pointer.get(f, MISSING) for f in files], np.int32),
         skipped=tuple(
             Skipped(i, str(file), faults[file])
             for i, file in enumerate(files, 1)
@@ -214,43 +213,43 @@ def _table(
 
 
 def _from_files(
-    chosen: Chosen[PictureSpec] | Chosen[WaveformSpec],
+    choice: Chosen[PictureSpec] | Chosen[WaveformSpec],
     files: Sequence[File | None],
-    different: Sequence[File],
+    distinct_files: Sequence[File],
     content: Callable[[File], np.ndarray],
     reading: Reading,
     where: str,
     track: Track,
     what: str,
 ) -> Table:
-    read, faults = _read(different, content, track, what)
+    read, faults = _read(distinct_files, content, track, what)
     _check_read(files, read, faults, reading, where)
-    kept, which = distinct(list(read.values()))
-    said = f"{len(read)} {what}, {chosen.said}; {len(kept)} distinct"
-    return _table(files, read, faults, Table(chosen.spec, kept, which, said, notes=chosen.notes))
+    contents, pointers = distinct(list(read.values()))
+    summary = f"{len(read)} {what}, {choice.summary}; {len(contents)} distinct"
+    return _table(files, read, faults, Table(choice.spec, contents, pointers, summary, notes=choice.notes))
 
 
 def image_settings(
     sources: Sequence[Any], reading: Reading, modality: Modality | None = None
 ) -> Chosen[PictureSpec]:
-    """How these pictures are kept: as the model has them that they are read for, or as the files have it."""
+    """How to store these pictures: as the given model needs them, else by the files."""
     for spec in _of_model(reading, modality):
         if isinstance(spec, PictureSpec):
-            return Chosen(spec, "read as the model's pictures were")
+            return Chosen(spec, "read like the model's pictures")
     return picture_settings(picture_facts(sources), reading.reader, reading.size, reading.max_side)
 
 
 def audio_settings(
     sources: Sequence[Any], reading: Reading, modality: Modality | None = None
 ) -> Chosen[WaveformSpec]:
-    """How these recordings are kept: as the model they are read for has them, or as the files have it."""
+    """How to store these recordings: as the given model needs them, else by the files."""
     for spec in _of_model(reading, modality):
         if isinstance(spec, WaveformSpec):
-            return Chosen(spec, "read as the model's recordings were")
+            return Chosen(spec, "read like the model's recordings")
     return recording_settings(recording_facts(sources), reading.rate)
 
 
 def _of_model(reading: Reading, modality: Modality | None) -> list[ContentSpec]:
-    """What the model's contents are that files are read for: that of this name first."""
+    """Content specs of the given model, that of `modality` first."""
     contents = reading.spec.contents if reading.spec is not None else {}
     return [contents[m] for m in sorted(contents, key=lambda m: m != modality)]

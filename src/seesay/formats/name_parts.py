@@ -1,4 +1,4 @@
-"""The parts of a path that can mean something: folder levels, and what separators set apart in a name."""
+"""Split paths into parts that may carry meaning: folder levels, and the pieces of file names."""
 
 import re
 from collections import Counter
@@ -12,17 +12,17 @@ WORDS = {
         ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     )
 }
-"""The digit that a word of Speech Commands names."""
+"""Digits by their English words, as in Speech Commands."""
 
 DIGITS = frozenset("0123456789")
 
 SEPARATORS = re.compile(r"[_\-\s.,()\[\]+]+")
 SINGLE = tuple(re.compile(re.escape(character)) for character in "_- .")
-"""What names may be parted at where all of them give different numbers of parts: `0_eve-marie_3`."""
+"""Single separators to try where all of them together give differing numbers of parts: `0_eve-marie_3`."""
 DATE = re.compile(
     r"(?<!\d)(19|20)\d\d[-_.]?[01]\d[-_.]?[0-3]\d([T_\-. ]*([01]\d|2[0-4])([-_.:h]?\d\d){1,2})?(?!\d)"
 )
-"""A day, or a day and a time, as recorders and cameras name files."""
+"""A date, or a date and time, as in file names of recorders and cameras."""
 UUID = re.compile(r"\b[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\b", re.IGNORECASE)
 HEX = re.compile(r"[0-9a-f]{6,}", re.IGNORECASE)
 PERSON = re.compile(
@@ -41,16 +41,16 @@ ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "
 
 @dataclass(frozen=True)
 class Part:
-    """A folder level or a part of the name, with its value in every path."""
+    """A folder level or a piece of the file name, with its value in every path."""
 
     place: str
     values: tuple[str, ...]
     level: int | None = None
-    """Of a folder, 0 the outermost."""
+    """Depth of a folder, 0 the outermost; None: part of the name."""
     first: bool = False
     last: bool = False
     uneven: bool = False
-    """One of several ways to read names that have different numbers of parts."""
+    """Whether it is one of several readings of names with differing numbers of parts."""
 
     @cached_property
     def different(self) -> list[str]:
@@ -62,18 +62,17 @@ class Part:
 
     @property
     def few(self) -> bool:
-        """Few values with several files each."""
+        """Whether values repeat: at least two files per value on average."""
         return 2 * len(self.different) <= len(self.values)
 
     @property
     def counts(self) -> bool:
-        """Numbers or single letters."""
+        """Whether all values are numbers or single letters."""
         return all(v.isdigit() or len(v) == 1 for v in self.different)
 
     @property
     def gaps(self) -> float:
-        """Fraction of the numbers from the first to the last that are not there; 0 where not all are
-        numbers."""
+        """Fraction of missing numbers between the smallest and the largest; 0 if not all are numbers."""
         if not all(map(str.isdecimal, self.different)):
             return 0.0
         numbers = set(map(int, self.different))
@@ -81,12 +80,12 @@ class Part:
 
     @property
     def digits(self) -> bool:
-        """All ten of them."""
+        """Whether the values are exactly the ten digits."""
         return set(self.different) == DIGITS
 
     @cached_property
     def ids(self) -> bool:
-        """Values that people do not give to classes: hexadecimal, `p225`, long and sparse numbers."""
+        """Whether values look like ids, not classes: hexadecimal, `p225`, long and sparse numbers."""
         values = self.different
         if all(map(PERSON.fullmatch, values)):
             return True
@@ -99,23 +98,22 @@ class Part:
 
     @cached_property
     def labels(self) -> bool:
-        """Whether its values are labels by themselves: the digits where they come first, words for them,
-        `class3`."""
+        """Whether values are evidently labels: leading digits, their English words, `class3`."""
         digits_first = self.digits and (self.level is not None or (self.first and not self.last))
         words = {value.lower() for value in self.different} <= set(WORDS)
         return digits_first or words or all(map(CLASS.fullmatch, self.different))
 
     def named_in(self, known: Collection[str]) -> bool:
-        """Whether at least half of its values are known labels, or half of those are values of it."""
+        """Whether at least half of its values are known labels, or at least half of those occur."""
         values, known = set(self.different), set(known)
         return bool(known) and 2 * len(values & known) >= min(len(values), len(known))
 
     def within(self, other: "Part") -> bool:
-        """Whether each value goes with one value of the other: it is finer, or says the same."""
+        """Whether each value goes with one value of `other`: this part is finer or equivalent."""
         return len(set(zip(self.values, other.values, strict=True))) == len(self.different)
 
     def crosses(self, other: "Part") -> bool:
-        """Whether at least half of its values go with several values of the other."""
+        """Whether at least half of its values go with several values of `other`."""
         pairs = Counter(value for value, _ in set(zip(self.values, other.values, strict=True)))
         return 2 * sum(count > 1 for count in pairs.values()) >= len(pairs)
 
@@ -128,14 +126,16 @@ class Part:
 
 
 def parts_of(stems: Sequence[str]) -> list[Part]:
-    """The folder levels that all paths have, then the parts of their names; where names have different
-    numbers of them, the ways to read those."""
+    """The folder levels that all paths have, then the parts of their names or, where names have differing
+    numbers of parts, several readings."""
     folders = [stem.split("/")[:-1] for stem in stems]
     depth = min(map(len, folders))
     levels = [Part(_ordinal(i, "folder"), tuple(f[i] for f in folders), level=i) for i in range(depth)]
-    names = [(stem.rsplit("/", 1)[-1], own) for stem, own in zip(stems, folders, strict=True)]
-    ways = ([tokens(*name, separators) for name in names] for separators in (SEPARATORS, *SINGLE))
-    even = next((way for way in ways if len(set(map(len, way))) == 1 and len(way[0]) > 1), None)
+    names = [(stem.rsplit("/", 1)[-1], parents) for stem, parents in zip(stems, folders, strict=True)]
+    readings = ([tokens(*name, separators) for name in names] for separators in (SEPARATORS, *SINGLE))
+    even = next(
+        (reading for reading in readings if len(set(map(len, reading))) == 1 and len(reading[0]) > 1), None
+    )
     if even is None:
         every = [tokens(*name) for name in names]
         if len(set(map(len, every))) > 1:
@@ -157,30 +157,29 @@ def _ordinal(i: int, what: str) -> str:
 
 
 def tokens(name: str, folders: Sequence[str], separators: re.Pattern[str] = SEPARATORS) -> list[str]:
-    """The parts of a name. What a folder is called is one part, whatever separators it has; dates are
-    none."""
-    name = UUID.sub(lambda found: found[0].replace("-", ""), name)
-    found = [token for token in separators.split(DATE.sub("_", name)) if token]
+    """The parts of a file name. A folder's name in it is one part, whatever its separators; dates are
+    dropped."""
+    name = UUID.sub(lambda parts: parts[0].replace("-", ""), name)
+    parts = [token for token in separators.split(DATE.sub("_", name)) if token]
     for folder in folders:
-        own = [token for token in separators.split(folder.lower()) if token]
-        for i in range(len(found) - len(own) + 1):
-            if own and [token.lower() for token in found[i : i + len(own)]] == own:
-                found[i : i + len(own)] = [folder]
+        folder_parts = [token for token in separators.split(folder.lower()) if token]
+        for i in range(len(parts) - len(folder_parts) + 1):
+            if folder_parts and [token.lower() for token in parts[i : i + len(folder_parts)]] == folder_parts:
+                parts[i : i + len(folder_parts)] = [folder]
                 break
-    return found
+    return parts
 
 
 def _numbered(column: Sequence[str]) -> list[tuple[str, ...]]:
-    """`dog12` as `dog` and `12`; as it is where it names a person or a class."""
+    """A column such as `dog12` split into `dog` and `12`, unless it names persons or classes."""
     if all(map(PERSON.fullmatch, column)) or all(map(CLASS.fullmatch, column)):
         return [tuple(column)]
-    found = [match for value in column if (match := NUMBERED.fullmatch(value))]
-    return [tuple(match[i] for match in found) for i in (1, 2)]
+    matches = [match for value in column if (match := NUMBERED.fullmatch(value))]
+    return [tuple(match[i] for match in matches) for i in (1, 2)]
 
 
 def _uneven(names: Sequence[Sequence[str]]) -> list[Part]:
-    """All but the counter, and where beginnings or ends recur, those too, since any of them may be what the
-    name says."""
+    """Readings of names of differing lengths: all but the counter, and recurring first and last parts."""
     bare = [_without_counter(name) for name in names]
     whole = Part("name without its counter", tuple("_".join(name) for name in bare), uneven=True)
     ends = (
@@ -191,7 +190,7 @@ def _uneven(names: Sequence[Sequence[str]]) -> list[Part]:
 
 
 def _without_counter(name: Sequence[str]) -> list[str]:
-    """Without numbers and single letters at its end, also those that follow letters: `dog12`."""
+    """The parts without trailing numbers and single letters, including numbers after letters: `dog12`."""
     name = list(name)
     while name and (name[-1].isdigit() or len(name[-1]) == 1):
         name.pop()

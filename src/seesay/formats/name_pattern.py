@@ -1,4 +1,4 @@
-"""Patterns that say what names mean: `{label}_{speaker}_{take}`, `{speaker}/{label}_{take}`."""
+"""Patterns for file names: `{label}_{speaker}_{take}`, `{speaker}/{label}_{take}`."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -7,22 +7,22 @@ from string import Formatter
 from seesay.errors import ConfigError
 from seesay.formats.name_parts import SEPARATORS, Part
 
-REMEDY = "Write it as {label}_{speaker}_{take} or {speaker}/{label}_{take}; what {_} stands for is ignored."
+REMEDY = "Write it like {label}_{speaker}_{take} or {speaker}/{label}_{take}; {_} is ignored."
 
 
 def parse_pattern(pattern: str) -> tuple[re.Pattern[str], list[str]]:
     """The regular expression of a pattern, and its fields without `{_}`.
 
-    A label may hold the separators that the pattern has, other fields may not; a field that comes twice has
-    one value; digits follow directly on another field. No pattern, or one without a label: ConfigError.
+    Only labels may contain the pattern's separators; a repeated field must have one value; a field directly
+    after another matches digits. An invalid pattern, or one without a label: ConfigError.
     """
     try:
         pieces = [(text, name) for text, name, _, _ in Formatter().parse(pattern)]
     except ValueError as error:
-        raise ConfigError(f"--name-pattern {pattern} is no pattern: {error}", REMEDY) from None
+        raise ConfigError(f"--name-pattern {pattern} is not a valid pattern: {error}", REMEDY) from None
     fields = list(dict.fromkeys(name for _, name in pieces if name is not None))
     if "label" not in fields or not all(map(str.isidentifier, fields)):
-        raise ConfigError(f"--name-pattern {pattern} needs {{label}}, and names in its braces", REMEDY)
+        raise ConfigError(f"--name-pattern {pattern} needs {{label}}, and names in braces", REMEDY)
     separators = re.escape("".join(sorted({"/", *"".join(text for text, _ in pieces)})))
     expression, seen = "", set[str]()
     for i, (text, name) in enumerate(pieces):
@@ -33,7 +33,7 @@ def parse_pattern(pattern: str) -> tuple[re.Pattern[str], list[str]]:
 
 
 def _field(name: str, inside: str, seen: set[str]) -> str:
-    """The group that finds a field, or finds it again."""
+    """The regex group of a field, or a back-reference if it was seen before."""
     if name == "_":
         return inside
     again = name in seen
@@ -42,7 +42,7 @@ def _field(name: str, inside: str, seen: set[str]) -> str:
 
 
 def pattern_of(parts: Sequence[Part], stem: str, roles: Mapping[str, str]) -> str:
-    """The pattern of paths like `stem` in which these parts, by place, have these roles."""
+    """The pattern of paths like `stem` that gives parts, by place, these roles."""
     folders = [roles.get(part.place, "_") for part in parts if part.level is not None]
     folders += ["_"] * (stem.count("/") - len(folders))
     named = [part for part in parts if part.level is None]

@@ -1,7 +1,7 @@
-"""What the paths of files say: labels, groups such as speakers, splits.
+"""Read labels, groups (such as speakers) and splits from the paths of files.
 
-A pure function of the listing. `name_parts.py` takes paths apart, `name_roles.py` decides what a part is,
-`name_pattern.py` reads the pattern of a user who says it.
+A pure function of the listing. `name_parts.py` splits paths, `name_roles.py` decides what each part means,
+`name_pattern.py` handles patterns given by the user.
 """
 
 import re
@@ -22,24 +22,24 @@ SPLIT_NAMES = {
     "training": "train",
     "testing": "test",
 }
-"""Folders that hold a split, whatever follows in their name: `test_set`."""
+"""Names of folders that hold a split; an ending as in `test_set` is ignored."""
 
 ENDING = re.compile(r"[_\- ]?(set|data|images?|audio|files)$")
 
 
 @dataclass(frozen=True)
 class Names:
-    """What the paths of files say; an entry per file in each column, "" for not known."""
+    """What the paths of files say; each column has one entry per file, "" for unknown."""
 
     labels: tuple[str, ...]
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    """What must stay on one side of a split, by name: `{"speaker": ("ann", "bob", "ann")}`."""
+    """Groups that no split may divide, by name: `{"speaker": ("ann", "bob", "ann")}`."""
     splits: tuple[str, ...] | None = None
-    """Where folders say it."""
+    """By folders; None: not given."""
     summary: str = ""
-    """What was decided, in a line."""
+    """One line on what was decided."""
     level: int | None = None
-    """Which folder is the label, 0 the outermost; none: the name says it."""
+    """Depth of the folder that is the label, 0 the outermost; None: it is in the name."""
 
 
 def read_names(
@@ -49,29 +49,29 @@ def read_names(
     known: Collection[str] = (),
     where: str = "the folder",
 ) -> Names:
-    """What these relative paths, with `/` and a suffix, say. A `pattern` decides, where it is given.
-    `pictures`: the label is their first folder. `known`: labels that are found wherever they stand.
+    """Labels, groups and splits from relative paths (with `/` and a suffix), by `pattern` if given.
 
-    No label, two readings that are equally good, or paths that the pattern does not fit: InputError.
+    `pictures`: the first folder is the label. `known`: labels to recognise anywhere. No label, two equally
+    good readings, or paths that do not match the pattern: InputError.
     """
     stems = [str(PurePosixPath(path).with_suffix("")) for path in paths]
     if pattern is not None:
         return _by_pattern(stems, pattern, where)
     stems, splits = split_folders(stems, where)
 
-    def decided(some: Sequence[str]) -> Names:
-        return _decided(Paths(some, parts_of(some), pictures, known, where))
+    def decided(chosen: Sequence[str]) -> Names:
+        return _decided(Paths(chosen, parts_of(chosen), pictures, known, where))
 
     if splits is None:
         return decided(stems)
-    given = [i for i, stem in enumerate(stems) if "/" in stem or splits[i] != "test"]
-    if not any("/" in stems[i] for i in given):
-        given = list(range(len(stems)))  # labels are in the names, of test files too
-    names = decided([stems[i] for i in given])
+    labelled = [i for i, stem in enumerate(stems) if "/" in stem or splits[i] != "test"]
+    if not any("/" in stems[i] for i in labelled):
+        labelled = list(range(len(stems)))  # labels are in the names, also of test files
+    names = decided([stems[i] for i in labelled])
     return replace(
         names,
-        labels=_spread(names.labels, given, len(stems)),
-        groups={name: _spread(column, given, len(stems)) for name, column in names.groups.items()},
+        labels=_spread(names.labels, labelled, len(stems)),
+        groups={name: _spread(column, labelled, len(stems)) for name, column in names.groups.items()},
         splits=splits,
         summary=f"{_split_summary(splits)}; {names.summary}",
         level=None if names.level is None else names.level + 1,
@@ -79,30 +79,31 @@ def read_names(
 
 
 def _spread(column: Sequence[str], rows: Sequence[int], size: int) -> tuple[str, ...]:
-    """The column with its entries at these rows of so many, others empty: test files beside class folders."""
-    found = dict(zip(rows, column, strict=True))
-    return tuple(found.get(i, "") for i in range(size))
+    """A column of `size` rows with these entries at `rows`, others empty, as for test files without a
+    class."""
+    by_row = dict(zip(rows, column, strict=True))
+    return tuple(by_row.get(i, "") for i in range(size))
 
 
 def split_called(folder: str) -> str:
-    """The split that a folder's name says, "" for none."""
+    """The split that a folder is named after, or ""."""
     return SPLIT_NAMES.get(ENDING.sub("", folder.lower()), "")
 
 
 def split_folders(stems: Sequence[str], where: str) -> tuple[list[str], tuple[str, ...] | None]:
-    """The paths below `train`, `valid`, `test` or what else these are called, and the split of each; as they
-    are where their first folders are no splits."""
+    """Paths relative to their folders of splits (`train`, `val`, ...), and the split of each; unchanged paths
+    and None if the first folders are not splits."""
     first = [stem.split("/")[0] if "/" in stem else "" for stem in stems]
     split_of = {name: split_called(name) for name in set(first)}
-    found = {*split_of.values()} - {""}
-    if len(found) < 2:
+    splits = {*split_of.values()} - {""}
+    if len(splits) < 2:
         return list(stems), None
     others = sorted(name for name, split in split_of.items() if not split)
     if others:
         raise InputError(
-            f"{where} holds folders of splits ({', '.join(sorted(found))}), and beside them "
+            f"{where} holds folders of splits ({', '.join(sorted(splits))}), and others: "
             f"{listed(name or 'files in no folder' for name in others)}",
-            "Move either elsewhere.",
+            "Move one or the other elsewhere.",
         )
     return [stem.split("/", 1)[1] for stem in stems], tuple(split_of[name] for name in first)
 
@@ -112,18 +113,18 @@ def _split_summary(splits: Sequence[str]) -> str:
     return f"split: first folder ({counts})"
 
 
-# --------------------------------------------------------------------------------------------------- deciding
+# -------------------------------------------------------------------------------------------------- detection
 
 
 def _check_several(paths: Paths) -> None:
-    """InputError where all pictures lie in one folder: it is a class, and what else names say is a guess."""
+    """InputError where all pictures lie in one folder: one class, and other parts would be a guess."""
     first = {stem.split("/")[0] if "/" in stem else "" for stem in paths.stems}
     deeper = any(stem.count("/") > 1 for stem in paths.stems)
     if paths.pictures and not deeper and len(first) == 1 and "" not in first:
         raise InputError(
             f"{paths.where} has one folder of pictures, {first.pop()!r}, expected one for each of two "
             "classes or more",
-            "Add the others, or say what names mean with --name-pattern '{label}_{take}'.",
+            "Add the others, or describe the names with --name-pattern '{label}_{take}'.",
         )
 
 
@@ -149,29 +150,29 @@ def _decided(paths: Paths) -> Names:
 
 
 def _by_pattern(stems: Sequence[str], pattern: str, where: str) -> Names:
-    """What the pattern says; where it has no folders, of names alone. Fields other than `label`, `split`,
-    `take` and `_` are groups."""
+    """Names read by a pattern; one without `/` applies to file names alone. Fields other than `label`,
+    `split`, `take` and `_` are groups."""
     expression, fields = parse_pattern(pattern)
     stems, splits = (stems, None) if "split" in fields else split_folders(stems, where)
-    below = splits is not None
+    in_split_folders = splits is not None
     named = [stem if "/" in pattern else stem.rsplit("/", 1)[-1] for stem in stems]
-    found = [expression.fullmatch(name) for name in named]
-    odd = [stem for stem, match in zip(stems, found, strict=True) if match is None]
-    if odd:
+    matches = [expression.fullmatch(name) for name in named]
+    unmatched = [stem for stem, match in zip(stems, matches, strict=True) if match is None]
+    if unmatched:
         raise InputError(
-            f"{where}: {len(odd)} of {len(stems)} files are not named {pattern}: {listed(odd)}",
+            f"{where}: {len(unmatched)} of {len(stems)} files do not match {pattern}: {listed(unmatched)}",
             "Rename or remove them, or change --name-pattern.",
         )
-    columns = {name: tuple(match[name] for match in found if match) for name in fields}
+    columns = {name: tuple(match[name] for match in matches if match) for name in fields}
     labels, splits = columns.pop("label"), columns.pop("split", splits)
     groups = {name: column for name, column in columns.items() if name != "take"}
     counted = [f"{len(set(column))} {name}s" for name, column in groups.items()] or ["groups: not known"]
     summary = f"names are read as {pattern}: {len(set(labels))} labels; {'; '.join(counted)}"
     folders = pattern.split("/")[:-1]
-    level = folders.index("{label}") + below if "{label}" in folders else None
+    level = folders.index("{label}") + in_split_folders if "{label}" in folders else None
     return Names(labels, groups, splits, summary, level)
 
 
 def unlabelled(paths: Sequence[str]) -> Names:
-    """Names that say nothing, for files that are only predicted."""
+    """Names without labels, for files that are only predicted."""
     return Names(("",) * len(paths), summary="label: not known")

@@ -1,8 +1,8 @@
-"""The layouts people have, recognised by looking, read into a `Dataset`.
+"""Open data in any supported layout, detected automatically, as a `Dataset`.
 
-Our own folder; the written and spoken digits database as Zenodo or a Kaggle course hand it out; one `.npz`;
-MNIST's idx files; folders of recordings, pictures or both, with or without a table of metadata; a manifest.
-Or a name: `digits`, which is inside the package, and `wsd`, which is downloaded.
+Layouts: our own folder; the written and spoken digits database as on Zenodo or in a Kaggle course; one
+`.npz`; MNIST's idx files; folders of recordings, pictures or both, with or without a metadata table; a
+manifest. Or a name: `digits`, which is inside the package, and `wsd`, which is downloaded.
 """
 
 from pathlib import Path
@@ -23,16 +23,14 @@ from seesay.formats.wsd import is_kaggle, is_zenodo, read_kaggle, read_zenodo
 
 
 def open_data(source: Path | str, reading: Reading = USUAL, track: Track = silent) -> Dataset:
-    """The data set at a path in any layout (ours is memory-mapped, all others are read into memory), or of a
-    name.
+    """The data set at a path in any layout (ours is memory-mapped, others are read into memory), or by name.
 
-    A path goes before a name. `reading` says how files become contents, where there are files. Anything that
-    cannot be used, as a whole or in part: InputError. A name pattern for what is no folder of files:
-    ConfigError.
+    A path takes precedence over a name. `reading`: how files become contents. Anything unusable, in whole or
+    in part: InputError. A name pattern for anything but a folder of files: ConfigError.
     """
     data = _open(source, reading, track)
     if reading.name_pattern is not None and not data.files:
-        raise ConfigError(f"--name-pattern is for folders of files, {source} is none", "Leave it out.")
+        raise ConfigError(f"--name-pattern is for folders of files, which {source} is not", "Remove it.")
     return data
 
 
@@ -61,12 +59,12 @@ def import_data(
     reading: Reading = USUAL,
     track: Track = silent,
 ) -> Dataset:
-    """Reads `source` as `open_data` does, writes that to the folder `out`, and returns what is there,
-    memory-mapped, with what was skipped.
+    """Read `source` like `open_data`, save it to the folder `out`, and return that, memory-mapped, with the
+    skipped rows.
 
-    `out` exists and `overwrite` is false, or the disk is full: OutputError, and what was there still is.
+    `out` exists and `overwrite` is false, or the disk is full: OutputError, and old files are unchanged.
     """
-    make_way(out, overwrite, delete=False)  # said before the work, not after it
+    make_way(out, overwrite, delete=False)  # fail before the work, not after it
     data = open_data(source, reading, track)
     data.save(out, overwrite)
     return Dataset.open(out).replace(skipped=data.skipped)
@@ -79,7 +77,7 @@ def _open_file(path: Path, reading: Reading, track: Track) -> Dataset:
         case ".csv" | ".jsonl" | ".parquet":
             return read_manifest(path, reading, track)
         case _:
-            raise InputError(f"{path} is no data set", f"Expected {UNDERSTOOD}.")
+            raise InputError(f"{path} is not a data set", f"Expected {UNDERSTOOD}.")
 
 
 def _open_folder(folder: Path, reading: Reading, track: Track) -> Dataset:

@@ -1,8 +1,7 @@
-"""Pairs from pictures and recordings that do not know each other: every picture gets a partner of its class.
+"""Pair unrelated pictures and recordings: every picture gets a random recording of its class.
 
-Partners are drawn at random, as for the written and spoken digits database, so picture and recording are
-independent given the class, and a model may draw new partners while it trains. Speakers whose clips are
-tested are never heard in training.
+As in the written and spoken digits database, picture and recording are independent given the class, so
+training may draw new partners. Test speakers never occur in training.
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from seesay.formats.media import USUAL, Reading, Track, audio_contents, silent
 from seesay.formats.name_parts import WORDS
 from seesay.formats.rows import dataset_from
 
-SIDES = {"train": "train on", "test": "test on"}
-"""The splits of which pairs are made, and what their rows are for."""
+PURPOSES = {"train": "train on", "test": "test on"}
+"""The splits that pairs are made for, as words for messages."""
 
 
 def build(
@@ -40,28 +39,29 @@ def build(
     overwrite: bool = False,
     track: Track = silent,
 ) -> Dataset:
-    """Pairs pictures with recordings of the same class, writes the data set into the folder `out` and returns
-    it.
+    """Pair pictures with recordings of the same class, save the data set to the folder `out` and return it.
 
-    `pictures`: MNIST's idx files, whose test part stays test, or a folder per class, of which a fifth is
-    tested. `recordings`: folders of them, whose names `data.names` reads; the words zero to nine and the
-    digits mean the same. `test_speakers`: a file of names, one a line, whose clips are only tested; without
-    it a fifth of the recordings is drawn, by speaker. `rows`: how many to train on and to test on; none: all
-    pictures. Each picture is used once, so there cannot be more; of fewer a stratified part is drawn. Every
-    clip is used once before any is repeated. The same seed gives the same bytes.
+    `pictures`: MNIST's idx files, whose test part stays test, or a folder per class, of which a fifth becomes
+    test. `recordings`: folders of files, whose names are read by `formats.names`; digits and the words zero
+    to nine are equivalent. `test_speakers`: a file of names, one a line, whose clips are only for test;
+    without it, a fifth of the recordings, by speaker. `rows`: numbers of train and test rows, at most one per
+    picture; a smaller number is a stratified sample; None: all pictures. Every clip is used once before any
+    is repeated. The same seed gives the same bytes.
 
-    Classes without recordings, names in `test_speakers` that nobody has, no speaker left on one side, more
-    rows than pictures, the same recording under two names: InputError. A seed below 0: ConfigError. `out`
-    exists, the disk is full: OutputError.
+    Classes without recordings, unknown names in `test_speakers`, no speaker left in a split, more rows than
+    pictures, one recording under two names: InputError. A seed below 0: ConfigError. `out` exists, or the
+    disk is full: OutputError.
     """
     if seed < 0:
         raise ConfigError(f"seed must be 0 or more, got {seed}")
     make_way(out, overwrite, delete=False)
-    seen = read_pictures(Path(pictures), replace(reading, name_pattern=None), track)
-    heard = read_speech(recordings, seen.spec.classes, reading, track)
-    sides = _by_speaker(heard, Path(test_speakers)) if test_speakers else split(heard, seed, valid=0)
-    drawn = split(seen, seed, valid=0)
-    dataset = pair(seen, drawn, heard, sides, rows, seed).replace(name=Path(out).name)
+    images = read_pictures(Path(pictures), replace(reading, name_pattern=None), track)
+    speech = read_speech(recordings, images.spec.classes, reading, track)
+    speech_splits = (
+        _by_speaker(speech, Path(test_speakers)) if test_speakers else split(speech, seed, valid=0)
+    )
+    image_splits = split(images, seed, valid=0)
+    dataset = pair(images, image_splits, speech, speech_splits, rows, seed).replace(name=Path(out).name)
     dataset.save(out, overwrite)
     return dataset
 
@@ -72,30 +72,32 @@ def build(
 def read_speech(
     folders: Sequence[Path | str], classes: Sequence[str], reading: Reading, track: Track = silent
 ) -> Dataset:
-    """The recordings of these classes, a row per file, grouped by speaker. A class without any:
+    """The recordings of these classes, one row per file, grouped by speaker. A class without any:
     InputError."""
     if not folders:
-        raise InputError("expected one folder of recordings or more, got none", "Name them.")
+        raise InputError("expected at least one folder of recordings, got none", "Give one.")
     same = {digit: word for word, digit in WORDS.items()} | WORDS
     known = {*classes, *(same[name] for name in classes if name in same)}
     read = [recordings_of(Path(folder), known, reading.name_pattern) for folder in folders]
-    found = [(recording, class_named(recording.label, classes)) for those, _ in read for recording in those]
-    lacking = sorted(set(classes) - {label for _, label in found})
+    labelled = [
+        (recording, class_named(recording.label, classes)) for those, _ in read for recording in those
+    ]
+    lacking = sorted(set(classes) - {label for _, label in labelled})
     where = ", ".join(Path(folder).name for folder in folders)
     if lacking:
         raise InputError(
-            f"{len(lacking)} of {len(classes)} classes have pictures and no recordings in {where}: "
+            f"{len(lacking)} of {len(classes)} classes have pictures but no recordings in {where}: "
             f"{listed(lacking)}",
-            "Add recordings of them, or leave their pictures out.",
+            "Add recordings of them, or remove their pictures.",
         )
-    kept = [(recording, label) for recording, label in found if label]
-    files = [recording for recording, _ in kept]
+    usable = [(recording, label) for recording, label in labelled if label]
+    files = [recording for recording, _ in usable]
     table = audio_contents([file.path for file in files], reading, where, track)
-    labels = [label for _, label in kept]
+    labels = [label for _, label in usable]
     _check_named_once(files, labels, table.pointers)
-    others = sorted({recording.label for recording, label in found if not label})
+    others = sorted({recording.label for recording, label in labelled if not label})
     left_out = sum((Counter(how.left_out) for _, how in read), Counter())
-    left_out["recordings of classes without pictures"] += len(found) - len(kept)
+    left_out["recordings of classes without pictures"] += len(labelled) - len(usable)
     return dataset_from(
         where,
         {"audio": table},
@@ -114,7 +116,7 @@ def read_speech(
 
 
 def class_named(label: str, classes: Sequence[str]) -> str:
-    """The class that a recording's label means, "" for none. A digit and its English word mean the same."""
+    """The class of a recording's label, or "". A digit and its English word are equivalent."""
     digits = {digit: word for word, digit in WORDS.items()}
     label = composed(label)
     names = (label, WORDS.get(label, ""), digits.get(label, ""))
@@ -122,39 +124,39 @@ def class_named(label: str, classes: Sequence[str]) -> str:
 
 
 def _check_named_once(files: Sequence[Recording], labels: Sequence[str], pointers: np.ndarray) -> None:
-    """InputError where the same recording stands under two classes or two speakers: one of them is wrong."""
+    """InputError where one recording has two classes or two speakers."""
     first: dict[int, int] = {}
-    double = []
+    duplicates = []
     for i, pointer in enumerate(pointers.tolist()):
         j = first.setdefault(pointer, i)
         if (labels[i], files[i].speaker) != (labels[j], files[j].speaker):
-            double.append(f"{files[j].path} and {files[i].path}")
-    if double:
+            duplicates.append(f"{files[j].path} and {files[i].path}")
+    if duplicates:
         raise InputError(
-            f"{len(double)} recordings are the same under another class or speaker: {listed(double)}",
+            f"{len(duplicates)} recordings occur under two classes or speakers: {listed(duplicates)}",
             "Remove the wrong ones.",
         )
 
 
-def _by_speaker(heard: Dataset, path: Path) -> Splits:
-    """The rows of speakers that the file names are tested, the others train."""
+def _by_speaker(speech: Dataset, path: Path) -> Splits:
+    """Splits by speaker: those named in the file are test, the others train."""
     check_file(path)
-    names = heard.groups["audio"]["speaker"].names
-    wanted = list(
+    names = speech.groups["audio"]["speaker"].names
+    test_names = list(
         dict.fromkeys(composed(name.strip()) for name in path.read_text().splitlines() if name.strip())
     )
-    unknown = [name for name in wanted if name not in names]
-    if unknown or not wanted:
+    unknown = [name for name in test_names if name not in names]
+    if unknown or not test_names:
         raise InputError(
-            f"{path} names {len(unknown)} speakers of whom there are no recordings: {listed(unknown)}"
+            f"{path} names {len(unknown)} speakers without recordings: {listed(unknown)}"
             if unknown
             else f"{path} names no speaker",
             nearest(unknown[0], list(names)) if unknown else "Write one name a line.",
         )
-    speaker = heard.groups["audio"]["speaker"].ids[heard.pointers("audio")]
-    tested = np.isin(speaker, [names.index(name) for name in wanted])
+    speaker = speech.groups["audio"]["speaker"].ids[speech.pointers("audio")]
+    is_test = np.isin(speaker, [names.index(name) for name in test_names])
     return stored(
-        heard.replace(split=np.where(tested, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8))
+        speech.replace(split=np.where(is_test, SPLITS.index("test"), SPLITS.index("train")).astype(np.int8))
     )
 
 
@@ -162,115 +164,113 @@ def _by_speaker(heard: Dataset, path: Path) -> Splits:
 
 
 def pair(
-    seen: Dataset,
-    drawn: Splits,
-    heard: Dataset,
-    sides: Splits,
+    images: Dataset,
+    image_splits: Splits,
+    speech: Dataset,
+    speech_splits: Splits,
     rows: tuple[int, int] | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """Pictures `drawn` to train and test, each with a recording of its class from the same side of `sides`.
+    """The data set of pictures (`images`), each with a recording (`speech`) of its class and split.
 
-    Rows to train on come first, each part in the order of the pictures. A class that has pictures on one side
-    and no recordings there, or more rows than pictures: InputError.
+    Train rows come first; rows of a split are in the order of the pictures. A class with pictures but no
+    recordings in a split, or more rows than pictures: InputError.
     """
-    assert seen.spec.classes == heard.spec.classes
+    assert images.spec.classes == speech.spec.classes
     random = np.random.default_rng(seed)
-    pointers, label, side = [], [], []
-    for i, name in enumerate(SIDES):
-        own, clips = _some(seen.label, drawn[name], rows[i] if rows else None, name, random), sides[name]
-        _check_heard(seen.label[own], heard.label[clips], seen.spec.classes, name)
-        content = heard.pointers("audio")
-        partner = _partners(seen.label[own], content[clips], heard.label[clips], random)
-        pointers.append(np.stack([seen.pointers("image")[own], partner], axis=1))
-        label.append(seen.label[own])
-        side.append(np.full(len(own), SPLITS.index(name), np.int8))
-    return _used(seen, heard, np.concatenate(pointers)).replace(
+    pointers, label, split_of_rows = [], [], []
+    for i, name in enumerate(PURPOSES):
+        picked = _sample(images.label, image_splits[name], rows[i] if rows else None, name, random)
+        clips = speech_splits[name]
+        _check_clips(images.label[picked], speech.label[clips], images.spec.classes, name)
+        content = speech.pointers("audio")
+        partner = _partners(images.label[picked], content[clips], speech.label[clips], random)
+        pointers.append(np.stack([images.pointers("image")[picked], partner], axis=1))
+        label.append(images.label[picked])
+        split_of_rows.append(np.full(len(picked), SPLITS.index(name), np.int8))
+    return _only_used(images, speech, np.concatenate(pointers)).replace(
         label=np.concatenate(label),
-        split=np.concatenate(side),
-        sources=_sources(seen, heard, seed),
-        notes=(*seen.notes, *heard.notes),
+        split=np.concatenate(split_of_rows),
+        sources=_sources(images, speech, seed),
+        notes=(*images.notes, *speech.notes),
     )
 
 
-def _some(
+def _sample(
     label: np.ndarray, rows: np.ndarray, wanted: int | None, name: str, random: np.random.Generator
 ) -> np.ndarray:
-    """`wanted` of `rows`, as many of each class as its share of them makes; all of them where none are
-    wanted."""
+    """A stratified sample of `wanted` of the rows; None: all of them."""
     if wanted is None or wanted == len(rows):
         return rows
     if not 1 <= wanted <= len(rows):
         raise InputError(
-            f"{wanted:,} rows to {SIDES[name]} are asked for, there are {len(rows):,} pictures, "
-            "and each is used once",
-            f"Ask for 1 to {len(rows):,} rows.",
+            f"{wanted:,} rows to {PURPOSES[name]} need as many pictures, there are {len(rows):,}",
+            f"Choose 1 to {len(rows):,} rows.",
         )
     classes, which = np.unique(label[rows], return_inverse=True)
-    share = np.bincount(which) * wanted / len(rows)
-    take = share.astype(int)
-    take[np.argsort(take - share, kind="stable")[: wanted - take.sum()]] += 1  # largest remainders
+    ideal = np.bincount(which) * wanted / len(rows)
+    take = ideal.astype(int)
+    take[np.argsort(take - ideal, kind="stable")[: wanted - take.sum()]] += 1  # largest remainders
     picked = [random.permutation(rows[which == c])[: take[c]] for c in range(len(classes))]
     return np.sort(np.concatenate(picked))
 
 
-def _check_heard(label: np.ndarray, heard: np.ndarray, classes: Sequence[str], name: str) -> None:
-    lacking = [classes[int(c)] for c in np.setdiff1d(label, heard)]
+def _check_clips(label: np.ndarray, clip_label: np.ndarray, classes: Sequence[str], name: str) -> None:
+    lacking = [classes[int(c)] for c in np.setdiff1d(label, clip_label)]
     if lacking:
         raise InputError(
-            f"no recordings to {SIDES[name]} are left of {len(lacking)} of {len(classes)} classes: "
+            f"no recordings to {PURPOSES[name]} are left of {len(lacking)} of {len(classes)} classes: "
             f"{listed(lacking)}",
-            "Each class needs recordings of a speaker who trains and of one who tests; "
-            "name others in the file of test speakers, or add recordings.",
+            "Each class needs recordings of a train speaker and of a test speaker: "
+            "choose other test speakers, or add recordings.",
         )
 
 
 def _partners(
-    label: np.ndarray, content: np.ndarray, heard: np.ndarray, random: np.random.Generator
+    label: np.ndarray, content: np.ndarray, clip_label: np.ndarray, random: np.random.Generator
 ) -> np.ndarray:
-    """(rows,) int32: for each label a content heard in its class. All are used once before any is repeated at
-    random."""
+    """(rows,) int32: a recording of its class for each label. All are used once before any is repeated."""
     partner = np.empty(len(label), np.int32)
     for c in np.unique(label):
-        rows, contents = np.flatnonzero(label == c), np.unique(content[heard == c])
+        rows, contents = np.flatnonzero(label == c), np.unique(content[clip_label == c])
         once = random.permutation(contents)[: len(rows)]
         again = random.choice(contents, len(rows) - len(once))
         partner[rows] = random.permutation(np.concatenate([once, again]))
     return partner
 
 
-def _used(seen: Dataset, heard: Dataset, pointers: np.ndarray) -> Dataset:
-    """The data set of these rows, with those contents and speakers only that they point at."""
-    images, image = np.unique(pointers[:, 0], return_inverse=True)
-    clips, audio = np.unique(pointers[:, 1], return_inverse=True)
-    speaker = heard.groups["audio"]["speaker"]
-    own = speaker.ids[clips]
-    known, ids = np.unique(own[own != MISSING], return_inverse=True)
-    own[own != MISSING] = ids
-    group = Group(own, tuple(speaker.names[i] for i in known))
+def _only_used(images: Dataset, speech: Dataset, pointers: np.ndarray) -> Dataset:
+    """The data set of these rows, with only the contents and speakers they use."""
+    image_ids, image = np.unique(pointers[:, 0], return_inverse=True)
+    clip_ids, audio = np.unique(pointers[:, 1], return_inverse=True)
+    speaker = speech.groups["audio"]["speaker"]
+    speakers = speaker.ids[clip_ids]
+    used, ids = np.unique(speakers[speakers != MISSING], return_inverse=True)
+    speakers[speakers != MISSING] = ids
+    group = Group(speakers, tuple(speaker.names[i] for i in used))
     return Dataset(
-        spec=replace(seen.spec, contents={**seen.spec.contents, "audio": heard.spec["audio"]}),
-        contents={"image": seen.contents["image"][images], "audio": heard.contents["audio"][clips]},
+        spec=replace(images.spec, contents={**images.spec.contents, "audio": speech.spec["audio"]}),
+        contents={"image": images.contents["image"][image_ids], "audio": speech.contents["audio"][clip_ids]},
         rows=np.stack([image, audio], axis=1).astype(np.int32),
         label=np.full(len(pointers), MISSING),
         split=np.full(len(pointers), MISSING, np.int8),
         groups={"audio": {"speaker": group}},
         pairing="drawn within class",
-        notes=(*seen.notes, *heard.notes),
-        left_out=Counter(seen.left_out) + Counter(heard.left_out),
+        notes=(*images.notes, *speech.notes),
+        left_out=Counter(images.left_out) + Counter(speech.left_out),
     )
 
 
-def _sources(seen: Dataset, heard: Dataset, seed: int) -> tuple[str, ...]:
+def _sources(images: Dataset, speech: Dataset, seed: int) -> tuple[str, ...]:
     drawn = (
         f"pairs: each picture with a recording of its class, drawn at random, seed {seed}; every recording "
-        f"is used once before any is repeated; {_says_speakers(heard)}"
+        f"is used once before any is repeated; {_speaker_note(speech)}"
     )
-    return (*seen.sources, *heard.sources, drawn)
+    return (*images.sources, *speech.sources, drawn)
 
 
-def _says_speakers(heard: Dataset) -> str:
-    unknown, _ = unknown_speakers(heard)
+def _speaker_note(speech: Dataset) -> str:
+    unknown, _ = unknown_speakers(speech)
     if not unknown:
-        return "no speaker is on both sides"
-    return f"no speaker that is known is on both sides; of {unknown:,} recordings the speaker is not known"
+        return "no speaker is in both splits"
+    return f"no known speaker is in both splits; {unknown:,} recordings have no known speaker"

@@ -1,6 +1,8 @@
-"""Parquet files as sheets, those of Hugging Face's data sets too: pictures and recordings stand in the table,
-as `{"bytes", "path"}` or as samples with a rate, ready-made arrays as lists of numbers, classes are numbers
-whose names the schema has, and a split is one or several files of a folder, `train-00000-of-00002.parquet`.
+"""Read Parquet files as sheets, including those of Hugging Face data sets.
+
+There, pictures and recordings are in the table, as `{"bytes", "path"}` or as samples with a rate, ready-made
+arrays are lists of numbers, labels are integers named by the schema, and a split is one or more files of a
+folder, `train-00000-of-00002.parquet`.
 """
 
 from __future__ import annotations
@@ -23,56 +25,65 @@ from seesay.formats.tables import ROW_COLUMNS, Sheet, Wanted, places, unused
 from seesay.spec import DEFAULT_NAMES, FIRST
 
 SHARD = re.compile(r"([A-Za-z]+)(?:-(\d+)-of-(\d+))?(?:[-._].*)?")
-"""A file of a split: `train-00000-of-00002`, `test`, `validation-0123abcd`."""
+"""File name of a split: `train-00000-of-00002`, `test`, `validation-0123abcd`."""
 
 RATES = ("sampling_rate", "rate", "sample_rate")
-"""Columns that give the rate of samples that stand in the table."""
+"""Possible columns for the rate of samples in the table."""
 
 RECORDINGS = DEFAULT_NAMES["waveform"]
-"""The column to which a column of rates belongs, where there is one."""
+"""The column that a column of rates applies to, if it exists."""
 
 PEEK = 64
-"""Cells of a column of text that are looked at before all of it is read."""
+"""Cells of a text column examined before all of it is read."""
 
 
 def read_parquet(path: Path, wanted: Wanted) -> Sheet:
-    """The columns of a Parquet file that are wanted. What `places` refuses, labels that are neither text nor
+    """The wanted columns of a Parquet file. Columns that `places` refuses, labels that are neither text nor
     numbers, samples without a rate, another kind of file: InputError."""
     file = _opened(path)
     names = list(file.schema_arrow.names)
     features = _features(file.schema_arrow.metadata or {})
-    found = places(names, wanted, str(path))
+    positions = places(names, wanted, str(path))
     rate = next((name for name in RATES if name in names), None)
     rates = None if rate is None else _column(file, rate, path).to_pylist()
 
     @cache
-    def contents(i: int, ours: str) -> list[Cell]:
-        where, own = f"{path}, column {names[i]!r}", features.get(names[i], {}).get("sampling_rate")
+    def contents(i: int, our_name: str) -> list[Cell]:
+        where, schema_rate = f"{path}, column {names[i]!r}", features.get(names[i], {}).get("sampling_rate")
         column = _column(file, names[i], path)
-        samples = ours == RECORDINGS or own is not None or (rates is not None and RECORDINGS not in found)
-        of = (rates or [own] * len(column)) if samples else None
-        return [each for chunk, row in _chunks(column) for each in _contents(chunk, row, where, of)]
+        samples = (
+            our_name == RECORDINGS
+            or schema_rate is not None
+            or (rates is not None and RECORDINGS not in positions)
+        )
+        rates_of_rows = (rates or [schema_rate] * len(column)) if samples else None
+        return [
+            cell for chunk, row in _chunks(column) for cell in _contents(chunk, row, where, rates_of_rows)
+        ]
 
     def other(i: int) -> list[Cell] | None:
-        return contents(i, names[i]) if _may_be_arrays(file, names[i], path) else None
+        try:
+            return contents(i, names[i]) if _may_be_arrays(file, names[i], path) else None
+        except InputError:  # samples without a rate, or a damaged column, that nobody named
+            return None
 
-    found = wanted.also(names, found, other)
+    positions = wanted.also(names, positions, other)
     columns: dict[str, list[Cell]] = {}
-    for ours, i in found.items():
-        if ours in FIRST or (wanted.used is not None and ours not in ROW_COLUMNS):
-            columns[ours] = contents(i, ours)
+    for our_name, i in positions.items():
+        if our_name in FIRST or (wanted.used is not None and our_name not in ROW_COLUMNS):
+            columns[our_name] = contents(i, our_name)
         else:
-            columns[ours] = list(_texts(_column(file, names[i], path), f"{path}, column {names[i]!r}"))
+            columns[our_name] = list(_texts(_column(file, names[i], path), f"{path}, column {names[i]!r}"))
     if not file.metadata.num_rows:
         raise InputError(f"{path} has no rows", "Copy or download it again.")
     classes: tuple[str, ...] = ()
-    if "label" in found:
-        classes = _class_names(features.get(names[found["label"]], {}), columns["label"])
+    if "label" in positions:
+        classes = _class_names(features.get(names[positions["label"]], {}), columns["label"])
     if classes:
         columns["label"] = ["" if label == "-1" else label for label in columns["label"]]
     others = [name for name in names if name not in RATES]
-    kept = {ours: others.index(names[i]) for ours, i in found.items() if names[i] in others}
-    return Sheet(columns, tuple(names), classes, tuple(unused(others, kept)))
+    used = {our_name: others.index(names[i]) for our_name, i in positions.items() if names[i] in others}
+    return Sheet(columns, tuple(names), classes, tuple(unused(others, used)))
 
 
 def _opened(path: Path) -> Any:
@@ -108,7 +119,7 @@ def _features(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
 
 
 def _class_names(feature: Mapping[str, Any], labels: Sequence[Cell]) -> tuple[str, ...]:
-    """The names of classes that are numbers, where the schema has them."""
+    """Class names from the schema, for integer labels; else empty."""
     names = feature.get("names", ())
     whole = all(re.fullmatch(r"-?\d+|", str(label)) for label in labels)
     return tuple(composed(str(name)) for name in names) if isinstance(names, list) and whole else ()
@@ -118,7 +129,7 @@ def _class_names(feature: Mapping[str, Any], labels: Sequence[Cell]) -> tuple[st
 
 
 def _may_be_arrays(file: Any, name: str, path: Path) -> bool:
-    """Whether a column holds lists of numbers, or text of which the first cells name arrays."""
+    """Whether a column holds lists of numbers, or text whose first cells name arrays."""
     from pyarrow import ArrowException, types
 
     kind = file.schema_arrow.field(name).type
@@ -135,7 +146,8 @@ def _may_be_arrays(file: Any, name: str, path: Path) -> bool:
 
 
 def _depth(kind: Any) -> int:
-    """How many lists lie around numbers: 1 for a list of numbers, 2 for a list of those; 0 for all else."""
+    """Nesting depth of lists of numbers: 1 for a list of numbers, 2 for a list of those; 0 for anything
+    else."""
     from pyarrow import types
 
     depth = 0
@@ -145,7 +157,7 @@ def _depth(kind: Any) -> int:
 
 
 def _texts(column: Any, where: str) -> list[str]:
-    """Cells as text: whole numbers as such, "" for none. Bytes, lists and structures: InputError."""
+    """Cells as text, integral floats as integers, "" for null. Bytes, lists and structs: InputError."""
     from pyarrow import types
 
     kind = column.type.value_type if types.is_dictionary(column.type) else column.type
@@ -165,16 +177,18 @@ def _text(value: Any) -> str:
 
 
 def _chunks(column: Any) -> Iterator[tuple[Any, int]]:
-    """The parts of a column, none over 2 GB, and how many rows stand before each."""
+    """The chunks of a column, none over 2 GB, with the number of rows before each."""
     row = 0
     for chunk in column.chunks:
         yield chunk, row
         row += len(chunk)
 
 
-def _contents(column: Any, before: int, where: str, rates: Sequence[Any] | None) -> list[Cell]:
-    """Paths, files, arrays and, with `rates`, samples of the rows behind the first so many. Cells of another
-    kind: InputError."""
+def _contents(column: Any, first_row: int, where: str, rates: Sequence[Any] | None) -> list[Cell]:
+    """Cells of a chunk of a column: paths, files, arrays or, with `rates`, samples. Another type: InputError.
+
+    `first_row`: number of rows before the chunk.
+    """
     from pyarrow import types
 
     kind = column.type.value_type if types.is_dictionary(column.type) else column.type
@@ -182,19 +196,19 @@ def _contents(column: Any, before: int, where: str, rates: Sequence[Any] | None)
     if types.is_string(kind) or types.is_large_string(kind) or types.is_null(kind):
         return [_text(value) for value in column.to_pylist()]
     if types.is_binary(kind) or types.is_large_binary(kind):
-        return [_file({"bytes": data}, before + i) for i, data in enumerate(column.to_pylist(), 1)]
+        return [_file({"bytes": data}, first_row + i) for i, data in enumerate(column.to_pylist(), 1)]
     if "bytes" in fields or list(fields) == ["path"]:
-        return [_file(value or {}, before + i) for i, value in enumerate(column.to_pylist(), 1)]
+        return [_file(value or {}, first_row + i) for i, value in enumerate(column.to_pylist(), 1)]
     if {"array", "sampling_rate"} <= set(fields):
         parts = column.flatten()
-        return _samples(parts[fields["array"]], before, where, parts[fields["sampling_rate"]].to_pylist())
+        return _samples(parts[fields["array"]], first_row, where, parts[fields["sampling_rate"]].to_pylist())
     depth = _depth(kind)
     if depth == 1 and rates is not None:
-        return _samples(column, before, where, rates[before : before + len(column)])
+        return _samples(column, first_row, where, rates[first_row : first_row + len(column)])
     if depth:
         return [
             Embedded(f"the numbers in row {i}", _array(value)) if value.is_valid else ""
-            for i, value in enumerate(column, before + 1)
+            for i, value in enumerate(column, first_row + 1)
         ]
     raise InputError(
         f"{where} holds {kind}, expected paths, bytes, {{bytes, path}}, samples with a rate or lists of "
@@ -204,7 +218,7 @@ def _contents(column: Any, before: int, where: str, rates: Sequence[Any] | None)
 
 
 def _array(value: Any) -> np.ndarray:
-    """The array of a list, NaN where a number is missing; one of objects where lists differ in size."""
+    """The array of a list, NaN for null; of dtype object where inner lists differ in size."""
     if not _depth(value.type.value_type):
         return np.asarray(value.values.to_numpy(zero_copy_only=False))
     lines = [_array(line) if line.is_valid else np.array(None) for line in value.values]
@@ -214,22 +228,22 @@ def _array(value: Any) -> np.ndarray:
 
 
 def _file(value: Mapping[str, Any], row: int) -> Cell:
-    """`{"bytes", "path"}`: the bytes where they are, else the path."""
+    """The cell of `{"bytes", "path"}`: the bytes if present, else the path."""
     data, path = value.get("bytes"), _text(value.get("path"))
     return Embedded(path or f"the file in row {row}", data) if isinstance(data, bytes) else path
 
 
-def _samples(column: Any, before: int, where: str, rates: Sequence[Any]) -> list[Cell]:
-    """Samples with their rates; "" where a row has none."""
+def _samples(column: Any, first_row: int, where: str, rates: Sequence[Any]) -> list[Cell]:
+    """Cells of samples with their rates; "" for null."""
     cells: list[Cell] = []
-    for i, (samples, rate) in enumerate(zip(column, rates, strict=True), before + 1):
+    for i, (samples, rate) in enumerate(zip(column, rates, strict=True), first_row + 1):
         if not samples.is_valid:
             cells.append("")
             continue
         if not isinstance(rate, int | float) or not float(rate).is_integer():
             raise InputError(
-                f"{where} holds samples, and row {i} does not say their rate",
-                f"Add a column {RATES[0]!r}: samples a second.",
+                f"{where} holds samples, and row {i} has no rate for them",
+                f"Add a column {RATES[0]!r}, in Hz.",
             )
         values = np.asarray(samples.values.to_numpy(zero_copy_only=False))
         cells.append(Embedded(f"the samples in row {i}", (values, int(rate))))
@@ -240,8 +254,7 @@ def _samples(column: Any, before: int, where: str, rates: Sequence[Any]) -> list
 
 
 def shards(folder: Path) -> list[tuple[Path, str]]:
-    """The Parquet files of a folder, or of its folder `data`, with the split that each name says, "" for
-    none."""
+    """The Parquet files of a folder, or of its folder `data`, each with the split in its name, or ""."""
     for place in (folder, folder / "data"):
         if files := sorted(place.glob("*.parquet")):
             return [(path, _split_of(path)) for path in files]
@@ -249,7 +262,7 @@ def shards(folder: Path) -> list[tuple[Path, str]]:
 
 
 def is_parquet_folder(folder: Path) -> bool:
-    """Whether its Parquet files are the data set: their names say splits, or there are no other folders."""
+    """Whether a folder is a Parquet data set: names give splits, or there are no other folders."""
     others = [
         path for path in folder.iterdir() if path.is_dir() and path.name[0] != "." and path.name != "data"
     ]
@@ -265,10 +278,10 @@ def _split_of(path: Path) -> str:
 
 
 def read_shards(folder: Path, wanted: Wanted) -> Sheet:
-    """All Parquet files of a folder as one sheet, the split of each by its name, unless a column says it.
+    """All Parquet files of a folder as one sheet; splits come from a column or else from file names.
 
-    Some whose names say a split and some whose names do not, parts that are not there, other classes in one
-    file than in another: InputError."""
+    Only some names with a split, missing shards, or differing classes between files: InputError.
+    """
     files = shards(folder)
     _check_shards(folder, files)
     sheets = []
@@ -281,7 +294,7 @@ def read_shards(folder: Path, wanted: Wanted) -> Sheet:
     first = sheets[0]
     for (path, _), sheet in zip(files, sheets, strict=True):
         if sheet.classes != first.classes and "label" in sheet.columns:
-            raise InputError(f"{path} names other classes than {files[0][0]}", "Copy or download them again.")
+            raise InputError(f"{path} has other classes than {files[0][0]}", "Copy or download them again.")
     columns: dict[str, list[Cell]] = {}
     for name in dict.fromkeys(name for sheet in sheets for name in sheet.columns):
         columns[name] = []
@@ -293,19 +306,19 @@ def read_shards(folder: Path, wanted: Wanted) -> Sheet:
 
 
 def _check_shards(folder: Path, files: Sequence[tuple[Path, str]]) -> None:
-    odd = [path.name for path, split in files if not split]
-    if odd and len(odd) < len(files):
+    unnamed = [path.name for path, split in files if not split]
+    if unnamed and len(unnamed) < len(files):
         raise InputError(
-            f"{folder}: the names of {len(odd)} of {len(files)} Parquet files do not say their split: "
-            + listed(odd),
+            f"{folder}: the names of {len(unnamed)} of {len(files)} Parquet files give no split: "
+            + listed(unnamed),
             "Name them train-*, validation-* or test-*, or open one of them.",
         )
     parts: dict[tuple[str, int], set[int]] = {}
     for path, _ in files:
         if (named := SHARD.fullmatch(path.stem)) and named[3]:
             parts.setdefault((named[1], int(named[3])), set()).add(int(named[2]))
-    for (name, whole), there in parts.items():
-        if len(there) < whole:
+    for (name, total), present in parts.items():
+        if len(present) < total:
             raise InputError(
-                f"{folder} has {len(there)} of the {whole} Parquet files of {name}", "Download the others."
+                f"{folder} has {len(present)} of the {total} Parquet files of {name}", "Download the others."
             )

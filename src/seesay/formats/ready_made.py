@@ -1,5 +1,5 @@
-"""Ready-made arrays that a table names, one a row: a `.npy` file, an array of a `.npz` file, or numbers in
-the table itself."""
+"""Read ready-made arrays listed in a table, one per row: from `.npy` or `.npz` files, or numbers in the
+table."""
 
 from collections import Counter
 from collections.abc import Callable, Iterable
@@ -15,13 +15,14 @@ from seesay.files import check_file, read_array
 from seesay.formats.cells import Embedded, File, Member
 
 DIMENSIONS = (1, 2, 3)
-"""Of a vector, of a matrix, and of a picture."""
+"""Dimensions of a vector, a matrix and a picture."""
 
 
 def array_reader() -> Callable[[File], np.ndarray]:
-    """A function that reads the array of a file, or of a cell. It keeps the last `.npz` open, which may hold
-    the arrays of all rows. What cannot be read, or is no vector, matrix or picture of finite numbers:
-    InputError."""
+    """A function that reads the array of a file or cell, keeping the last `.npz` open for other rows.
+
+    Unreadable, or not a vector, matrix or picture of finite numbers: InputError.
+    """
     archive = lru_cache(maxsize=1)(open_npz)
 
     def read(file: File) -> np.ndarray:
@@ -37,10 +38,10 @@ def array_reader() -> Callable[[File], np.ndarray]:
 
 
 def open_npz(path: Path) -> Any:
-    """The arrays of a `.npz` file by name, read when they are asked for. It is none: InputError."""
+    """The arrays of a `.npz` file by name, read on access. Not such a file: InputError."""
     check_file(path)
     if not is_zipfile(path):
-        raise InputError(f"{path} is not a .npz file or truncated", "Save arrays with numpy.savez.")
+        raise InputError(f"{path} is not a .npz file, or truncated", "Save arrays with numpy.savez.")
     try:
         return np.load(path, allow_pickle=False)
     except Exception as error:  # damaged archives make zipfile raise nearly anything
@@ -48,14 +49,14 @@ def open_npz(path: Path) -> Any:
 
 
 def unreadable(path: Path, error: Exception) -> InputError:
-    """What to say of a `.npz` file of which an array cannot be read."""
+    """The error for a `.npz` file with an unreadable array."""
     pickled = "Object arrays cannot be loaded" in str(error)
     why = "it holds pickled objects, which can run code and are never loaded" if pickled else str(error)
     return InputError(f"{path} cannot be read: {why}", "Save numeric arrays with numpy.savez.")
 
 
 def common_shape(shapes: Iterable[tuple[int, ...]]) -> tuple[int, ...]:
-    """The shape that most have; of several, the first."""
+    """The most common shape; the first of several."""
     return Counter(shapes).most_common(1)[0][0]
 
 
@@ -64,7 +65,7 @@ def _member(archive: Any, file: Member) -> Any:
     if not file.name and len(names) != 1:
         raise InputError(
             f"{file.path} holds {len(names)} arrays ({listed(names)}), expected one",
-            f"Name the one that is meant, as in {file.path.name}:{next(iter(names), 'name')}.",
+            f"Name one, as in {file.path.name}:{next(iter(names), 'name')}.",
         )
     name = file.name or names[0]
     if name not in names:
@@ -90,7 +91,7 @@ def _checked(array: Any, name: str) -> np.ndarray:
             f"{name}: expected a vector, a matrix or a picture, got an array of shape {array.shape}",
             "Save one array for each row of the table.",
         )
-    with np.errstate(over="ignore"):  # what does not fit becomes infinite, as it would be stored
+    with np.errstate(over="ignore"):  # overflow becomes infinite, as it would when stored
         finite = np.isfinite(array.astype(np.float32)).all()
     if not finite:
         raise InputError(f"{name} holds NaN or an infinity", "Fix it, or leave the cell empty.")

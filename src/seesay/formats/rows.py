@@ -1,7 +1,7 @@
-"""From columns to a data set: labels, splits and speakers as people write them, beside a table per modality.
+"""Build a data set from a table per modality and columns of labels, splits and speakers as users write them.
 
-Every reader of a foreign layout ends here, so that what is refused, and how, is the same for all of them.
-Rows are counted from 1 in messages; a heading is not counted.
+All readers of foreign layouts end here, so that they refuse the same input in the same way. Messages count
+rows from 1, without the heading.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -14,8 +14,7 @@ from seesay.data.dataset import MISSING, SPLITS, Dataset, Group, Pairing
 from seesay.data.groups import joined
 from seesay.data.ragged import ContentTable
 from seesay.data.skipped import Skipped
-from seesay.errors import InputError, nearest
-from seesay.errors import listed as listed
+from seesay.errors import InputError, listed, nearest
 from seesay.formats.labels import (
     alike,
     check_classes,
@@ -28,22 +27,22 @@ from seesay.formats.labels import (
 from seesay.spec import ContentSpec, Modality, Spec, in_order
 
 SYNONYMS = {"val": "valid", "validation": "valid", "dev": "valid", "": ""}
-"""Names that people give to splits, besides our own; an empty cell assigns the row to none."""
+"""Other names of splits; an empty cell leaves the row unassigned."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """One modality as it was read: distinct contents, and per row which of them it has, or -1."""
+    """One modality as read: distinct contents, and per row the index of its content, or -1."""
 
     spec: ContentSpec
     contents: ContentTable
     pointers: np.ndarray
-    said: str
-    """What was found and what was made of it, in a sentence."""
+    summary: str
+    """What was read and how it is stored, as a phrase."""
     notes: tuple[str, ...] = ()
-    """What to know before it is used, a sentence each: see `Dataset.notes`."""
+    """What to know before using it, a sentence each: see `Dataset.notes`."""
     skipped: tuple[Skipped, ...] = ()
-    """Rows whose file could not be read, where such are left out."""
+    """Rows skipped because a file could not be read."""
 
 
 def dataset_from(
@@ -63,13 +62,14 @@ def dataset_from(
     where: str = "",
     labelled: bool = True,
 ) -> Dataset:
-    """The data set of these tables and columns, an entry per row each. `labels` are names or whole numbers;
-    with `classes` they are indices into those. A row of the test split may have an empty label: not known;
-    any row may where they are not `labelled`, and there may be less than two classes. Rows of one `group`
-    stay on one side of every split. Rows that are `skipped`, here or by a table, are left out.
-    `where`: what to call all this in a message, if not by its name.
+    """The data set of these tables and columns, each with one entry per row.
 
-    Columns of another length, odd labels or splits, a class of a single row, less than two classes:
+    `labels` are names or integers; with `classes`, indices into those. Test rows may have an empty label, for
+    unknown; with `labelled` false any row may, and there may be fewer than two classes. No split divides the
+    rows of one `group`. Rows `skipped`, here or in a table, are left out. `where`: name of the source in
+    messages, if not `name`.
+
+    Columns of another length, invalid labels or splits, a class with a single row, fewer than two classes:
     InputError.
     """
     where = where or name
@@ -83,55 +83,61 @@ def dataset_from(
     names = label_names(labels, where)
     if labelled:
         check_known(names, splits, where)
-    left = _first_of_rows([*skipped, *(each for table in tables.values() for each in table.skipped)])
-    kept = np.setdiff1d(np.arange(len(rows)), [each.row - 1 for each in left])
+    all_skipped = _first_of_rows([*skipped, *(skip for table in tables.values() for skip in table.skipped)])
+    kept = np.setdiff1d(np.arange(len(rows)), [skip.row - 1 for skip in all_skipped])
     if labelled:
         _check_left(names, kept, where)
     names = names[kept]
-    found = tuple(classes) or classes_of(names)
-    label = label_index(names, found, by_number=bool(classes), where=where)
+    class_names = tuple(classes) or classes_of(names)
+    label = label_index(names, class_names, by_number=bool(classes), where=where)
     if labelled:
-        check_classes(label, found, where)
-    given = {"speaker": speaker, "group": group}
-    who = {what: text_of(column, where) for what, column in given.items() if column is not None}
+        check_classes(label, class_names, where)
+    group_columns = {"speaker": speaker, "group": group}
+    group_names = {
+        what: text_of(column, where) for what, column in group_columns.items() if column is not None
+    }
     return Dataset(
-        spec=Spec(found, {m: table.spec for m, table in tables.items()}),
+        spec=Spec(class_names, {m: table.spec for m, table in tables.items()}),
         contents={m: table.contents for m, table in tables.items()},
         rows=rows[kept],
         label=label,
         split=splits[kept],
-        groups=_groups(tables, who),
+        groups=_groups(tables, group_names),
         pairing=pairing,
         name=name,
-        sources=(*sources, *(f"{m}: {table.said}" for m, table in tables.items())),
-        notes=(*notes, *_alike(found, who), *(note for table in tables.values() for note in table.notes)),
-        left_out=dict(left_out or {}) | ({"cannot be read": len(left)} if left else {}),
-        skipped=left,
+        sources=(*sources, *(f"{m}: {table.summary}" for m, table in tables.items())),
+        notes=(
+            *notes,
+            *_alike(class_names, group_names),
+            *(note for table in tables.values() for note in table.notes),
+        ),
+        left_out=dict(left_out or {}) | ({"cannot be read": len(all_skipped)} if all_skipped else {}),
+        skipped=all_skipped,
     )
 
 
-def _alike(classes: Iterable[str], who: Mapping[str, np.ndarray]) -> Iterator[str]:
-    """What to say of classes, speakers and groups that look alike."""
+def _alike(classes: Iterable[str], groups: Mapping[str, np.ndarray]) -> Iterator[str]:
+    """Notes on classes, speakers and groups whose names look alike."""
     yield from alike("Classes", classes)
-    for what, names in who.items():
+    for what, names in groups.items():
         yield from alike(f"{what.title()}s", names)
 
 
 def _first_of_rows(skipped: Iterable[Skipped]) -> tuple[Skipped, ...]:
-    """One of each row, in the order of the rows."""
+    """The first entry of each row, in order of rows."""
     first: dict[int, Skipped] = {}
-    for each in skipped:
-        first.setdefault(each.row, each)
+    for skip in skipped:
+        first.setdefault(skip.row, skip)
     return tuple(first[row] for row in sorted(first))
 
 
 def _check_left(names: np.ndarray, kept: np.ndarray, where: str) -> None:
-    """InputError where a class is left out as a whole."""
+    """InputError where all rows of a class were skipped."""
     lost = sorted(set(np.unique(names).tolist()) - set(np.unique(names[kept]).tolist()) - {""})
     if lost:
         raise InputError(
             f"{where}: none of the files of {listed(map(repr, lost))} can be read, so the class would vanish",
-            "Mend its files or delete its rows.",
+            "Fix its files or delete its rows.",
         )
 
 
@@ -139,7 +145,7 @@ def _check_left(names: np.ndarray, kept: np.ndarray, where: str) -> None:
 
 
 def split_index(split: Sequence[Any] | np.ndarray, where: str) -> np.ndarray:
-    """(rows,) int8: indices into SPLITS, from such, or from names; "" and -1: none."""
+    """(rows,) int8: indices into SPLITS, from indices or names; "" and -1: unassigned."""
     values = np.asarray(split)
     if values.dtype.kind in "iu":
         if values.ndim != 1 or not MISSING <= values.min() <= values.max() < len(SPLITS):
@@ -147,46 +153,46 @@ def split_index(split: Sequence[Any] | np.ndarray, where: str) -> np.ndarray:
         return values.astype(np.int8)
     index = {name: i for i, name in enumerate(SPLITS)} | {"": MISSING}
     different, which = np.unique(text_of(values, where), return_inverse=True)
-    found = [SYNONYMS.get(str(name).lower(), str(name).lower()) for name in different]
-    for i, name in enumerate(found):
+    split_names = [SYNONYMS.get(str(name).lower(), str(name).lower()) for name in different]
+    for i, name in enumerate(split_names):
         if name not in index:
             row = int(np.flatnonzero(which == i)[0]) + 1
             raise InputError(
                 f"{where}: the split of row {row} is {str(different[i])!r}", nearest(name, list(SPLITS))
             )
-    return np.array([index[name] for name in found], np.int8)[which]
+    return np.array([index[name] for name in split_names], np.int8)[which]
 
 
 def _groups(
-    tables: Mapping[Modality, Table], who: Mapping[str, np.ndarray]
+    tables: Mapping[Modality, Table], names: Mapping[str, np.ndarray]
 ) -> dict[Modality, dict[str, Group]]:
-    """What the columns `speaker` and `group` say of the contents."""
-    groups = speakers(tables, who["speaker"]) if "speaker" in who else {}
-    if "group" in who:
+    """Groups of contents from the columns `speaker` and `group`."""
+    groups = speakers(tables, names["speaker"]) if "speaker" in names else {}
+    if "group" in names:
         sizes = {m: len(table.contents) for m, table in tables.items()}
         pointers = {m: table.pointers for m, table in tables.items()}
-        for modality, group in joined(sizes, pointers, who["group"]).items():
+        for modality, group in joined(sizes, pointers, names["group"]).items():
             groups[modality] = groups.get(modality, {}) | {"group": group}
     return groups
 
 
 def speakers(tables: Mapping[Modality, Table], speaker: np.ndarray) -> dict[Modality, dict[str, Group]]:
-    """Who speaks in each recording (who wrote each picture, where there are no recordings); "": not known.
+    """The speaker of each recording or, without recordings, of each content of the first kind; "": unknown.
 
-    A content of several rows takes the name that its first row gives. Where several modalities hold
-    recordings, the names are those of all of them.
+    A content of several rows takes the name in its first row. All modalities of recordings share one list of
+    names.
     """
     first = next(iter(tables.values())).spec.kind
     voices = {m: table for m, table in tables.items() if table.spec.speech}
     voices = voices or {m: table for m, table in tables.items() if table.spec.kind == first}
     names = text_of(speaker)
-    there = {m: (table.pointers != MISSING) & (names != "") for m, table in voices.items()}
-    different = np.unique(names[np.any(list(there.values()), axis=0)])
+    present = {m: (table.pointers != MISSING) & (names != "") for m, table in voices.items()}
+    distinct_names = np.unique(names[np.any(list(present.values()), axis=0)])
     groups: dict[Modality, dict[str, Group]] = {}
     for modality, table in voices.items():
-        known = np.flatnonzero(there[modality])[::-1]
+        known = np.flatnonzero(present[modality])[::-1]
         ids = np.full(len(table.contents), MISSING, np.int32)
-        # from the last row to the first: the first is written last
-        ids[table.pointers[known]] = np.searchsorted(different, names[known])
-        groups[modality] = {"speaker": Group(ids, tuple(map(str, different)))}
+        # in reverse, so that the first row is written last and wins
+        ids[table.pointers[known]] = np.searchsorted(distinct_names, names[known])
+        groups[modality] = {"speaker": Group(ids, tuple(map(str, distinct_names)))}
     return groups

@@ -1,6 +1,7 @@
-"""What a command is asked to read: a path or the name of a data set, a run, a file.
+"""Check the paths and data set names given to a command, before anything heavy is loaded.
 
-It is found, or refused with the nearest, before anything heavy is loaded: no numpy, no torch here."""
+No numpy, no torch here.
+"""
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
@@ -11,21 +12,21 @@ from seesay.errors import InputError
 from seesay.spec import DEFAULT_NAMES
 
 NAMES = ("digits", "wsd")
-"""Data sets that have no path: inside the package, and downloaded."""
+"""Data sets by name: inside the package, and downloaded."""
 
 
 def check_source(source: Path | str) -> None:
-    """InputError unless there is such a path or such a name."""
+    """InputError unless `source` is an existing path or a data set's name."""
     if str(source) not in NAMES and not Path(source).exists():
-        raise _absent("file or data set", source, NAMES)
+        raise _missing("file or data set", source, NAMES)
 
 
 def check_path(kind: str) -> Callable[[Path | str], None]:
-    """A check that raises InputError, calling what is absent a `kind`."""
+    """A function that raises InputError for a missing path, called a `kind`."""
 
     def check(path: Path | str) -> None:
         if not Path(path).exists():
-            raise _absent(kind, path)
+            raise _missing(kind, path)
 
     return check
 
@@ -39,18 +40,18 @@ CHECKS: Mapping[str, Callable[[Path | str], None]] = {
     "recordings": check_path("folder"),
     "test_speakers": check_path("file"),
 }
-"""The options of commands that name what is read, and how each is looked for."""
+"""Options that name inputs, and the check of each."""
 
 
 def check_inputs(options: Mapping[str, Any]) -> None:
-    """InputError for the first of these options that names something which is not there."""
+    """InputError for the first option that names a missing input."""
     for name, value in options.items():
         if name in CHECKS and value is not None:
             for path in value if isinstance(value, tuple) else (value,):
                 CHECKS[name](path)
 
 
-def _absent(kind: str, source: Path | str, names: tuple[str, ...] = ()) -> InputError:
+def _missing(kind: str, source: Path | str, names: tuple[str, ...] = ()) -> InputError:
     path = Path(source)
     beside = [str(other) for other in path.parent.iterdir()] if path.parent.is_dir() else []
     close = get_close_matches(str(path), [*names, *beside], n=1, cutoff=0.6)

@@ -1,8 +1,7 @@
-"""The written and spoken digits database (Khacef, Rodriguez, Miramond, doi.org/10.5281/zenodo.4452953) in its
-two layouts.
+"""Read the written and spoken digits database (Khacef, Rodriguez, Miramond, doi.org/10.5281/zenodo.4452953).
 
-Zenodo has six arrays; a Kaggle course hands out the same rows in another order, labels as CSV and none for
-the test.
+Zenodo has six arrays; a Kaggle course has the same rows in another order, with labels as CSV and none for
+test.
 """
 
 from collections.abc import Mapping
@@ -20,7 +19,7 @@ from seesay.formats.tables import Wanted, read_sheet
 from seesay.spec import Modality
 
 CODES: Mapping[Modality, str] = {"image": "wr", "audio": "sp"}
-"""Written, spoken: how the database names its files."""
+"""The database's codes for modalities in file names: written, spoken."""
 
 KAGGLE = "x_{split}_{code}.npy"
 
@@ -38,32 +37,32 @@ DRAWN = (
 )
 
 Arrays = Mapping[str, Mapping[Modality, tuple[Path, np.ndarray]]]
-"""Per split and modality the file and its mapped array."""
+"""File and memory-mapped array by split and modality."""
 
 
 def is_kaggle(folder: Path) -> bool:
-    """Whether any of its arrays is there."""
+    """Whether any of its arrays exists."""
     return any(path.is_file() for path in _paths(folder, KAGGLE, ("train", "test")))
 
 
 def is_zenodo(folder: Path) -> bool:
-    """Whether any of its arrays is there."""
+    """Whether any of its arrays exists."""
     return any(path.is_file() for path in _paths(folder, ZENODO, ("train", "test")))
 
 
 def read_kaggle(folder: Path) -> Dataset:
-    """The course's files: training rows with labels in a CSV; test rows, if they are there, without.
+    """The data set in the course's files: train rows with labels in a CSV and, if present, test rows without.
 
-    Files that are missing, damaged or do not fit each other: InputError.
+    Missing, damaged or inconsistent files: InputError.
     """
     arrays = _arrays(folder, KAGGLE)
     return _dataset(folder, "Kaggle", arrays, {"train": _kaggle_labels(folder / KAGGLE_LABELS)})
 
 
 def read_zenodo(folder: Path) -> Dataset:
-    """The six files of the record; those of the test split may be absent.
+    """The data set in the six files of the record; those of test may be absent.
 
-    Files that are missing, damaged or do not fit each other: InputError.
+    Missing, damaged or inconsistent files: InputError.
     """
     arrays = _arrays(folder, ZENODO)
     paths = {split: folder / ZENODO_LABELS.format(split=split) for split in arrays}
@@ -76,7 +75,7 @@ def _paths(folder: Path, pattern: str, splits: tuple[str, ...]) -> list[Path]:
 
 
 def _arrays(folder: Path, pattern: str) -> Arrays:
-    """The arrays of `train` and, where any of its files is there, of `test`."""
+    """The arrays of `train` and, if any of its files exists, of `test`."""
     splits = ["train"]
     if any(path.is_file() for path in _paths(folder, pattern, ("test",))):
         splits.append("test")
@@ -85,7 +84,7 @@ def _arrays(folder: Path, pattern: str) -> Arrays:
 
 
 def _dataset(folder: Path, layout: str, arrays: Arrays, labels: Mapping[str, np.ndarray]) -> Dataset:
-    """The splits one below the other; one without `labels` gets none."""
+    """The data set of all splits in order; splits without `labels` are unlabelled."""
     rows = {split: _same_rows(folder, split, arrays, labels) for split in arrays}
     parts = {m: {str(path): array for path, array in (arrays[s][m] for s in arrays)} for m in CODES}
     tables = {"image": image_table(parts["image"], reader="ink"), "audio": audio_table(parts["audio"])}
@@ -102,13 +101,13 @@ def _dataset(folder: Path, layout: str, arrays: Arrays, labels: Mapping[str, np.
 
 
 def _same_rows(folder: Path, split: str, arrays: Arrays, labels: Mapping[str, np.ndarray]) -> int:
-    """How many rows all files of a split have."""
+    """The number of rows of a split. Files that differ in it: InputError."""
     rows = {path.name: len(array) if array.ndim else 0 for path, array in arrays[split].values()}
     if split in labels:
         rows |= {"labels": len(labels[split])}
     if len(set(rows.values())) > 1:
         raise InputError(
-            f"{folder}: the files of {split} must have as many rows as each other, got "
+            f"{folder}: the files of {split} differ in their number of rows: "
             + ", ".join(f"{count} in {name}" for name, count in rows.items()),
             "Copy or download them again.",
         )
@@ -116,15 +115,15 @@ def _same_rows(folder: Path, split: str, arrays: Arrays, labels: Mapping[str, np
 
 
 def _kaggle_labels(path: Path) -> np.ndarray:
-    """The labels by ascending `row_id`, which counts without gaps from any number."""
+    """The labels sorted by `row_id`, consecutive integers."""
     sheet = read_sheet(path, Wanted(KAGGLE_COLUMNS, used=KAGGLE_COLUMNS))
     try:
         numbers = np.array(sheet.texts("row_id"), np.float64)
     except ValueError:
         numbers = np.array([np.nan])
     if not (numbers == np.rint(numbers)).all():
-        raise InputError(f"{path}: row_id must be whole numbers", "Mend the file.")
+        raise InputError(f"{path}: row_id must be integers", "Fix the file.")
     order = np.argsort(numbers)
     if (np.diff(numbers[order]) != 1).any():
-        raise InputError(f"{path}: row_id must hold each number once, without gaps", "Mend the file.")
+        raise InputError(f"{path}: row_id must hold each number once, without gaps", "Fix the file.")
     return label_names(sheet.texts("label") or (), str(path))[order]

@@ -1,6 +1,6 @@
-"""Random changes to a batch of features, as whole-tensor operations. Each row is changed by its own draw.
+"""Random augmentation of a batch of features, as whole-tensor operations with a separate draw per row.
 
-All draws come from the generator handed in, so the same seed gives the same batch.
+All draws come from the given generator, so the same seed gives the same batch.
 """
 
 import torch
@@ -17,7 +17,7 @@ Recordings = Float[Tensor, "b t f"]
 def augment_vectors(
     vectors: Float[Tensor, "b f"], config: AugmentConfig, generator: Generator
 ) -> Float[Tensor, "b f"]:
-    """Noise added: nothing else is known of what a vector's numbers mean."""
+    """Vectors with Gaussian noise; nothing else is safe, since their meaning is unknown."""
     if not config.vector_noise:
         return vectors
     noise = torch.randn(vectors.shape, generator=generator, device=vectors.device)
@@ -25,17 +25,16 @@ def augment_vectors(
 
 
 def augment_pictures(pictures: Pictures, config: AugmentConfig, generator: Generator) -> Pictures:
-    """Turned, zoomed, stretched, moved and mirrored by one bilinear sampling; what comes in from outside is
-    0."""
+    """Pictures rotated, zoomed, stretched, shifted and mirrored by one bilinear sampling, padded with 0."""
     if not (config.shift or config.rotate or config.zoom or config.mirror):
         return pictures
     b = len(pictures)
-    angle = torch.deg2rad(config.rotate * _spread((b,), pictures, generator))
-    zoom = 1 + config.zoom * _spread((b, 2), pictures, generator)
-    shift = 2 * config.shift * _spread((b, 2), pictures, generator)  # the grid is 2 wide
+    angle = torch.deg2rad(config.rotate * _uniform((b,), pictures, generator))
+    zoom = 1 + config.zoom * _uniform((b, 2), pictures, generator)
+    shift = 2 * config.shift * _uniform((b, 2), pictures, generator)  # the grid is 2 wide
     turned = torch.stack([angle.cos(), -angle.sin(), angle.sin(), angle.cos()], 1).view(b, 2, 2)
     if config.mirror:
-        turned[:, 0] *= torch.where(_spread((b, 1), pictures, generator) > 0, 1, -1)
+        turned[:, 0] *= torch.where(_uniform((b, 1), pictures, generator) > 0, 1, -1)
     grid = F.affine_grid(
         torch.cat([turned * zoom[:, None], shift[:, :, None]], 2), list(pictures.shape), align_corners=False
     )
@@ -43,8 +42,8 @@ def augment_pictures(pictures: Pictures, config: AugmentConfig, generator: Gener
 
 
 def augment_recordings(features: Recordings, config: AugmentConfig, generator: Generator) -> Recordings:
-    """Moved and stretched in time, tilted, noise added, one run of frames and one of columns set to 0, the
-    mean."""
+    """Features shifted and stretched in time, tilted, with noise, and one run of frames and one of columns
+    masked with 0, the mean."""
     features = _stretched(features, config, generator)
     if config.tilt:
         constant = torch.randn(
@@ -59,13 +58,13 @@ def augment_recordings(features: Recordings, config: AugmentConfig, generator: G
 
 
 def _stretched(features: Recordings, config: AugmentConfig, generator: Generator) -> Recordings:
-    """Each row read at evenly spaced places, linearly between frames; beyond the ends the edge frames go
-    on."""
+    """Rows resampled in time at a random pace and delay, linearly; edge frames are repeated beyond the
+    ends."""
     if not (config.delay or config.stretch):
         return features
     b, t, _ = features.shape
-    pace = 1 + config.stretch * _spread((b, 1), features, generator)
-    delay = config.delay * t * _spread((b, 1), features, generator)
+    pace = 1 + config.stretch * _uniform((b, 1), features, generator)
+    delay = config.delay * t * _uniform((b, 1), features, generator)
     centre = (t - 1) / 2
     places = (torch.arange(t, device=features.device) - centre) * pace + centre + delay
     places = places.clamp(0, t - 1)
@@ -76,7 +75,7 @@ def _stretched(features: Recordings, config: AugmentConfig, generator: Generator
 
 
 def _masked(features: Recordings, axis: int, longest: int, generator: Generator) -> Recordings:
-    """One run of 0 to `longest` places along `axis` set to 0, row by row."""
+    """Features with one run of 0 to `longest` positions along `axis` set to 0, drawn per row."""
     if not longest:
         return features
     b, size = len(features), features.shape[axis]
@@ -87,6 +86,6 @@ def _masked(features: Recordings, axis: int, longest: int, generator: Generator)
     return features * kept.unsqueeze(3 - axis)
 
 
-def _spread(shape: tuple[int, ...], like: Tensor, generator: Generator) -> Tensor:
-    """Evenly spread in -1 to 1."""
+def _uniform(shape: tuple[int, ...], like: Tensor, generator: Generator) -> Tensor:
+    """Uniform draws in -1 to 1."""
     return 2 * torch.rand(shape, generator=generator, device=like.device) - 1

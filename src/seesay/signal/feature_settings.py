@@ -1,4 +1,4 @@
-"""What the front end of a modality comes to: the open fields of its config follow from its contents.
+"""Fill in the front end settings of a modality that its config leaves open, from its contents.
 
 Pure functions of a config and a spec, without torch.
 """
@@ -14,19 +14,19 @@ from seesay.registry import names
 from seesay.spec import ContentSpec, PictureSpec, WaveformSpec
 
 WORD = 1.5
-"""Seconds: where clips are longer, they are hardly single words, and features are log-mel (docs/log.md)."""
+"""Seconds: longer clips are hardly single words, and their features are log-mel (docs/log.md)."""
 
 
 @dataclass(frozen=True)
 class Analysis:
-    """How features are made of clips."""
+    """Complete settings for making features of clips."""
 
     kind: str
-    """`mfcc`, `log-mel`, or a front end from outside."""
+    """`mfcc`, `log-mel`, or a registered front end."""
     rate: int
-    """Samples a second."""
+    """Samples per second."""
     seconds: float
-    """Of a clip."""
+    """Length of a clip."""
     window: float
     """Seconds of one analysis window."""
     shift: float
@@ -38,11 +38,11 @@ class Analysis:
     high: float
     """Hz, upper edge of the highest filter."""
     coefficients: int
-    """Cepstra of `mfcc`."""
+    """Number of cepstral coefficients of `mfcc`."""
 
     @property
     def samples(self) -> int:
-        """Of a clip."""
+        """Samples per clip."""
         return round(self.rate * self.seconds)
 
     @property
@@ -53,18 +53,18 @@ class Analysis:
 
     @property
     def columns(self) -> int:
-        """Of the feature matrix."""
+        """Columns of the feature matrix."""
         return self.filters if self.kind == "log-mel" else self.coefficients + 1
 
 
 def analysis_of(features: FeaturesConfig, spec: WaveformSpec) -> Analysis:
-    """The analysis of clips like these, by this config.
+    """The analysis settings for clips of this spec, defaults filled in.
 
-    Filters beyond half the rate, a window that does not fit into a clip, more coefficients than filters
-    allow: ConfigError.
+    Filters beyond half the rate, a window longer than a clip, or more coefficients than filters allow:
+    ConfigError.
     """
     seconds = spec.seconds if features.seconds is None else features.seconds
-    usual: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "kind": "log-mel" if seconds > WORD else "mfcc",
         "seconds": seconds,
         "window": 0.050,
@@ -74,16 +74,18 @@ def analysis_of(features: FeaturesConfig, spec: WaveformSpec) -> Analysis:
         "high": spec.high or spec.rate / 2,
         "coefficients": 12,
     }
-    _check_use(features, tuple(usual), spec)
+    _check_use(features, tuple(defaults), spec)
     given = {name: value for name, value in vars(features).items() if value is not None}
-    found = Analysis(rate=spec.rate, **usual | given)
-    _check(found)
-    return found
+    analysis = Analysis(rate=spec.rate, **defaults | given)
+    _check(analysis)
+    return analysis
 
 
 def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesConfig:
-    """The config with every open field filled in that contents like these have use for. Fields that they
-    have none for, or what `analysis_of` refuses: ConfigError."""
+    """The config with every field filled in that applies to contents of this spec.
+
+    A set field that does not apply, or settings that `analysis_of` refuses: ConfigError.
+    """
     if isinstance(spec, PictureSpec):
         _check_use(features, spec.features, spec)
         height, width = features.height or spec.height, features.width or spec.width
@@ -91,37 +93,40 @@ def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesCon
     if not isinstance(spec, WaveformSpec):
         _check_use(features, spec.features, spec)
         return features
-    found = analysis_of(features, spec)
-    names = [f.name for f in dataclasses.fields(FeaturesConfig) if hasattr(found, f.name)]
-    filled = {name: getattr(found, name) for name in names}
-    return FeaturesConfig(**filled | ({"coefficients": None} if found.kind == "log-mel" else {}))
+    analysis = analysis_of(features, spec)
+    names = [f.name for f in dataclasses.fields(FeaturesConfig) if hasattr(analysis, f.name)]
+    filled = {name: getattr(analysis, name) for name in names}
+    return FeaturesConfig(**filled | ({"coefficients": None} if analysis.kind == "log-mel" else {}))
 
 
-def _check_use(features: FeaturesConfig, known: Collection[str], spec: ContentSpec) -> None:
-    """ConfigError for a field that changes nothing, and for a front end of other contents."""
+def _check_use(features: FeaturesConfig, applicable: Collection[str], spec: ContentSpec) -> None:
+    """ConfigError for a set field not in `applicable`, or a front end for other contents."""
     for name, value in vars(features).items():
-        if value is not None and name not in (*known, "kind"):
-            raise ConfigError(f"features.{name} changes nothing of {spec}", "Drop it.")
+        if value is not None and name not in (*applicable, "kind"):
+            raise ConfigError(f"features.{name} has no effect on {spec}", "Remove it.")
     fitting = names("front-end", spec.kind)
     if features.kind is not None and features.kind not in fitting:
-        remedy = f"Choose one of: {', '.join(fitting)}." if fitting else "Drop features.kind."
-        raise ConfigError(f"a front end {features.kind} is not made for {spec}", remedy)
+        remedy = f"Choose one of: {', '.join(fitting)}." if fitting else "Remove features.kind."
+        raise ConfigError(f"the front end {features.kind} does not apply to {spec}", remedy)
 
 
-def _check(found: Analysis) -> None:
-    if min(round(found.rate * found.shift), round(found.rate * found.window)) < 1:
+def _check(analysis: Analysis) -> None:
+    if min(round(analysis.rate * analysis.shift), round(analysis.rate * analysis.window)) < 1:
         raise ConfigError(
-            f"window and shift must be at least one sample of {found.rate} a second, "
-            f"got window={found.window:g}, shift={found.shift:g}"
+            f"window and shift must be at least one sample at {analysis.rate} Hz, "
+            f"got window={analysis.window:g}, shift={analysis.shift:g}"
         )
-    if not 0 <= found.low < found.high <= found.rate / 2:
+    if not 0 <= analysis.low < analysis.high <= analysis.rate / 2:
         raise ConfigError(
-            f"the mel filters must lie between 0 Hz and half the rate ({found.rate / 2:g} Hz), "
-            f"and low below high; got low={found.low:g}, high={found.high:g}"
+            f"the mel filters must lie between 0 Hz and half the rate ({analysis.rate / 2:g} Hz), "
+            f"and low below high; got low={analysis.low:g}, high={analysis.high:g}"
         )
-    if found.frames < 1:
-        raise ConfigError(f"a window of {found.window:g} s does not fit into a clip of {found.seconds:g} s")
-    if found.kind == "mfcc" and not 1 <= found.coefficients < found.filters:
+    if analysis.frames < 1:
         raise ConfigError(
-            f"{found.filters} filters give 1 to {found.filters - 1} coefficients, got {found.coefficients}"
+            f"a window of {analysis.window:g} s is longer than a clip of {analysis.seconds:g} s"
+        )
+    if analysis.kind == "mfcc" and not 1 <= analysis.coefficients < analysis.filters:
+        raise ConfigError(
+            f"{analysis.filters} filters allow 1 to {analysis.filters - 1} coefficients, "
+            f"got {analysis.coefficients}"
         )

@@ -1,8 +1,7 @@
-"""Front ends: modules from contents to the features that an encoder is given, a sequence of named steps.
+"""Front ends: modules that turn contents into the features an encoder takes, as a sequence of named steps.
 
-Spectra are a matrix product with the windowed basis of the discrete Fourier transform, so that a front end is
-made of operations that export everywhere and travels inside the model. Everything is computed in float32,
-whatever comes in.
+Spectra are a matrix product with a windowed Fourier basis, so that a front end consists of operations that
+export everywhere and is saved inside the model. Everything is computed in float32, whatever the input type.
 """
 
 import math
@@ -22,24 +21,24 @@ from seesay.signal.feature_settings import Analysis, analysis_of, settled_featur
 from seesay.spec import ContentSpec, PictureSpec, WaveformSpec, part_of
 
 PLATEAU = 0.01
-"""Of the most energy: windows that hold all but this much are equally good."""
+"""Fraction of the highest energy: windows within this much of it count as equally good."""
 
 FLOOR = 1e-8
-"""Mel power that counts as silence: -80 dB, a full-scale sine being 1. It is where a quiet room lies (noise
-of -65 dB in all), so the zeros around a trimmed word look like the room around an untrimmed one. Measured on
-unseen speakers of 3,338 real clips (SVM on MFCC), accuracy for floors of -60, -70, -80, -90, -100 dB: 0.61,
-0.71, 0.77, 0.77, 0.76; of the untrimmed clips alone: 0.49, 0.46, 0.45, 0.38, 0.37."""
+"""Mel power that counts as silence: -80 dB, a full-scale sine being 1. This is the level of a quiet room
+(noise of -65 dB in total), so the zeros around a trimmed word look like the room around an untrimmed one.
+Accuracy on unseen speakers of 3,338 real clips (SVM on MFCC) for floors of -60, -70, -80, -90, -100 dB: 0.61,
+0.71, 0.77, 0.77, 0.76; on the untrimmed clips alone: 0.49, 0.46, 0.45, 0.38, 0.37."""
 
 
 class LogMel(nn.Module):
     """Waveforms `(b, samples)` → `ln(1 + mel power / FLOOR)`, `(b, frames, filters)`.
 
-    So digital silence is 0, a full-scale sine about 18, and speech that is twice as loud (6 dB) ln 4 more.
-    A waveform is float in [-1, 1] or int16, which is divided by 32768. Frames lie wholly inside it, nothing
-    is padded. The window is a periodic Hann; the spectrum's length is the next power of two; a full-scale
-    sine has power 1 at its line. The filters are triangles of peak 1 on the HTK mel scale.
+    Digital silence is 0, a full-scale sine about 18, and doubling the amplitude (6 dB) adds ln 4. A waveform
+    is float in [-1, 1] or int16, which is divided by 32768. Frames lie wholly inside it, without padding. The
+    window is a periodic Hann; the FFT length is the next power of two; a full-scale sine has power 1 in its
+    bin. The filters are triangles of peak 1 on the HTK mel scale.
 
-    Raises ConfigError for a filter so narrow that it holds no line of the spectrum.
+    Raises ConfigError for a filter so narrow that it contains no bin of the spectrum.
     """
 
     even: Float[Tensor, "half bins"]
@@ -73,9 +72,9 @@ class LogMel(nn.Module):
 class Mfcc(nn.Module):
     """Waveforms `(b, samples)` → cepstra 1 to n and then the log energy, `(b, frames, n + 1)`.
 
-    Cepstra are the orthonormal cosine transform (DCT-II) of the log-mel columns. The energy, too, is
-    `ln(1 + power / FLOOR)`, of the filters' sum: that of the frame between the lowest and the highest filter,
-    so that sound above it, which only sources of higher rates have, is no part of it.
+    Cepstra are the orthonormal cosine transform (DCT-II) of the log-mel columns. The energy is also `ln(1 +
+    power / FLOOR)`, of the filters' sum: only between the lowest and the highest filter, which excludes sound
+    above it that only sources of higher rates have.
     """
 
     cosines: Float[Tensor, "filters coefficients"]
@@ -94,11 +93,10 @@ class Mfcc(nn.Module):
 
 
 class Clip(nn.Module):
-    """Recordings `(b, n)`, whatever their length, → the `(b, samples)` of each that hold the most energy, of
-    the same type; a shorter one is centred on silence (zeros).
+    """Recordings `(b, n)` of any length → clips `(b, samples)` of the same type: the part with most energy.
 
-    Where many windows next to each other hold (nearly) the most, as around a word shorter than the clip, the
-    middle one is taken, so that the word is centred.
+    A shorter recording is padded on both sides with zeros. Where many adjacent windows have (nearly) the most
+    energy, as around a word shorter than the clip, the middle one is taken, which centres the word.
     """
 
     def __init__(self, samples: int) -> None:
@@ -123,9 +121,8 @@ class Clip(nn.Module):
 
 
 class Fit(nn.Module):
-    """Pictures `(b, c, h, w)`, whatever their sides, → `(b, c, height, width)` of the same type, by bicubic
-    resampling: the middle of them (`crop`), all of them with black beside them (`pad`), or all of them, their
-    shape not kept (`stretch`)."""
+    """Pictures `(b, c, h, w)` of any size → `(b, c, height, width)` of the same type, by bicubic resampling:
+    the middle (`crop`), the whole padded with black (`pad`), or the whole distorted (`stretch`)."""
 
     def __init__(self, height: int, width: int, how: str) -> None:
         super().__init__()
@@ -151,7 +148,7 @@ class Fit(nn.Module):
 
 
 def resized(pictures: Num[Tensor, "b c h w"], height: int, width: int) -> Num[Tensor, "b c height width"]:
-    """Bicubic, smoothed where it makes them smaller, of the same type: whole numbers are rounded."""
+    """Pictures resampled bicubically, antialiased, of the same type: integers are rounded."""
     values = F.interpolate(pictures.float(), (height, width), mode="bicubic", antialias=True)
     if pictures.is_floating_point():
         return values.to(pictures.dtype)
@@ -159,10 +156,10 @@ def resized(pictures: Num[Tensor, "b c h w"], height: int, width: int) -> Num[Te
 
 
 class UnitRange(nn.Module):
-    """Pictures: uint8 contents become float32 features, 0 to 1; floats keep their values."""
+    """Pictures as float32 features: uint8 is scaled to 0 to 1, floats keep their values."""
 
     takes_bytes = True
-    """What comes before may be kept as bytes until a batch is wanted (model/features.py)."""
+    """Inputs may stay bytes until a batch is made (model/features.py)."""
 
     def forward(self, contents: Num[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         features = contents.to(torch.float32)
@@ -170,15 +167,14 @@ class UnitRange(nn.Module):
 
 
 class ReadyMade(nn.Module):
-    """What was handed over ready-made, as float32; nothing else happens to it."""
+    """Ready-made features as float32, otherwise unchanged."""
 
     def forward(self, features: Num[Tensor, "b *shape"]) -> Float32[Tensor, "b *shape"]:
         return features.float()
 
 
 class Normaliser(nn.Module):
-    """`(features - mean) / scale`, per column (the last axis). Until `fit` has set them, features stay as
-    they are."""
+    """`(features - mean) / scale`, per column (the last axis); the identity until `fit` is called."""
 
     mean: Float[Tensor, " f"]
     scale: Float[Tensor, " f"]
@@ -192,8 +188,8 @@ class Normaliser(nn.Module):
         return (features - self.mean) / self.scale
 
     def fit(self, features: Float[np.ndarray, "n *shape f"]) -> None:
-        """Sets the mean and the standard deviation of every column over all rows and frames. A column that
-        does not vary (beyond rounding) gets the scale 1, and so becomes zero."""
+        """Set mean and standard deviation per column over all rows and frames. A constant column (within
+        rounding) gets scale 1 and so becomes zero."""
         over = tuple(range(features.ndim - 1))
         mean = features.mean(axis=over, dtype=np.float64)
         scale = features.std(axis=over, dtype=np.float64)
@@ -203,17 +199,17 @@ class Normaliser(nn.Module):
 
 
 def mfcc(features: FeaturesConfig, spec: WaveformSpec) -> Mfcc:
-    """From clips to cepstra and energy."""
+    """The module from clips to cepstra and energy."""
     return Mfcc(analysis_of(features, spec))
 
 
 def log_mel(features: FeaturesConfig, spec: WaveformSpec) -> LogMel:
-    """From clips to log-mel columns."""
+    """The module from clips to log-mel columns."""
     return LogMel(analysis_of(features, spec))
 
 
 class FrontEnd(nn.Sequential):
-    """Steps from contents to features, and the settings that they were made by."""
+    """Steps from contents to features, and the complete settings they were built with."""
 
     def __init__(self, steps: OrderedDict[str, nn.Module], settings: FeaturesConfig) -> None:
         super().__init__(steps)
@@ -221,43 +217,43 @@ class FrontEnd(nn.Sequential):
 
 
 def front_end(features: FeaturesConfig, spec: ContentSpec) -> FrontEnd:
-    """The module from contents `(b, ...)` of this spec to features: of pictures (b, channels, height, width),
-    of recordings and matrices (b, frames, columns), of vectors (b, size). What it is given may be uint8 or
-    int16, pictures and recordings of any size. All but pictures are normalised in the end.
+    """The module from contents `(b, ...)` of this spec to features.
 
-    A part from outside (`kind`) takes the place of the step `features`. Fields that do not fit each other or
-    the contents: ConfigError.
+    Features are (b, channels, height, width) for pictures, (b, frames, columns) for recordings and matrices,
+    (b, size) for vectors. Contents may be uint8 or int16; pictures and recordings may have any size. All but
+    pictures are normalised last. A registered front end (`kind`) replaces the step `features`. Settings that
+    conflict with each other or the contents: ConfigError.
     """
-    settled = settled_features(features, spec)
-    made = part_of(spec, "front_end")(settled, spec)
+    settings = settled_features(features, spec)
+    made = part_of(spec, "front_end")(settings, spec)
     steps = made if isinstance(made, OrderedDict) else OrderedDict(features=made)
-    return FrontEnd(steps, settled)
+    return FrontEnd(steps, settings)
 
 
 Steps = OrderedDict[str, nn.Module]
 
 
 def of_pictures(features: FeaturesConfig, spec: PictureSpec) -> Steps:
-    """Pictures of one size, 0 to 1."""
+    """Steps that bring pictures to one size, in 0 to 1."""
     assert features.height is not None
     assert features.width is not None
     fit = Fit(features.height, features.width, features.fit or "crop")
-    return Steps(fit=fit, features=_own(features, spec) or UnitRange())
+    return Steps(fit=fit, features=_registered(features, spec) or UnitRange())
 
 
 def of_recordings(features: FeaturesConfig, spec: WaveformSpec) -> Steps:
-    """Matrices of clips, normalised."""
+    """Steps that cut clips, make feature matrices and normalise them."""
     clip = Clip(analysis_of(features, spec).samples)
-    return _normalised(Steps(clip=clip, features=_own(features, spec) or ReadyMade()), spec)
+    return _normalised(Steps(clip=clip, features=_registered(features, spec) or ReadyMade()), spec)
 
 
 def ready_made(features: FeaturesConfig, spec: ContentSpec) -> Steps:
-    """What was handed over, normalised."""
-    return _normalised(Steps(features=_own(features, spec) or ReadyMade()), spec)
+    """Steps that normalise ready-made features."""
+    return _normalised(Steps(features=_registered(features, spec) or ReadyMade()), spec)
 
 
-def _own(features: FeaturesConfig, spec: ContentSpec) -> nn.Module | None:
-    """The step that a config names."""
+def _registered(features: FeaturesConfig, spec: ContentSpec) -> nn.Module | None:
+    """The step that the config names, or None."""
     return None if features.kind is None else find("front-end", features.kind).load()(features, spec)
 
 
@@ -268,36 +264,36 @@ def _normalised(steps: Steps, spec: ContentSpec) -> Steps:
 
 @torch.no_grad()
 def features_shape(front_end: nn.Module, spec: ContentSpec) -> tuple[int, ...]:
-    """The shape of one content's features, found by making them of a blank one."""
+    """The shape of one content's features, from a trial with zeros."""
     whole = getattr(torch, spec.integers or "float32")
     return tuple(front_end(torch.zeros(1, *spec.shape, dtype=whole)).shape[1:])
 
 
 PLAIN = (nn.Sequential, FrontEnd)
-"""Front ends that are their steps, one after the other, and nothing else: others are not looked into."""
+"""Types of front end that only run their steps in order; others are treated as a single step."""
 
 FITTING = (Clip, Fit)
-"""Steps that bring contents of any size to one."""
+"""Steps that bring contents of any size to one size."""
 
 
 Contents = np.ndarray | Iterable[np.ndarray]
-"""A table of contents of one size, or contents of different sizes."""
+"""Contents of one size as an array, or an iterable of contents of different sizes."""
 
 
 def steps_of(front_end: nn.Module) -> list[nn.Module]:
-    """The steps of a front end that is nothing but those; of another, itself."""
+    """The steps of a plain sequence; any other front end as its only step."""
     whole = isinstance(front_end, nn.Sequential) and type(front_end) in PLAIN and len(front_end) > 0
     return list(front_end) if whole and isinstance(front_end, nn.Sequential) else [front_end]
 
 
 def fitting(front_end: nn.Module) -> tuple[nn.Module | None, nn.Module]:
-    """A front end as what brings contents of any size to one, and the rest; None: no step does that."""
+    """A front end split into the step that fits contents to one size, or None, and the rest."""
     first, *rest = steps_of(front_end)
     return (first, nn.Sequential(*rest)) if isinstance(first, FITTING) else (None, front_end)
 
 
 def fitted(fit: nn.Module | None, contents: Contents) -> Tensor:
-    """These contents as one tensor, each brought to the size that the model asks for."""
+    """Contents as one tensor, each brought to the model's size by `fit`, if given."""
     if isinstance(contents, np.ndarray):
         values = torch.from_numpy(np.array(contents))
         return values if fit is None else fit(values)
@@ -307,21 +303,21 @@ def fitted(fit: nn.Module | None, contents: Contents) -> Tensor:
 
 @torch.no_grad()
 def front_of(front_end: nn.Module, contents: Contents, device: torch.device | str = "cpu") -> Tensor:
-    """The features of some contents, which may differ in size."""
+    """Features of contents, which may differ in size."""
     fit, rest = fitting(front_end)
     if fit is None and not isinstance(contents, np.ndarray):
-        parts = [torch.from_numpy(np.array(each))[None].to(device) for each in contents]
+        parts = [torch.from_numpy(np.array(content))[None].to(device) for content in contents]
         return torch.cat([front_end(part) for part in parts])
     return rest(fitted(fit, contents).to(device))
 
 
 def as_float(waveforms: Num[Tensor, "b samples"]) -> Float32[Tensor, "b samples"]:
-    """float32 in [-1, 1]: int16 contents are divided by 32768, floats keep their values."""
+    """Waveforms as float32 in [-1, 1]: int16 is divided by 32768, floats are unchanged."""
     return waveforms.float() if waveforms.is_floating_point() else waveforms.float() / 32_768
 
 
 def hertz_to_mel(hertz: float) -> float:
-    """The HTK mel scale (The HTK Book 3.4, section 5.4)."""
+    """Mel of a frequency, on the HTK scale (The HTK Book 3.4, section 5.4)."""
     return 2595.0 * math.log10(1.0 + hertz / 700.0)
 
 
@@ -331,10 +327,11 @@ def mel_to_hertz(mel: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
 
 
 def mel_filters(analysis: Analysis, length: int) -> Float[np.ndarray, "filters bins"]:
-    """Triangles of peak 1, straight in Hz, equally far apart in mel, sampled at the lines of a spectrum.
+    """Triangular mel filters of peak 1, linear in Hz, equally spaced in mel, sampled at the bins of a
+    spectrum.
 
-    Each rises from its lower neighbour's peak to its own and falls to its upper neighbour's, so between the
-    lowest and the highest peak they add up to 1. Raises ConfigError where a filter lies between two lines.
+    Each rises from its lower neighbour's peak to its own and falls to its upper neighbour's, so that they sum
+    to 1 between the lowest and the highest peak. A filter that falls between two bins: ConfigError.
     """
     ends = hertz_to_mel(analysis.low), hertz_to_mel(analysis.high)
     corners = mel_to_hertz(np.linspace(*ends, analysis.filters + 2))
@@ -345,7 +342,7 @@ def mel_filters(analysis: Analysis, length: int) -> Float[np.ndarray, "filters b
     empty = [str(number) for number in np.flatnonzero(filters.sum(axis=1) == 0) + 1]
     if empty:
         raise ConfigError(
-            f"mel filter {', '.join(empty[:10])} of {analysis.filters} lies between two lines of the "
+            f"mel filter {', '.join(empty[:10])} of {analysis.filters} falls between two bins of the "
             f"spectrum, which are {analysis.rate / length:g} Hz apart",
             "Use fewer filters, a longer window or a wider band.",
         )
@@ -355,17 +352,17 @@ def mel_filters(analysis: Analysis, length: int) -> Float[np.ndarray, "filters b
 def folded_basis(
     window: int, length: int, bins: np.ndarray
 ) -> tuple[Float[np.ndarray, "half bins"], Float[np.ndarray, "half bins"]]:
-    """Cosines and sines under a periodic Hann window, for the sums and the differences of mirrored samples.
+    """Cosines and sines under a periodic Hann window, to apply to sums and differences of mirrored samples.
 
-    The window is even around its middle (its sample 0 is zero and has no partner), so the real part of the
-    spectrum with that middle as origin needs the sums only, and the imaginary part the differences: half the
-    multiplications of the plain product. The power does not depend on the origin. Scaled so that a full-scale
-    sine on a line has power 1 there.
+    The window is even around its middle (its sample 0 is zero and has no partner), so that with the middle as
+    origin the real part of the spectrum needs only the sums and the imaginary part only the differences: half
+    the multiplications of the plain product. Power does not depend on the origin. Scaled so that a full-scale
+    sine on a bin has power 1 there.
     """
     positions = np.arange((window + 1) // 2, window)
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(window) / window)
     weights = hann[positions] * 2 / hann.sum()
-    weights[positions * 2 == window] /= 2  # the middle of an even window is its own partner
+    weights[positions * 2 == window] /= 2  # the middle sample of an even window is its own mirror image
     angles = 2 * np.pi / length * np.outer(positions - window / 2, bins)
     return weights[:, None] * np.cos(angles), weights[:, None] * np.sin(angles)
 

@@ -1,7 +1,7 @@
-"""A picture, whatever holds it, as float32 `(channels, height, width)` between 0 and 1: once, at the door.
+"""Read a picture from a file, bytes, an array or Pillow as float32 `(channels, height, width)` in 0 to 1.
 
-After `read_image` nobody asks about file formats, sizes, modes or polarity again. What it gives is stored as
-a content by `as_content`; the front end in the model (features.py) makes features of contents.
+All later code sees one format and one polarity. `as_content` makes the result storable; the model's front end
+(signal/front_ends.py) makes features of contents.
 """
 
 import math
@@ -22,33 +22,32 @@ from seesay.spec import PictureSpec
 
 Source = bytes | str | PathLike | np.ndarray | Image.Image
 
-SMALLEST = 2  # pixels: a side below this shows nothing, whichever reader looks at it
-LARGEST = 50_000_000  # pixels: as many as common cameras make; a bomb unpacks to gigabytes
-OVERSHOOT = 1.05  # times white: floats that were scaled or sharpened go a little beyond it, and are cut there
-ORIENTATION = 0x0112  # the tag of EXIF, and those of its values that swap height and width
-LYING = (5, 6, 7, 8)
-BITS_PER_SAMPLE = 258  # a tag of TIFF
+SMALLEST = 2  # pixels: a shorter side shows nothing, whichever the reader
+LARGEST = 50_000_000  # pixels: as many as common cameras have; a decompression bomb unpacks to gigabytes
+OVERSHOOT = 1.05  # times white: scaled or sharpened floats exceed white a little, and are clipped
+ORIENTATION = 0x0112  # the EXIF tag, and those of its values that swap height and width
+SIDEWAYS = (5, 6, 7, 8)
+BITS_PER_SAMPLE = 258  # a TIFF tag
 
 
 def read_image(source: Source, spec: PictureSpec) -> Float[np.ndarray, "c h w"]:
-    """A picture as the spec's reader makes it: float32 between 0 and 1, of shape `spec.shape`, or for a photo
-    of its own.
+    """A picture read as the spec says: float32 in 0 to 1, of shape `spec.shape`, or of its own for a photo.
 
     The source is a path, the bytes of a file in any format that Pillow decodes by itself (HEIC with the extra
     `media`), a Pillow picture, or an array `(h, w)`, `(h, w, c)` or `(c, h, w)` with 1, 3 or 4 channels. EXIF
-    orientation is applied; of an animation the first frame is read; arrays with several channels are rounded
-    to 8 bits.
+    orientation is applied; only the first frame of an animation is read; arrays with several channels are
+    rounded to 8 bits.
 
-    `ink` finds the ink on its paper and lays it out as MNIST did (seesay.signal.ink): a MNIST picture comes
-    back bit for bit, a blank page is all zeros, transparent ground is the opposite of what is drawn on it,
-    and contrast does not matter. A `photo` is kept whole, made smaller where its longer side
-    has more than `spec.max_side` pixels; transparent ground is white, and
-    which value is white is the same for all pictures of a kind (`_white`). Without a reader arrays of exactly
-    `spec.shape` are taken, uint8 or between 0 and 1, and nothing else.
+    `ink` finds the ink on its paper and lays it out like MNIST (seesay.signal.ink): a MNIST picture is
+    unchanged bit for bit, a blank page is all zeros, a transparent background gets the opposite brightness of
+    what is drawn on it, and contrast does not matter. A `photo` is kept whole, scaled down if its longer side
+    exceeds `spec.max_side` pixels; a transparent background becomes white, and all pictures of a data set
+    share one white value (`_white`). Without a reader only arrays of exactly `spec.shape` are accepted, uint8
+    or in 0 to 1.
 
-    Raises InputError, naming the file, for one that is missing, empty, no picture, truncated, under 2
-    pixels on a side or over 50 megapixels (refused before it is decoded); and for an array of another
-    shape, of no size, with NaN or infinities, or brighter than white.
+    Raises InputError, naming the file, if it is missing, empty, no picture, truncated, under 2 pixels on a
+    side or over 50 megapixels (refused before decoding); and for an array of another shape, empty, with NaN
+    or infinities, or brighter than white.
     """
     if spec.reader is None:
         return _ready_made(source, spec)
@@ -70,25 +69,25 @@ def read_image(source: Source, spec: PictureSpec) -> Float[np.ndarray, "c h w"]:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a picture file says of itself, and its largest value where it does not say which one is white."""
+    """Size of a picture file, and its largest value where the file does not state which value is white."""
 
     height: int
     """Pixels, upright."""
     width: int
     peak: float | None = None
-    """Of more than 8 bits: the largest value. None: it has 8 bits, or says what is white."""
+    """Largest value, for more than 8 bits. None: it has 8 bits, or states its white."""
     whole: bool = True
-    """Whether its values are whole numbers."""
+    """Whether values are integers."""
 
 
 def facts_of(source: bytes | str | PathLike) -> Facts | None:
-    """Found without decoding, but for pictures of more than 8 bits. None for what cannot be read: reading it
-    will say why."""
+    """Size and peak of a picture, decoded only if it has more than 8 bits. None if unreadable: reading it
+    raises the error."""
     try:
         with _opened(source, name := _name(source)) as file:
             _check_size(file.size, name)
-            lying = file.getexif().get(ORIENTATION, 1) in LYING
-            width, height = reversed(file.size) if lying else file.size
+            sideways = file.getexif().get(ORIENTATION, 1) in SIDEWAYS
+            width, height = reversed(file.size) if sideways else file.size
             if not _is_deep(file) or _stated_white(file) is not None:
                 return Facts(height, width)
             values = _checked(np.asarray(file), name)
@@ -98,9 +97,11 @@ def facts_of(source: bytes | str | PathLike) -> Facts | None:
 
 
 def thumbnail(source: bytes | str | PathLike, longest: int) -> Float[np.ndarray, "3 h w"]:
-    """The whole picture in colour, 0 to 1, its longer side `longest` pixels at most, to be looked at. What is
-    transparent is the opposite of what is not; of more than 8 bits, white is about its own brightest value.
-    InputError as in `read_image`."""
+    """The whole picture in colour, 0 to 1, its longer side at most `longest` pixels.
+
+    A transparent background gets the opposite brightness of what is opaque; with more than 8 bits, white is
+    about the brightest value. InputError as in `read_image`.
+    """
     with _opened(source, name := _name(source)) as file:
         _check_size(file.size, name)
         file.draft("RGB", (2 * longest, 2 * longest))
@@ -120,7 +121,7 @@ def thumbnail(source: bytes | str | PathLike, longest: int) -> Float[np.ndarray,
 
 
 def as_content(picture: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "c h w"]:
-    """A picture between 0 and 1 as it is stored: rounded to 0-255."""
+    """A picture in 0 to 1 as uint8 for storage: rounded to 0-255."""
     return np.rint(picture * 255).astype(np.uint8)
 
 
@@ -128,7 +129,7 @@ def as_content(picture: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "c h w"
 
 
 def _spare(size: tuple[int, int], spec: PictureSpec) -> int:
-    """How many times smaller the picture may be made beforehand, without the reader seeing a difference."""
+    """The factor by which a picture may be reduced before reading without visible loss."""
     if spec.reader == "ink":
         return max(1, max(size) // LONGEST)
     return max(1, max(size) // (3 * spec.max_side))
@@ -143,8 +144,7 @@ def _ink(picture: Image.Image, spec: PictureSpec) -> Float[np.ndarray, "c h w"]:
 
 
 def _contrasting(picture: Image.Image) -> Image.Image:
-    """The picture, a coloured one as light and dark; or as one channel, where that shows little of what
-    colours show: red ink on green."""
+    """The picture in grey: its luma, or one channel where luma hides the contrast, as of red ink on green."""
     if picture.mode != "RGB":
         return picture
     luma, channels = picture.convert("L"), np.ptp(picture.getextrema(), axis=1)
@@ -160,7 +160,8 @@ def _grey(picture: Image.Image) -> Float[np.ndarray, "h w"]:
 
 
 def _ground_under(grey: Float[np.ndarray, "h w"], alpha: Float[np.ndarray, "h w"]) -> np.float32:
-    """What to put under a transparent picture: its own paper if it has some, or the opposite of its ink."""
+    """The background for a transparent picture: its own paper if it has some, else the opposite of its
+    ink."""
     seen = grey[alpha > 0.5]
     if seen.size > grey.size / 2 and np.ptp(np.quantile(seen, (0.02, 0.98))) > 0.25:
         return np.float32(np.median(seen))
@@ -181,7 +182,7 @@ def _photo(picture: Image.Image, spec: PictureSpec) -> Float[np.ndarray, "c h w"
 
 
 def _smaller(picture: Image.Image, longest: int) -> Image.Image:
-    """The picture, its longer side as long as that, where it has more pixels."""
+    """The picture, scaled down if its longer side exceeds `longest` pixels."""
     factor = longest / max(picture.size)
     if factor >= 1:
         return picture
@@ -193,12 +194,12 @@ def _smaller(picture: Image.Image, longest: int) -> Image.Image:
 
 
 def _is_deep(picture: Image.Image) -> bool:
-    """Whether it has one channel of more than 8 bits. Of more channels Pillow gives the upper 8 bits each."""
+    """Whether it has one channel of more than 8 bits; Pillow cuts several channels to their upper 8 bits."""
     return picture.mode[0] in "IF"
 
 
 def _stated_white(picture: Image.Image) -> float | None:
-    """The value that is white as the file says: a TIFF of 12 bits, a PGM, which Pillow brings to 16 bits."""
+    """The white value that the file states: of a 12-bit TIFF, or a PGM, which Pillow scales to 16 bits."""
     if picture.format == "PPM" and picture.mode == "I":
         return 65_535.0
     if picture.format == "TIFF":
@@ -208,10 +209,10 @@ def _stated_white(picture: Image.Image) -> float | None:
 
 
 def _white(values: np.ndarray, spec: PictureSpec, stated: float | None, name: str) -> float:
-    """The value that is white: never decided by one picture, but for ink, of which contrast is no part.
+    """The white value: as the file states, else the spec's (one for a whole data set), else by dtype.
 
-    What the file states, else the spec's, which was looked up once for all pictures of a data set, else by
-    type. InputError where a picture is brighter than that: it is from another source.
+    One picture alone decides it only for ink, where contrast does not matter. A picture brighter than white
+    comes from another source: InputError.
     """
     peak = float(values.max())
     if spec.reader == "ink":
@@ -220,9 +221,9 @@ def _white(values: np.ndarray, spec: PictureSpec, stated: float | None, name: st
         by_type = 1 if values.dtype.kind == "f" else 65_535
         white = stated or spec.white or by_type
     if peak > (65_535 if spec.reader == "ink" else OVERSHOOT * white):
-        remedy = "Bring it to that range, or give uint8, 0 to 255."
+        remedy = "Scale it to that range, or give uint8, 0 to 255."
         if spec.white:
-            remedy = "Bring it to the range of the pictures that the model or data set was made from."
+            remedy = "Scale it to the range of the pictures of the model or data set."
         low = float(values.min())
         raise InputError(
             f"{name} has values from {low:g} to {peak:g}, expected 0 to {min(white, 65_535):g}", remedy
@@ -231,21 +232,21 @@ def _white(values: np.ndarray, spec: PictureSpec, stated: float | None, name: st
 
 
 def full_scale(peak: float) -> float:
-    """The least of 1, 3, 7 ... 65,535 that is no less: of so many bits."""
+    """The smallest of 1, 3, 7 ... 65,535 (a full range of bits) that is at least `peak`."""
     return 2.0 ** max(1, math.ceil(math.log2(peak + 1))) - 1
 
 
-# ------------------------------------------------------------------------------------------------- the door
+# -------------------------------------------------------------------------------------------------- opening
 
 
 def _check_size(size: tuple[int, int], name: str) -> None:
     width, height = size
     if min(size) < SMALLEST:
         raise InputError(
-            f"{name} is {width}x{height} pixels: nothing can be seen in it", "Give a larger one."
+            f"{name} is {width}x{height} pixels, too small to show anything", "Give a larger one."
         )
     if width * height > LARGEST:
-        limit = f"more than the {LARGEST // 1_000_000} megapixels that are read"
+        limit = f"more than the limit of {LARGEST // 1_000_000} megapixels"
         raise InputError(f"{name} is {width}x{height} pixels, {limit}", "Scale it down.")
 
 
@@ -254,7 +255,7 @@ def _name(source: Any) -> str:
 
 
 def _opened(source: bytes | str | PathLike, name: str) -> Image.Image:
-    """The file, identified but not decoded."""
+    """The file as a Pillow picture, identified but not decoded."""
     if not isinstance(source, bytes) and not Path(source).is_file():
         problem = "is not a file" if Path(source).exists() else "does not exist"
         raise InputError(f"{name} {problem}", "Check the path.")
@@ -265,7 +266,7 @@ def _opened(source: bytes | str | PathLike, name: str) -> Image.Image:
     except UnidentifiedImageError:
         remedy = "Give a PNG, JPEG, GIF, BMP, TIFF or WebP file."
         if not media.opens_heic():
-            remedy = f"{remedy[:-1]}; HEIC, as phones take it, needs the extra media: {media.INSTALL}"
+            remedy = f"{remedy[:-1]}; HEIC, the format of phones, needs the extra media: {media.INSTALL}"
         raise InputError(f"{name} is not a picture that can be read", remedy) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         raise InputError(f"{name} has too many pixels ({error})", "Scale it down.") from None
@@ -278,7 +279,7 @@ def _opened(source: bytes | str | PathLike, name: str) -> Image.Image:
 
 
 def _identified(source: bytes | str | PathLike) -> Image.Image:
-    """As Pillow knows it, or else Pillow with libheif."""
+    """The picture as Pillow opens it, with libheif if need be."""
     try:
         return Image.open(BytesIO(source) if isinstance(source, bytes) else source)
     except UnidentifiedImageError:
@@ -288,7 +289,7 @@ def _identified(source: bytes | str | PathLike) -> Image.Image:
 
 
 def _decoded(picture: Image.Image, name: str, spec: PictureSpec) -> Image.Image:
-    """Upright, as L, RGB or RGBA (8 bits), or as F (grey between 0 and 1) where there were more bits."""
+    """The picture upright, in mode L, RGB or RGBA (8 bits), or F (grey, 0 to 1) if it had more bits."""
     _check_size(picture.size, name)
     stated = _stated_white(picture)
     try:
@@ -313,12 +314,12 @@ def _broken(name: str, error: Exception) -> InputError:
 
 
 def _from_array(array: np.ndarray, spec: PictureSpec) -> Image.Image:
-    name, given = "the picture array", array.shape
+    name, shape = "the picture array", array.shape
     if array.ndim == 3 and array.shape[2] not in (1, 3, 4):
         array = np.moveaxis(array, 0, 2)
     if array.size == 0 or array.ndim not in (2, 3) or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         expected = "(h, w), (h, w, c) or (c, h, w) with 1, 3 or 4 channels"
-        raise InputError(f"{name} has the shape {given}, expected {expected}", "Reshape it.")
+        raise InputError(f"{name} has the shape {shape}, expected {expected}", "Reshape it.")
     _check_size((array.shape[1], array.shape[0]), name)
     unit = _unit(_checked(array, name), spec, name)
     if unit.ndim == 2 or unit.shape[2] == 1:
@@ -327,19 +328,19 @@ def _from_array(array: np.ndarray, spec: PictureSpec) -> Image.Image:
 
 
 def _checked(array: np.ndarray, name: str) -> np.ndarray:
-    """Numbers, none of them negative, NaN or infinite."""
+    """The array, of finite numbers of at least 0; others: InputError."""
     if array.dtype.kind not in "buif":
         raise InputError(f"{name} holds {array.dtype}, expected numbers")
     if not np.isfinite(array).all():
-        raise InputError(f"{name} holds NaN or infinities", "Fill or leave out such pixels first.")
+        raise InputError(f"{name} holds NaN or infinities", "Fill such pixels first.")
     if (low := float(array.min())) < 0:
         raise InputError(f"{name} has values from {low:g} to {float(array.max()):g}, expected none below 0")
     return array
 
 
 def _unit(array: np.ndarray, spec: PictureSpec, name: str) -> Float[np.ndarray, "..."]:
-    """Values between 0 and 1, float32. bool, uint8 and uint16 span their type, whole numbers of others 255,
-    floats 1; all but bool and uint8 the spec's `white`, if it has one."""
+    """Values scaled to 0 to 1, float32. White is the maximum of bool, uint8 and uint16, 255 of other
+    integers, 1 of floats; except for bool and uint8, the spec's `white` goes first."""
     if array.dtype == bool:
         return array.astype(np.float32)
     stated = None
@@ -355,21 +356,20 @@ def _ready_made(source: Source, spec: PictureSpec) -> Float[np.ndarray, "c h w"]
     if not isinstance(source, np.ndarray):
         name = str(source) if isinstance(source, str | PathLike) else "the picture"
         raise InputError(
-            f"{name} cannot be read: the model was made from ready-made arrays, "
-            "how a file becomes one is not known",
-            f"Give an array of shape {spec.shape}, made as those were"
+            f"{name} cannot be read: the model was trained on ready-made arrays, not on files",
+            f"Give an array of shape {spec.shape}, made the same way"
             + (": standardised floats, around 0." if spec.standardised else "."),
         )
     if source.shape != spec.shape:
         raise InputError(
-            f"the picture array is {source.shape}, the model was made from arrays of shape {spec.shape}",
-            "Bring it to that shape as those were.",
+            f"the picture array has shape {source.shape}, the model has arrays of shape {spec.shape}",
+            "Bring it to that shape the same way.",
         )
     if spec.standardised:
         if source.dtype.kind != "f" or not np.isfinite(source).all():
             raise InputError(
                 f"the picture array ({source.dtype}) must be floats around 0 without NaN",
-                "Standardise it as the arrays were that the model was made from.",
+                "Standardise it like the arrays that the model was trained on.",
             )
         return source.astype(np.float32)
     if source.dtype == np.uint8:
@@ -377,6 +377,6 @@ def _ready_made(source: Source, spec: PictureSpec) -> Float[np.ndarray, "c h w"]
     if source.dtype.kind not in "bf" or not ((source >= 0) & (source <= 1)).all():
         raise InputError(
             f"the picture array ({source.dtype}) must be uint8, or floats between 0 and 1 without NaN",
-            "Scale it as the arrays were that the model was made from.",
+            "Scale it like the arrays that the model was trained on.",
         )
     return source.astype(np.float32)

@@ -1,10 +1,9 @@
-"""Ink on paper, found and laid out as MNIST's makers laid out theirs.
+"""Find ink on paper and lay it out like MNIST.
 
-A picture is paper and ink. The paper is what most of it, and most of its border, is: one value in a drawing
-from a canvas, a slowly changing surface with grain in a photo of a note. What stands out from it is ink. It
-is cropped, scaled into a box of 20x20 in 28x28 and moved so that its centre of mass is the centre of the
-picture: LeCun, Bottou, Bengio, Haffner, Gradient-based learning applied to document recognition (1998),
-section III.A.
+Paper is most of a picture and most of its border: one value in a drawing from a canvas, a slowly changing
+surface with grain in a photo of a note. What stands out from it is ink. The ink is cropped, scaled into a box
+of 20x20 in 28x28 and moved so that its centre of mass is the centre of the picture: LeCun, Bottou, Bengio,
+Haffner, Gradient-based learning applied to document recognition (1998), section III.A.
 """
 
 from functools import lru_cache
@@ -20,23 +19,23 @@ Scaled = Float[np.ndarray, "height width"]
 Mask = Bool[np.ndarray, "h w"]
 Levels = UInt8[np.ndarray, "h w"]
 
-TRACE = 0.15  # of full ink: as much is needed to count as ink where its extent is looked for
-SPAN = 0.85  # of the extent of all ink: how far the lines of a frame or of squared paper reach
-THIN = 0.1  # of the shorter side: no frame and no line of squared paper is thicker
-WIDE = 0.3  # of the shorter side: no bar along a side is wider
+TRACE = 0.15  # of full ink: the least that counts as ink in measuring its extent
+SPAN = 0.85  # of the extent of all ink: least length of the lines of a frame or of squared paper
+THIN = 0.1  # of the shorter side: greatest thickness of a frame or a line of squared paper
+WIDE = 0.3  # of the shorter side: greatest width of a bar along a side
 SPECK = 0.05  # of the largest piece of ink: smaller ones are specks
-LEFT = 0.2  # of the extent of all ink: what is left when lines are taken out is no smaller, or they stay
-LONGEST = 1024  # pixels: side at which ink is looked for; a digit a fiftieth as wide still has 20 pixels
-BOX = 20 / 28  # of the shorter side: the box that the ink is scaled into, as in MNIST
-FINE = 8  # times finer than the box: the grid of clean strokes; MNIST was averaged down from bilevel scans
-SHARPEN = 1.5  # of a source pixel's blur; as EDGE and SOFT by a MNIST network's score on all 8x8 digits
+LEFT = 0.2  # of the extent of all ink: lines are removed only if at least this much remains
+LONGEST = 1024  # pixels: longest side searched for ink; a digit a fiftieth as wide still has 20 pixels
+BOX = 20 / 28  # of the shorter side: the box that ink is scaled into, as in MNIST
+FINE = 8  # grid for cleaning strokes, times finer than the box; MNIST was averaged down from bilevel scans
+SHARPEN = 1.5  # of a source pixel's blur; tuned, as EDGE and SOFT, by a MNIST network's score on 8x8 digits
 EDGE = 0.55  # of the local peak: where a stroke ends
-SOFT = 0.8  # of the local peak: the range around the edge in which ink is neither none nor full
+SOFT = 0.8  # of the local peak: width of the range around the edge where ink is partial
 THINNEST = 2.0  # pixels in the box: thinner strokes are thickened to this, the lower quartile of MNIST (1.96)
-THICKEST = 0.17  # of the box: digits of thicker strokes are made smaller; 95 % of MNIST's are thinner
-SHRUNK = 0.8  # of the box: no digit is made smaller than this
+THICKEST = 0.17  # of the box: digits with thicker strokes are shrunk; 95 % of MNIST's are thinner
+SHRUNK = 0.8  # of the box: digits are never shrunk further
 SOFTEST = 1.5  # times a stroke's width: how far its edge reaches in 8x8 digits that were enlarged to 224
-SMALL = 64  # pixels: a picture with a shorter side than this has no paper texture to speak of
+SMALL = 64  # pixels: pictures with a shorter side have no paper texture to speak of
 GROUND = 64  # pixels: longest side at which uneven paper is estimated; finer than most shadows
 STEP = 0.08  # of white, from pixel to pixel of the estimated ground: paper ends here, shadows are softer
 FAINT = 0.05  # of white: ink on paper of one value stands out by this much; grain of three levels does not
@@ -44,10 +43,10 @@ FAINTEST = 0.1  # of white: ink on uneven paper stands out by this much; simulat
 
 
 def lay_out(grey: Grey, height: int, width: int) -> Scaled:
-    """The ink of a grey picture (0 black, 1 white), light on black, in a picture of `height` x `width`.
+    """The ink of a grey picture (0 black, 1 white), light on black, laid out in `height` x `width`.
 
-    Without any ink it is all zeros. A picture that is laid out like this already, light on dark or dark on
-    light, comes back as it is, to the 8 bits that it was stored with.
+    All zeros if there is no ink. A picture already laid out so, light on dark or dark on light, keeps its
+    8-bit values.
     """
     grey = resized(grey, LONGEST / max(grey.shape)) if max(grey.shape) > LONGEST else grey
     levels = np.rint(grey * 255).astype(np.uint8)
@@ -72,7 +71,7 @@ def lay_out(grey: Grey, height: int, width: int) -> Scaled:
 
 
 def is_laid_out(ink: Grey) -> bool:
-    """Filling the box and centred, within a pixel: true of MNIST's 70,000 pictures."""
+    """Whether ink fills the box and is centred, within a pixel: true of MNIST's 70,000 pictures."""
     if ink.max() < 0.9:
         return False
     off = np.subtract(ndimage.center_of_mass(ink), (ink.shape[0] // 2, ink.shape[1] // 2))
@@ -84,7 +83,7 @@ def fills(ink: Grey, box: int, slack: int = 0) -> bool:
     longer = max(ink.shape)
     if longer > box + slack:
         return False
-    thick = stroke_width(ink > 0.5) > THICKEST * box - 0.5  # half a pixel less, since it is measured on few
+    thick = stroke_width(ink > 0.5) > THICKEST * box - 0.5  # half a pixel less: measured on few pixels
     return longer >= round((SHRUNK if thick else 1) * box) - slack
 
 
@@ -92,12 +91,11 @@ def fills(ink: Grey, box: int, slack: int = 0) -> bool:
 
 
 def inside_of_bars(levels: Levels) -> tuple[slice, slice]:
-    """Rows and columns inside of a frame along the border, or of bars along some of its sides: of one value
-    each, which is not that of most pixels.
+    """Rows and columns inside a frame along the border, or inside bars along some sides.
 
-    A frame is thin. Bars on fewer sides may be wider, if no ink touches them: what is touched may be a
-    stroke. Where nothing is inside, or only lines from side to side, all is the drawing: 0 and 8 of a
-    display.
+    Each line of a frame or bar has one value, other than that of most pixels. A frame is thin. Bars on fewer
+    sides may be wider if no ink touches them: a touched bar may be a stroke. Where nothing is inside, or only
+    lines from side to side, the whole picture is the drawing, as 0 and 8 of a display.
     """
     height, width = levels.shape
     whole = slice(0, height), slice(0, width)
@@ -121,58 +119,57 @@ def inside_of_bars(levels: Levels) -> tuple[slice, slice]:
 
 
 def _bars(levels: Levels, paper: int) -> tuple[int, int, int, int]:
-    """How many lines of one value, other than the paper's, lie along the top, the bottom, the left and the
-    right side of what the others leave; none where that would be most of the picture."""
+    """Widths of the bars of one value, other than the paper's, at the top, bottom, left and right; all 0
+    where they would cover most of the picture."""
     depth = [0, 0, 0, 0]
     most = WIDE * min(levels.shape)
-    found = True
-    while found and max(depth) <= most:
-        found = False
+    changed = True
+    while changed and max(depth) <= most:
+        changed = False
         for side in range(4):
             rest = levels[depth[0] : len(levels) - depth[1], depth[2] : levels.shape[1] - depth[3]]
             line = (rest[0], rest[-1], rest[:, 0], rest[:, -1])[side]
             if line[0] != paper and (line == line[0]).all():
                 depth[side] += 1
-                found = True
+                changed = True
     top, bottom, left, right = depth if max(depth) <= most else (0, 0, 0, 0)
     return top, bottom, left, right
 
 
 def even_ground(levels: Levels) -> float | None:
-    """The one value, 0 to 1, of the paper in a drawing or a clean scan; None where it is not of one value."""
+    """The paper's value, 0 to 1, in a drawing or a clean scan; None where paper is uneven."""
     border = np.concatenate([levels[0], levels[-1], levels[:, 0], levels[:, -1]])
     shares = np.array(Image.fromarray(levels).histogram()) / levels.size
     ground = int(np.argmax(shares + np.bincount(border, minlength=256) / border.size))
     darker, lighter = shares[: max(ground - 2, 0)], shares[ground + 3 :]
     fewer, more = sorted((darker.sum(), lighter.sum()))
     if fewer > 0.02 * more:
-        return None  # a canvas has its ink on one side of the paper's value, grain is on both
+        return None  # ink lies on one side of the paper's value, grain on both
     side = darker[::-1] if darker.sum() > lighter.sum() else lighter
     contrast = int(np.flatnonzero(side).max(initial=0))
     if side[contrast // 2 :].sum() > 2 / 3:
         return None
-    weak = side[: contrast // 4].sum()  # the edges of strokes have a little of it, shadows much
+    weak = side[: contrast // 4].sum()  # edges of strokes have few weak pixels, shadows many
     if min(levels.shape) <= SMALL or weak <= 0.01 + 2 / min(levels.shape):
         return ground / 255
     return ground / 255 if _is_all_edges(np.abs(levels.astype(np.int16) - ground), contrast) else None
 
 
 def _is_all_edges(rise: Int[np.ndarray, "h w"], contrast: int) -> bool:
-    """Whether what is between paper and ink lies along the ink: the soft edges of a drawing that was
-    enlarged. Shadows lie elsewhere too."""
+    """Whether values between paper and ink lie only along the ink, as the soft edges of an enlarged drawing
+    do, and shadows do not."""
     ink = rise > contrast / 2
     far = ndimage.distance_transform_edt(~ink) > max(3.0, SOFTEST * stroke_width(ink))
     return bool((far & (rise > 2)).mean() < 0.01)
 
 
 def without_print(ink: Grey, picture: tuple[int, ...]) -> Grey:
-    """A frame around the ink, squares or rules that a program drew under it, taken out; `ink` is a part of a
-    `picture` of this shape, and there is none elsewhere.
+    """The ink without a frame, squares or rules that a program drew under it.
 
-    These are thin, straight and reach from end to end of all the ink there is: two or more each way; or three
-    or more one way through the whole picture, if they do not begin and end with it, as a display's digit does
-    that is cropped to its ink. Strokes that cross them are mended. Where next to nothing is left, they were
-    the drawing and stay.
+    `ink` is the part of a picture of shape `picture` that holds all of its ink. Printed lines are thin,
+    straight and span all of the ink: at least two in each direction; or at least three in one direction
+    through the whole picture, unless they begin and end with it, as in a display's digit cropped to its ink.
+    Strokes that cross them are repaired. Where next to nothing remains, the lines were the drawing and stay.
     """
     mask = ink > TRACE
     part = extent(mask)
@@ -184,16 +181,18 @@ def without_print(ink: Grey, picture: tuple[int, ...]) -> Grey:
     ):
         return ink
     rest = ink.copy()
-    _mend(rest[part], across)
-    _mend(rest[part].T, down)
+    _repair(rest[part], across)
+    _repair(rest[part].T, down)
     left = rest > TRACE
     size = max(side.stop - side.start for side in extent(left)) if left.any() else 0
     return rest if size > LEFT * max(whole.shape) else ink
 
 
 def without_specks(ink: Grey) -> Grey:
-    """Pieces of ink that are next to nothing beside the largest, taken out: stray dots, dotted paper. They
-    are looked for where rows or columns without ink lie between rows or columns with some."""
+    """The ink without specks: pieces tiny beside the largest, as stray dots and dotted paper.
+
+    Skipped unless some row or column within the ink is empty.
+    """
     mask = ink > TRACE
     if not (_has_gap(mask) or _has_gap(mask.T)):
         return ink
@@ -204,28 +203,28 @@ def without_specks(ink: Grey) -> Grey:
 
 
 def _has_gap(mask: Mask) -> bool:
-    """Whether a row without any lies between two that have some."""
+    """Whether an empty row lies between two rows with ink."""
     where = np.flatnonzero(mask.any(1))
     return bool(where[-1] - where[0] >= len(where))
 
 
 def _are_rules(lines: list[slice], width: int, picture: tuple[int, ...]) -> bool:
-    """Whether lines across, as wide as all ink is, are those of ruled paper in a picture of this shape."""
+    """Whether lines as wide as all of the ink are rules of ruled paper."""
     if len(lines) < 3 or width < picture[1]:
         return False
     return not (lines[0].start == 0 and lines[-1].stop == picture[0])  # a digit cropped to its ink
 
 
 def _spanning(mask: Mask) -> list[slice]:
-    """The runs of rows that are ink from the first column to the last, or nearly so, if they are thin."""
+    """Thin runs of rows that are ink over (nearly) the full width."""
     full = np.concatenate([[False], np.count_nonzero(mask, 1) > SPAN * mask.shape[1], [False]])
     begins, ends = np.flatnonzero(full[1:] & ~full[:-1]), np.flatnonzero(full[:-1] & ~full[1:])
     thin = max(2, THIN * min(mask.shape))
     return [slice(int(a), int(b)) for a, b in zip(begins, ends, strict=True) if b - a <= thin]
 
 
-def _mend(ink: Grey, lines: list[slice]) -> None:
-    """Rows of lines get what both of their neighbours have, in place."""
+def _repair(ink: Grey, lines: list[slice]) -> None:
+    """Fill the rows of lines, in place, with what both of their neighbours share."""
     for line in lines:
         above, below = line.start - 1, line.stop
         inside = above >= 0 and below < len(ink)
@@ -233,12 +232,10 @@ def _mend(ink: Grey, lines: list[slice]) -> None:
 
 
 def ink_on_uneven_paper(grey: Grey) -> Grey:
-    """How much ink each pixel has, 0 none to 1 full: shading, grain, specks and ruled lines taken off."""
+    """Amount of ink per pixel, 0 to 1, without shading, grain, specks and ruled lines."""
     rise = grey - uneven_ground(grey)
-    light = (rise * rise * rise).sum() > 0  # the cube, since ink stands out far and grain a little both ways
-    ink = (
-        rise if light else -rise / np.maximum(grey - rise, 0.1)
-    )  # dark ink takes a part of the light there is
+    light = (rise * rise * rise).sum() > 0  # cubed: ink stands out far, grain a little both ways
+    ink = rise if light else -rise / np.maximum(grey - rise, 0.1)  # dark ink absorbs a fraction of the light
     smooth = ndimage.gaussian_filter(ink, max(0.7, max(ink.shape) / 700))
     noise = 1.4826 * np.median(np.abs(smooth - np.median(smooth)))
     peak = smooth.max()
@@ -251,12 +248,14 @@ def ink_on_uneven_paper(grey: Grey) -> Grey:
 
 
 def uneven_ground(grey: Grey) -> Grey:
-    """The paper under the ink: a wide median, corrected twice by the average of what keeps close to it.
+    """Brightness of the paper: a wide median, corrected twice by the mean of the pixels close to it.
 
-    Where the paper ends (the median steps) it is the picture itself, so that nothing stands out there.
+    Where the paper ends (the median jumps) it equals the picture, so that nothing stands out there.
     """
     factor = min(1.0, GROUND / max(grey.shape))
-    height, width = (max(2, round(side * factor)) for side in grey.shape)  # a strip has a slope as well
+    height, width = (
+        max(2, round(side * factor)) for side in grey.shape
+    )  # at least 2, so that a strip has a gradient
     small = stretched(grey, (height, width), Image.Resampling.BOX)
     median = ndimage.median_filter(small, size=min(small.shape) // 4 * 2 + 1, mode="nearest")
     ground, wide = median, max(small.shape) / 16
@@ -270,9 +269,10 @@ def uneven_ground(grey: Grey) -> Grey:
 
 
 def without_ruled_lines(mask: Mask) -> Mask:
-    """Thin lines through most of the picture, across or down, taken out; strokes that cross them are mended.
+    """The mask without thin lines through most of the picture, across or down.
 
-    A line may slope by a fiftieth. Where nothing else is left, the line was the drawing and stays.
+    Strokes that cross them are repaired. A line may slope by a fiftieth. Where nothing else remains, the line
+    was the drawing and stays.
     """
     return _without_lines_across(_without_lines_across(mask).T).T
 
@@ -291,12 +291,12 @@ def _without_lines_across(mask: Mask) -> Mask:
     if not lines.any() or not rest.any():
         return mask
     gap = 2 * slack + 1
-    mended = ndimage.minimum_filter1d(ndimage.maximum_filter1d(rest, gap, axis=0), gap, axis=0)
-    return rest | (mended & mask)
+    repaired = ndimage.minimum_filter1d(ndimage.maximum_filter1d(rest, gap, axis=0), gap, axis=0)
+    return rest | (repaired & mask)
 
 
 def one_drawing(mask: Mask) -> Mask:
-    """The largest piece of ink and what belongs with it; specks go, and border clutter beside a drawing."""
+    """The largest piece of ink and others that are no specks beside it, without clutter at the border."""
     labels, sizes = _pieces(mask)
     boxes = ndimage.find_objects(labels)
     longer = np.array([0] + [max(r.stop - r.start, c.stop - c.start) for r, c in boxes])
@@ -307,19 +307,18 @@ def one_drawing(mask: Mask) -> Mask:
 
 
 def _pieces(mask: Mask) -> tuple[Int[np.ndarray, "h w"], Int[np.ndarray, " pieces"]]:
-    """Which connected piece each pixel is of, from 1, and how many pixels each has: of 0, what is no piece,
-    none."""
+    """The connected piece of each pixel, from 1 (0: none), and the number of pixels of each piece."""
     labels, _ = ndimage.label(mask, np.ones((3, 3)))
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return labels, sizes
 
 
-# ------------------------------------------------------------------------------------------------ placing it
+# --------------------------------------------------------------------------------------------------- placing
 
 
 def place(ink: Grey, height: int, width: int) -> Scaled:
-    """The ink scaled into the box, keeping its aspect, and its centre of mass moved to the centre."""
+    """The ink scaled into the box, its aspect kept and its centre of mass moved to the centre."""
     picture = np.zeros((height, width), np.float32)
     box = round(BOX * min(height, width))
     if not ink.any():
@@ -334,8 +333,8 @@ def place(ink: Grey, height: int, width: int) -> Scaled:
 
 
 def into_box(ink: Grey, box: int) -> Scaled:
-    """The cropped ink with its longer side `box` pixels, its strokes sharp and not thinner than MNIST's; a
-    little smaller where they would be thicker than MNIST's."""
+    """Cropped ink scaled to a longer side of `box` pixels, strokes sharp and no thinner than MNIST's; smaller
+    where strokes would be thicker than MNIST's."""
     factor = FINE * box / max(ink.shape)
     fine = resized(np.pad(ink, 1), factor)
     fine = np.clip(fine + SHARPEN * (fine - blurred(fine, 0.6 * factor)), 0, 1)
@@ -354,8 +353,10 @@ def into_box(ink: Grey, box: int) -> Scaled:
 
 
 def thickened(strokes: Grey, by: float) -> Grey:
-    """Strokes that reach `by` pixels further to all sides, with a soft edge: by the Euclidean distance to
-    ink, which nobody has to know further off. Squared and small, it mostly fits in a byte."""
+    """Strokes grown by `by` pixels on all sides, with a soft edge.
+
+    Uses the Euclidean distance to ink, computed only that far: squared, it mostly fits in a byte.
+    """
     reach = int(by) + 1
     far = (reach + 1) ** 2
     narrow = np.min_scalar_type(far + reach**2).type  # of the largest sum: a byte for up to 9 pixels
@@ -366,7 +367,7 @@ def thickened(strokes: Grey, by: float) -> Grey:
 
 
 def _least(squares: UInt[np.ndarray, "h w"], reach: int) -> UInt[np.ndarray, "h w"]:
-    """The least sum, in each column, of a pixel's number and its squared distance, within `reach` pixels."""
+    """For each pixel the minimum over its column, within `reach` pixels, of value plus squared distance."""
     squares = np.ascontiguousarray(squares)
     least = squares.copy()
     for step in range(1, reach + 1):
@@ -377,24 +378,24 @@ def _least(squares: UInt[np.ndarray, "h w"], reach: int) -> UInt[np.ndarray, "h 
 
 
 def blurred(grey: Grey, sigma: float) -> Grey:
-    """A Gaussian filter, mirrored at the border, as two matrix products: on the fine grid, where it is wide,
-    five times quicker than running the kernel along every row."""
+    """The picture after a Gaussian filter, mirrored at the border: two matrix products, on the fine grid five
+    times faster than a kernel along every row."""
     down, across = (_gaussian(side, round(sigma, 4)) for side in grey.shape)
     return down @ grey @ across.T
 
 
 @lru_cache(8)
 def _gaussian(size: int, sigma: float) -> Float[np.ndarray, "n n"]:
-    """Row i: the weights of all places for the mean around place i, those beyond the ends folded back."""
+    """A matrix whose row i holds the weights of the mean around position i, mirrored at the ends."""
     kernel = np.exp(-((np.arange(2 * size, dtype=np.float32) / np.float32(sigma)) ** 2) / 2)
-    kernel[int(4 * sigma + 0.5) + 1 :] = 0  # as far as SciPy's filter reaches
+    kernel[int(4 * sigma + 0.5) + 1 :] = 0  # the reach of SciPy's filter
     apart = sliding_window_view(np.concatenate([kernel[:0:-1], kernel]), size)  # row 2 size - 1: 0, 1, 2 ...
     weight = apart[2 * size - 1 : size - 1 : -1] + apart[2 * size :] + apart[:size]
     return weight / weight.sum(1, keepdims=True)
 
 
 def stroke_width(strokes: Mask) -> float:
-    """Pixels: twice the area by the length of the outline (Crofton's estimate from four directions)."""
+    """Mean stroke width in pixels: twice the area over the outline (Crofton's estimate, four directions)."""
     m = np.pad(strokes, 1)
     straight = np.count_nonzero(m[1:] != m[:-1]) + np.count_nonzero(m[:, 1:] != m[:, :-1])
     slanted = np.count_nonzero(m[1:, 1:] != m[:-1, :-1]) + np.count_nonzero(m[1:, :-1] != m[:-1, 1:])
@@ -403,13 +404,13 @@ def stroke_width(strokes: Mask) -> float:
 
 
 def extent(mask: Mask) -> tuple[slice, slice]:
-    """Rows and columns of the smallest box around what is true."""
+    """Rows and columns of the bounding box of the true pixels."""
     rows, columns = (np.flatnonzero(mask.any(axis)) for axis in (1, 0))
     return slice(rows[0], rows[-1] + 1), slice(columns[0], columns[-1] + 1)
 
 
 def resized(grey: Grey, factor: float) -> Scaled:
-    """Scaled by a factor: averaged when it shrinks, smooth when it grows."""
+    """The picture scaled by a factor: box-averaged when shrinking, bicubic when growing."""
     height, width = (max(1, round(side * factor)) for side in grey.shape)
     method = Image.Resampling.BOX if factor < 1 else Image.Resampling.BICUBIC
     return stretched(grey, (height, width), method)
@@ -418,6 +419,6 @@ def resized(grey: Grey, factor: float) -> Scaled:
 def stretched(
     grey: Grey | Mask, shape: tuple[int, ...], method: Image.Resampling = Image.Resampling.BILINEAR
 ) -> Scaled:
-    """Brought to a shape, which need not keep its aspect."""
+    """The picture resampled to a shape, of any aspect."""
     picture = Image.fromarray(np.ascontiguousarray(grey, np.float32))
     return np.asarray(picture.resize((shape[1], shape[0]), method))

@@ -1,8 +1,8 @@
-"""What a picture looks like: strokes of one pen on an even ground, or a photo; coloured or grey.
+"""Tell drawings from photos: strokes of one pen on an even ground or not, coloured or grey.
 
 Every pixel of a drawing is a mix of two colours, the ground's and the pen's, and strokes are thin, few and
-full of ink but for their edges. Several colours, texture, shading, other things on the ground and filled
-shapes each break one of these.
+full of ink except at their edges. Several colours, texture, shading, other objects and filled shapes each
+violate one of these.
 """
 
 from dataclasses import dataclass
@@ -21,42 +21,42 @@ Mask = Bool[np.ndarray, "h w"]
 Colour = Float[np.ndarray, " 3"]
 
 SIDE = 128
-"""Pixels: the longer side at which a picture is looked at."""
+"""Pixels: longer side of the thumbnail that is examined."""
 
 COLOURED = 0.1
-"""Difference between the channels of a pixel, of 1, above which it has a colour. Grey saved as RGB JPEG has
+"""Difference between a pixel's channels, out of 1, above which it is coloured. Grey saved as RGB JPEG has
 0."""
 
-# Where strokes end and photos begin, from 54 sets of both (docs/log.md). Shares are of what is not ground.
-EVEN = 0.7  # share of the border within SHADE of its median: the ground is of one value, else it is uneven
+# Limits between strokes and photos, from 54 sets of both (docs/log.md). Fractions are of what is not ground.
+EVEN = 0.7  # fraction of the border within SHADE of its median; below, the ground is uneven
 SHADE = 0.08  # of white
-SMALL = 48  # pixels of the shorter side: below, there is no unevenness to speak of
+SMALL = 48  # pixels of the shorter side: below, uneven ground does not show
 TINY = 16  # pixels of the longer side of the ink: below, strokes are a few pixels wide
-FAINT = 0.05  # of white: the least by which ink stands out
+FAINT = 0.05  # of white: least contrast of ink
 GROUND = 0.25  # of full ink: less is ground
-ODD = 0.3  # of full ink: the rest of a pixel, that no mix of ground and pen explains
-FEW = 0.05  # share that may be so, or lie on the other side of the ground than the pen does
-INSIDE = 0.25  # share of the inside of strokes that may be less than SOLID
+ODD = 0.3  # of full ink: residual of a pixel that no mix of ground and pen explains
+FEW = 0.05  # fraction of pixels with such a residual, or on the other side of the ground than the pen
+INSIDE = 0.25  # fraction of the inside of strokes that may be less than SOLID
 SOLID = 0.8  # of full ink
-STRAY = 1.5  # times the ink: what is between ground and ink away from strokes, as faint rules are
-THICK = {True: 0.32, False: 0.55}  # of the ink's extent: no stroke is thicker; by whether it is not tiny
-LONG = 5.5  # times the ink's extent: the strokes one after the other; a few of them
-BORDER = 0.55  # share of the border that is ground, of a digit that is cropped to its ink
+STRAY = 1.5  # times the ink: area between ground and ink away from strokes, such as faint rules
+THICK = {True: 0.32, False: 0.55}  # of the ink's extent: greatest thickness; by whether ink exceeds TINY
+LONG = 5.5  # times the ink's extent: greatest total length of the strokes
+BORDER = 0.55  # least fraction of the border that is ground, even in a digit cropped to its ink
 
 
 @dataclass(frozen=True)
 class Look:
-    """Of one picture."""
+    """What one picture looks like."""
 
     colour: bool
-    """Whether more than a hundredth of its pixels are not grey."""
+    """Whether more than 1 % of its pixels are coloured."""
     pen: Colour | None
-    """By how much red, green and blue of the pen differ from the ground's more than their mean does; all zero
-    where it is no other colour. None: it is a photo."""
+    """Difference in red, green and blue between pen and ground, minus its mean; zero for a grey pen. None: a
+    photo."""
 
 
 def look(source: bytes | str | PathLike) -> Look | None:
-    """What it looks like. None for what is no picture: reading it will say why."""
+    """The look of a picture. None if unreadable: reading it raises the error."""
     try:
         picture = thumbnail(source, SIDE)
     except SeesayError:
@@ -65,7 +65,7 @@ def look(source: bytes | str | PathLike) -> Look | None:
 
 
 def pen_of(picture: Picture) -> Colour | None:
-    """The pen's colour, as in `Look`, if a picture (red, green, blue, 0 to 1) is a few strokes of it."""
+    """The pen's colour, as in `Look`, if the picture (RGB, 0 to 1) is a few strokes of one pen; else None."""
     border = np.ones(picture.shape[1:], bool)
     border[1:-1, 1:-1] = False
     picture = evened(picture, border)
@@ -87,7 +87,7 @@ def pen_of(picture: Picture) -> Colour | None:
 
 
 def evened(picture: Picture, border: Mask) -> Picture:
-    """The picture without the shades of its ground, where that is not of one value."""
+    """The picture with its ground evened out, if that has no single value."""
     light = picture.mean(0)
     level = float(np.median(light[border]))
     if min(light.shape) < SMALL or (np.abs(light[border] - level) < SHADE).mean() > EVEN:
@@ -97,7 +97,7 @@ def evened(picture: Picture, border: Mask) -> Picture:
 
 
 def _are_strokes(ink: Float[np.ndarray, "h w"]) -> bool:
-    """Whether they are few, thin, and full of ink."""
+    """Whether ink forms a few thin strokes full of ink."""
     mask = ink > 0.5
     if not mask.any():
         return False

@@ -1,8 +1,8 @@
-"""Sound of phones and browsers and pictures of phones, read by libraries that the extra `media` brings: PyAV
-(FFmpeg) and pillow-heif (libheif).
+"""Audio formats of phones and browsers, and HEIC pictures, read by the extra `media`: PyAV (FFmpeg) and
+pillow-heif (libheif).
 
-They are asked only about what libsndfile and Pillow do not know. FFmpeg gets the bytes of one file, may open
-no other file and no address, and knows only the containers of CONTAINERS.
+Used only for what libsndfile and Pillow cannot open. FFmpeg is given the bytes of one file, may open no other
+file and no network address, and only the formats in CONTAINERS.
 """
 
 import contextlib
@@ -32,24 +32,24 @@ CONTAINERS = (
     "aiff",
     "au",
 )
-"""FFmpeg's names of what may hold sound. Not among them: playlists, which make it open other files."""
+"""FFmpeg's names of the formats allowed. Playlists are not among them: they open other files."""
 
-BLOCK = 65_536  # samples of each channel that are decoded at a time
+BLOCK = 65_536  # samples per channel decoded at a time
 
 
 class Sound(NamedTuple):
-    """A sound track that is open: its blocks are decoded as they are asked for."""
+    """An open audio track, decoded block by block on demand."""
 
     samplerate: int
     channels: int
     frames: int | None
-    """Samples of each channel, as the header says; none: it does not."""
+    """Samples per channel, by the header; None: not declared."""
     blocks: Iterator[Float[np.ndarray, "_ channels"]]
 
 
 @cache
 def opens_heic() -> bool:
-    """Whether Pillow opens HEIC from here on: it does where pillow-heif is installed."""
+    """Whether Pillow can open HEIC: registers pillow-heif if it is installed."""
     with contextlib.suppress(ImportError):
         from pillow_heif import register_heif_opener
 
@@ -71,8 +71,7 @@ def decodes_sound() -> bool:
 
 @contextlib.contextmanager
 def opened(file: BufferedIOBase) -> Generator[Sound | None]:
-    """The first sound track of a file that can be decoded, None where FFmpeg finds none. OSError while blocks
-    are made: it is damaged."""
+    """The first decodable audio track of a file, or None. A damaged one raises OSError while decoding."""
     import av
     from av.error import FFmpegError
 
@@ -83,8 +82,8 @@ def opened(file: BufferedIOBase) -> Generator[Sound | None]:
         yield None
         return
     with container:
-        known = [track for track in container.streams.audio if track.codec_context is not None]
-        yield _sound(container, known[0]) if known else None
+        decodable = [track for track in container.streams.audio if track.codec_context is not None]
+        yield _sound(container, decodable[0]) if decodable else None
 
 
 def _sound(container: Any, track: Any) -> Sound:
@@ -94,7 +93,7 @@ def _sound(container: Any, track: Any) -> Sound:
 
 
 def _blocks(container: Any, track: Any) -> Iterator[Float[np.ndarray, "_ channels"]]:
-    """Decoded, as floats, BLOCK samples or a little more at a time."""
+    """Blocks of decoded floats, of BLOCK samples or a little more."""
     parts: list[np.ndarray] = []
     for part in _decoded(container, track):
         parts.append(part)
@@ -116,5 +115,5 @@ def _decoded(container: Any, track: Any) -> Iterator[Float[np.ndarray, "_ channe
                 yield part.to_ndarray().T
     except FFmpegError as error:
         raise OSError(error.strerror) from None
-    except ValueError as error:  # its rate or its channels change
+    except ValueError as error:  # the rate or the channels change midway
         raise OSError(str(error)) from None

@@ -1,4 +1,4 @@
-"""One content of a file, of bytes or of what is in memory, by its kind: what prediction is handed."""
+"""Read one content for prediction, by its kind: from a file, bytes, an array or a Pillow picture."""
 
 from os import PathLike
 from pathlib import Path
@@ -17,30 +17,30 @@ from seesay.spec import ContentSpec, PictureSpec, WaveformSpec
 
 
 def read_picture(source: Any, spec: PictureSpec) -> np.ndarray:
-    """A picture content. It cannot be read, or shows no ink where ink is expected: InputError."""
+    """The picture as content. Unreadable, or blank where ink is expected: InputError."""
     _check_type(source, "picture", Image.Image, "an array or a Pillow picture")
     if spec.standardised:
         return read_image(source, spec)
     content = image_content(read_image(source, spec))
     if spec.reader == "ink" and not content.any():
         name = str(source) if isinstance(source, str | Path) else "the picture"
-        raise InputError(f"{name} is blank: no ink is found in it", "Give another one, or leave it out.")
+        raise InputError(f"{name} is blank: it shows no ink", "Give another one, or leave it out.")
     return content
 
 
 def read_recording(source: Any, spec: WaveformSpec) -> np.ndarray:
-    """A recording content. It cannot be read: InputError."""
+    """The recording as content. Unreadable: InputError."""
     _check_type(source, "recording", tuple, "a pair (samples, rate)")
     return audio_content(read_audio(source, spec))
 
 
 def read_ready_made(source: Any, spec: ContentSpec) -> np.ndarray:
-    """An array of exactly the spec's shape. It is another: InputError."""
+    """The array, of exactly the spec's shape. Another shape: InputError."""
     _check_type(source, spec.kind, np.ndarray, "an array")
     return read_array_of(source, spec)
 
 
 def _check_type(source: Any, what: str, other: type, named: str) -> None:
-    """InputError for what no reader takes."""
+    """InputError for a type that no reader accepts."""
     if not isinstance(source, (bytes, str, PathLike, np.ndarray, other)):
         raise InputError(f"expected a {what} as a path, bytes, {named}, got {type(source).__name__}")

@@ -1,7 +1,7 @@
-"""Recordings in files and bytes: opened by libsndfile, or else by FFmpeg where the extra `media` is there.
+"""Open recordings, from files or bytes: by libsndfile, else by FFmpeg if the extra `media` is installed.
 
-A header is not trusted. One that says how long the sound is, and is wrong, is refused: the file was cut
-short. One that does not say it, as programs write into a pipe, is read as far as the file goes.
+Headers are not trusted. A file with less sound than its header declares is refused: it was cut short. One
+whose header declares no length, as programs write into a pipe, is read to the end of the file.
 """
 
 import struct
@@ -26,45 +26,46 @@ from seesay.signal.media import BLOCK, Sound
 Source = bytes | str | PathLike[str]
 
 LONGEST = 600
-"""Seconds. A spoken word takes one; ten minutes leave room for a careless recording, an hour is a mistake."""
-RATES = (1_000, 768_000)  # Hz, lowest and highest believed: below is no speech, above is no sound card
-PIPED = 2**31 - 4096  # bytes: lengths from here on are what programs write into a pipe, not knowing it yet
+"""Seconds. A spoken word takes one; ten minutes allow for a careless recording, an hour is a mistake."""
+RATES = (1_000, 768_000)  # Hz, lowest and highest accepted: below is no speech, above is no sound card
+PIPED = 2**31 - 4096  # bytes: from here on, a placeholder of programs that write into a pipe
 
 FORMATS = "WAV, FLAC, OGG (Vorbis, Opus), MP3 or AIFF"
 MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS")
-"""How those begin, but for MP3. What begins so and cannot be opened is damaged, and nothing else."""
+"""First bytes of those formats, but for MP3. A file that begins so and cannot be opened is damaged."""
 ENDIAN = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">", b"FORM": ">"}
-"""Of the numbers in files that are made of chunks."""
+"""Byte order of the numbers in chunked files."""
 UNKNOWN = (1, 4, 18)  # libsndfile's numbers: format not recognised, encoding not supported, not implemented
 
-_standard_error = Lock()  # held while file descriptor 2 points elsewhere
+_standard_error = Lock()  # taken while file descriptor 2 is redirected
 
 
 class Length(NamedTuple):
-    """Bytes of sound in a file."""
+    """Length of the sound in a file, in bytes, as declared and as it is."""
 
-    said: int
-    """By its header; 0: not known."""
-    there: int
-    """To the end of the file."""
-    place: int = 0
-    """Where the header says it; 0: nowhere that can be corrected."""
+    declared: int
+    """By the header; 0: unknown."""
+    actual: int
+    """From the start of the sound to the end of the file."""
+    position: int = 0
+    """Offset of the header field that holds the length; 0: none that can be corrected."""
     kind: str = "<I"
-    """How it is written there (struct)."""
+    """Format of that field (struct)."""
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What the header of a recording says."""
+    """Rate and length of a recording, from its header."""
 
     rate: int
     """Samples a second."""
     seconds: float | None
-    """None: it does not say."""
+    """None: not declared."""
 
 
 def facts_of(source: Source) -> Facts | None:
-    """Found without decoding. None for what cannot be read: reading it will say why."""
+    """Rate and length of a recording, without decoding it. None if unreadable: reading it raises the
+    error."""
     try:
         with opened(source, "the recording") as sound:
             if not RATES[0] <= sound.samplerate <= RATES[1]:
@@ -77,9 +78,9 @@ def facts_of(source: Source) -> Facts | None:
 
 @contextmanager
 def opened(source: Source, name: str) -> Generator[Sound]:
-    """A recording, to be decoded block by block.
+    """An open recording, decoded block by block.
 
-    InputError, with `name`, for what is missing, empty, no recording, damaged or cut short.
+    InputError, with `name`, for a missing, empty, damaged or truncated file, or one that is no recording.
     """
     head = source[:4] if isinstance(source, bytes) else _head(Path(source), name)
     if not head:
@@ -103,22 +104,22 @@ def _sound(
     source: Source, file: BufferedIOBase, length: Length, head: bytes, name: str, stack: ExitStack
 ) -> Sound:
     patch = _patch(length)
-    given: Any = _Bytes(file, patch) if patch or isinstance(source, bytes) else str(source)
+    opened_from: Any = _Bytes(file, patch) if patch or isinstance(source, bytes) else str(source)
     try:
-        sound = stack.enter_context(soundfile.SoundFile(given))
+        sound = stack.enter_context(soundfile.SoundFile(opened_from))
         return Sound(sound.samplerate, sound.channels, sound.frames, _blocks(sound))
     except soundfile.LibsndfileError as error:
         if error.code not in UNKNOWN:
             raise
         file.seek(0)
-        other = stack.enter_context(media.opened(file)) if media.decodes_sound() else None
-        if other is not None:
-            return other._replace(blocks=_checked(other.blocks, name))
+        by_ffmpeg = stack.enter_context(media.opened(file)) if media.decodes_sound() else None
+        if by_ffmpeg is not None:
+            return by_ffmpeg._replace(blocks=_checked(by_ffmpeg.blocks, name))
         if head.startswith(MAGIC) or _is_mpeg(head):
             raise
     remedy = f"Convert it to {FORMATS}"
     if not media.decodes_sound():
-        remedy += f", or install what reads the sound of phones and browsers: {media.INSTALL}"
+        remedy += f", or install support for the formats of phones and browsers: {media.INSTALL}"
     raise InputError(f"{name} is not a recording that can be read", f"{remedy}.")
 
 
@@ -135,7 +136,7 @@ def _blocks(sound: soundfile.SoundFile) -> Iterator[Float[np.ndarray, "n channel
 def _checked(
     blocks: Iterator[Float[np.ndarray, "_ channels"]], name: str
 ) -> Iterator[Float[np.ndarray, "_ channels"]]:
-    """What FFmpeg decodes, its errors as ours."""
+    """Decoded blocks; a decoding error becomes InputError."""
     try:
         yield from blocks
     except OSError as error:
@@ -143,10 +144,10 @@ def _checked(
 
 
 def _head(path: Path, name: str) -> bytes:
-    """The first four bytes, or InputError where there is no such file."""
+    """The first four bytes. A missing file, or raw samples: InputError."""
     check_file(path)
-    if path.suffix.lower() == ".raw":  # soundfile would ask for its rate, whatever it holds
-        raise InputError(f"{name} holds raw samples, which do not say their rate", f"Save it as {FORMATS}.")
+    if path.suffix.lower() == ".raw":  # soundfile would require a rate, whatever the file holds
+        raise InputError(f"{name} holds raw samples without a rate", f"Save it as {FORMATS}.")
     try:
         with path.open("rb") as file:
             return file.read(4)
@@ -155,23 +156,27 @@ def _head(path: Path, name: str) -> bytes:
 
 
 def _is_mpeg(head: bytes) -> bool:
-    """An MP3 begins with tags (ID3) or with the eleven set bits of a frame's header."""
+    """Whether a file is MP3: it begins with tags (ID3) or with the eleven set bits of a frame header."""
     return head.startswith(b"ID3") or (len(head) > 1 and head[0] == 0xFF and head[1] >= 0xE0)
 
 
-# ------------------------------------------------------------------------------------------- how long it says
+# ------------------------------------------------------------------------------------------- declared length
 
 
 def _check_whole(length: Length, name: str) -> None:
-    """InputError where a header says more bytes of sound than follow it."""
-    if 0 < length.there < length.said < PIPED:
-        problem = f"the header of {name} says {length.said:,} bytes of sound, and {length.there:,} follow"
-        raise InputError(problem, "It was cut short, or its header is wrong: copy or save it again.")
+    """InputError where a header declares more bytes of sound than follow it."""
+    if 0 < length.actual < length.declared < PIPED:
+        problem = (
+            f"the header of {name} declares {length.declared:,} bytes of sound, but {length.actual:,} follow"
+        )
+        raise InputError(problem, "It was truncated, or its header is wrong: copy or save it again.")
 
 
 def _length(file: BufferedIOBase, head: bytes) -> Length:
-    """Of WAV, AIFF, AU, CAF, W64, and an MP3 that has a header (Xing's, which most encoders write). Other
-    formats tell by themselves when they end too early."""
+    """The length of WAV, AIFF, AU, CAF, W64, and of an MP3 with a Xing header, which most encoders write.
+
+    Decoders of other formats notice by themselves when a file ends too early.
+    """
     if head in ENDIAN:
         return _by_chunks(file, ENDIAN[head])
     if _is_mpeg(head):
@@ -182,62 +187,61 @@ def _length(file: BufferedIOBase, head: bytes) -> Length:
 
 def _by_chunks(file: BufferedIOBase, endian: str) -> Length:
     end, large = file.seek(0, SEEK_END), Length(0, 0)
-    place = 12  # behind RIFF, the length of the file, WAVE
+    place = 12  # after RIFF, the file's length and WAVE
     while place + 8 <= end:
         file.seek(place)
-        kind, said = struct.unpack(f"{endian}4sI", file.read(8))
-        if kind == b"ds64" and place + 24 <= end:  # RF64 has its lengths of 64 bits here
-            _, said_large = struct.unpack("<QQ", file.read(16))
-            large = Length(said_large, 0, place + 16, "<Q")
+        kind, size = struct.unpack(f"{endian}4sI", file.read(8))
+        if kind == b"ds64" and place + 24 <= end:  # RF64 keeps its 64-bit lengths here
+            _, large_size = struct.unpack("<QQ", file.read(16))
+            large = Length(large_size, 0, place + 16, "<Q")
         if kind in (b"data", b"SSND"):
-            there = end - place - 8
-            if large.place and said == 0xFFFFFFFF:
-                return large._replace(there=there)
-            if said == 0 and _are_chunks(file, place + 8, end, endian):
+            actual = end - place - 8
+            if large.position and size == 0xFFFFFFFF:
+                return large._replace(actual=actual)
+            if size == 0 and _are_chunks(file, place + 8, end, endian):
                 return Length(0, 0)
-            return Length(said, there, place + 4, f"{endian}I")
-        place += 8 + said + said % 2
+            return Length(size, actual, place + 4, f"{endian}I")
+        place += 8 + size + size % 2
     return Length(0, 0)
 
 
 def _are_chunks(file: BufferedIOBase, place: int, end: int, endian: str) -> bool:
-    """Whether there are chunks from here to the end of the file, so that one of 0 bytes is as long as it
-    says."""
+    """Whether well-formed chunks follow to the end of the file, so that a length of 0 is meant."""
     while place + 8 <= end:
         file.seek(place)
-        kind, said = struct.unpack(f"{endian}4sI", file.read(8))
+        kind, size = struct.unpack(f"{endian}4sI", file.read(8))
         if not kind.isascii() or not kind.decode().isprintable():
             return False
-        place += 8 + said + said % 2
+        place += 8 + size + size % 2
     return abs(end - place) <= 1
 
 
 def _by_au(file: BufferedIOBase) -> Length:
     end = file.seek(0, SEEK_END)
     file.seek(4)
-    start, said = struct.unpack(">II", file.read(8).ljust(8, b"\0"))
-    return Length(said, max(0, end - start), 8, ">I")
+    start, size = struct.unpack(">II", file.read(8).ljust(8, b"\0"))
+    return Length(size, max(0, end - start), 8, ">I")
 
 
 def _by_caf(file: BufferedIOBase) -> Length:
     end, place = file.seek(0, SEEK_END), 8
     while place + 12 <= end:
         file.seek(place)
-        kind, said = struct.unpack(">4sq", file.read(12))
+        kind, size = struct.unpack(">4sq", file.read(12))
         if kind == b"data":
-            return Length(max(said, 0), end - place - 12, place + 4, ">q")
-        place += 12 + max(said, 0)
+            return Length(max(size, 0), end - place - 12, place + 4, ">q")
+        place += 12 + max(size, 0)
     return Length(0, 0)
 
 
 def _by_w64(file: BufferedIOBase) -> Length:
-    end, place = file.seek(0, SEEK_END), 40  # behind riff, the length of the file, wave: 16, 8 and 16 bytes
+    end, place = file.seek(0, SEEK_END), 40  # after riff, the file's length and wave: 16, 8 and 16 bytes
     while place + 24 <= end:
         file.seek(place)
-        kind, _, said = struct.unpack("<4s12sq", file.read(24))  # the length is that of these 24 bytes, too
+        kind, _, size = struct.unpack("<4s12sq", file.read(24))  # the length includes these 24 bytes
         if kind == b"data":
-            return Length(max(said - 24, 0), end - place - 24)
-        place += max(24, said + -said % 8)
+            return Length(max(size - 24, 0), end - place - 24)
+        place += max(24, size + -size % 8)
     return Length(0, 0)
 
 
@@ -245,7 +249,7 @@ def _by_xing(file: BufferedIOBase) -> Length:
     end, start = file.seek(0, SEEK_END), 0
     file.seek(0)
     tag = file.read(10)
-    if tag.startswith(b"ID3") and len(tag) == 10:  # its length has seven bits a byte
+    if tag.startswith(b"ID3") and len(tag) == 10:  # its length has seven bits per byte
         start = 10 + sum(byte << 7 * (3 - i) for i, byte in enumerate(tag[6:]))
     file.seek(start)
     frame = file.read(64)
@@ -253,22 +257,22 @@ def _by_xing(file: BufferedIOBase) -> Length:
     if place < 0 or len(frame) < place + 16:
         return Length(0, 0)
     flags, *numbers = struct.unpack(">III", frame[place + 4 : place + 16])
-    bytes_at = flags & 1  # behind the number of frames, if that is there
+    bytes_at = flags & 1  # after the number of frames, if present
     return Length(numbers[bytes_at] if flags & 2 else 0, end - start)
 
 
 def _patch(length: Length) -> tuple[int, bytes] | None:
-    """Where a header that does not say a length should say it, and which one."""
+    """Offset and bytes that correct a header without a length; None: nothing to correct."""
     limit = 2 ** (8 * struct.calcsize(length.kind) - 1)
-    if not length.place or not 0 < length.there < limit or 0 < length.said < PIPED:
+    if not length.position or not 0 < length.actual < limit or 0 < length.declared < PIPED:
         return None
-    return length.place, struct.pack(length.kind, length.there)
+    return length.position, struct.pack(length.kind, length.actual)
 
 
 class _Bytes:
-    """A file as libsndfile reads it through Python, some bytes of its header others than they are.
+    """A file for libsndfile to read through Python, with some bytes of its header patched.
 
-    In a damaged file it seeks to before the beginning, and what that raises would be printed.
+    In a damaged file libsndfile seeks to before the beginning; raising there would print a traceback.
     """
 
     def __init__(self, file: BufferedIOBase, patch: tuple[int, bytes] | None) -> None:
@@ -298,9 +302,8 @@ class _Bytes:
 
 @contextmanager
 def _quiet() -> Generator[None]:
-    """Nothing is written to file descriptor 2 meanwhile: libsndfile's MP3 decoder complains there, whatever
-    file MP3 is in, and cannot be told not to (libsndfile issue 958). For the few milliseconds of decoding a
-    file, other threads' messages are lost too."""
+    """Silence file descriptor 2: libsndfile's MP3 decoder prints warnings there that cannot be turned off
+    (libsndfile issue 958). For the few milliseconds of decoding, other threads' messages are lost too."""
     with _standard_error, Path(devnull).open("wb") as nowhere:
         saved = dup(2)
         dup2(nowhere.fileno(), 2)
