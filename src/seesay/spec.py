@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Literal
 
 from seesay.errors import ConfigError
 from seesay.plain import check_object, check_range, dataclass_from, from_dict, to_dict
-from seesay.registry import find, resolved
+from seesay.registry import find, names, resolved
 
 Modality = str
 
@@ -49,8 +49,17 @@ class ContentSpec:
     """Fields of `FeaturesConfig` that the front end uses."""
     augment: ClassVar[Any] = "seesay.signal.augment_features:augment_vectors"
     """`(features, AugmentConfig, generator)` → the batch of features, each augmented at random."""
+    suffixes: ClassVar[tuple[str, ...]] = ()
+    """Endings of files that hold a content of a registered kind, as in `(".xyz",)`."""
+    load: ClassVar[Any] = None
+    """`(path)` → the array in such a file; all of one shape. Unreadable: ValueError or OSError."""
     panels: ClassVar[Any] = "seesay.figures.contact_sheet:matrix_panels"
     """`(dataset, modality, rows, spec)` → how a contact sheet draws them."""
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...]) -> "ContentSpec":
+        """The spec of contents of this shape; by default it is all that the fields are."""
+        return cls(*shape)
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -313,6 +322,12 @@ def noun(modality: Modality, kinds: Mapping[Modality, str]) -> str:
 def spec_type(kind: str) -> type[ContentSpec]:
     """The spec class of a kind. Unknown kind: ConfigError with the nearest match."""
     return find("kind", kind).load()
+
+
+def kind_by_suffix(name: str) -> str | None:
+    """The registered kind whose files end like this name; None: no kind from outside does."""
+    own = ((kind, spec_type(kind).suffixes) for kind in names("kind"))
+    return next((kind for kind, suffixes in own if suffixes and name.lower().endswith(suffixes)), None)
 
 
 DEFAULT_NAMES: Mapping[str, Modality] = {s.kind: s.modality for s in (PictureSpec, WaveformSpec)}

@@ -16,6 +16,8 @@ from typing import Any
 
 import numpy as np
 
+from seesay.spec import kind_by_suffix
+
 
 @dataclass(frozen=True, eq=False)
 class Embedded:
@@ -64,10 +66,11 @@ def path_of(cell: str) -> str:
 
 
 def is_array(cell: Cell) -> bool:
-    """Whether a cell holds a ready-made array, or a path to one by its suffix."""
+    """Whether a cell holds a ready-made array, or a path to one or to a file of a registered kind."""
     if isinstance(cell, Embedded):
         return isinstance(cell.source, np.ndarray) and cell.source.dtype.kind in "biufO"
-    return cell.lower().endswith(".npy") or NPZ.fullmatch(cell) is not None
+    ready_made = cell.lower().endswith(".npy") or NPZ.fullmatch(cell) is not None
+    return ready_made or kind_by_suffix(cell) is not None
 
 
 def are_arrays(cells: Sequence[Cell]) -> bool:

@@ -16,6 +16,7 @@ import soundfile
 from PIL import Image, ImageFile
 
 from seesay.errors import InputError
+from seesay.spec import kind_by_suffix
 
 SUFFIXES: Mapping[str, str] = {
     **dict.fromkeys((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp"), "picture"),
@@ -94,7 +95,7 @@ def _raise(error: OSError) -> NoReturn:
 
 def kind_of(path: Path) -> str | None:
     """The kind of a file, by its suffix or, if uncommon, by the library that can open it; else None."""
-    if (kind := SUFFIXES.get(path.suffix.lower())) is not None:
+    if (kind := SUFFIXES.get(path.suffix.lower()) or kind_by_suffix(path.name)) is not None:
         return kind
     return look_inside(path) if path.is_file() else None
 

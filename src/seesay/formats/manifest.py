@@ -16,12 +16,12 @@ from seesay.data.skipped import Skipped
 from seesay.errors import InputError, listed, shortened
 from seesay.formats.cells import Cell, Embedded, File, Member, files_of, is_array, is_there
 from seesay.formats.listing import SUFFIXES, kind_of, look_inside
-from seesay.formats.media import READERS, USUAL, Reading, Track, silent
+from seesay.formats.media import READERS, USUAL, Reading, Track, reader_of, silent
 from seesay.formats.named_arrays import may_be_content
 from seesay.formats.parquet import read_shards
 from seesay.formats.rows import Table, dataset_from
 from seesay.formats.tables import COLUMNS, ROW_COLUMNS, Wanted, read_sheet
-from seesay.spec import DEFAULT_NAMES, FIRST, Modality, in_order, spec_type
+from seesay.spec import DEFAULT_NAMES, FIRST, Modality, in_order, kind_by_suffix, spec_type
 
 LONGEST_REASON = 400
 """Characters of an error that are quoted in a note."""
@@ -113,7 +113,7 @@ def read_rows(
         _check_named(empty, files, str(path))
         check_files(columns, required, str(path))  # of all modalities at once
     arrays, dropped = _read_detected(columns, files, detected, reading, str(path), track)
-    readers = {m: READERS[_kind(m, columns[m], files[m], str(path))] for m in required}
+    readers = {m: reader_of(_kind(m, columns[m], files[m], str(path))) for m in required}
     texts = {n: [str(cell) for cell in columns[n]] for n in ROW_COLUMNS if n in columns}
     return dataset_from(
         name or path.stem,
@@ -184,6 +184,9 @@ def _lacks(modalities: Iterable[Modality]) -> str:
 
 def _kind(modality: Modality, cells: Sequence[Cell], files: Sequence[File | None], where: str) -> str:
     """The kind of a column, a key of `READERS`. Cells of several kinds, or of none: InputError."""
+    own = {kind_by_suffix(str(cell)) for cell in cells if cell}
+    if len(own) == 1 and (kind := own.pop()) is not None:
+        return kind
     if all(is_array(cell) for cell in cells if cell):
         return "array"
     default = next((kind for kind, name in DEFAULT_NAMES.items() if name == modality), None)

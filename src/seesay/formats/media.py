@@ -3,6 +3,7 @@ together."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any, Literal
 
 import numpy as np
@@ -24,6 +25,7 @@ from seesay.formats.settings import (
     recording_facts,
     recording_settings,
 )
+from seesay.registry import resolved
 from seesay.signal import audio, image
 from seesay.spec import (
     DEFAULT_NAMES,
@@ -34,6 +36,7 @@ from seesay.spec import (
     Spec,
     VectorSpec,
     WaveformSpec,
+    spec_type,
 )
 
 Track = Callable[[Iterable[Any], str], Iterable[Any]]
@@ -157,6 +160,40 @@ READERS: Mapping[str, Callable[..., Table]] = {
     "array": array_contents,
 }
 """The function that reads a column into a table, by kind of its files; `array` covers several kinds."""
+
+
+def reader_of(kind: str) -> Callable[..., Table]:
+    """The function that reads a column of files of this kind, a registered one too, into a table."""
+    return READERS[kind] if kind in READERS else partial(own_contents, spec_type(kind))
+
+
+def own_contents(
+    kind: type[ContentSpec],
+    files: Sequence[File | None],
+    reading: Reading,
+    where: str,
+    track: Track = silent,
+    modality: Modality | None = None,
+) -> Table:
+    """The table of contents of a registered kind, one file or None per row. Unreadable files, or another
+    shape than that of most: InputError."""
+
+    def content(file: File) -> np.ndarray:
+        try:
+            return np.asarray(resolved(kind.load)(file), np.float32)
+        except (ValueError, OSError) as error:
+            raise InputError(f"{file} cannot be read as {kind.kind}: {error}") from None
+
+    read, faults = _read(_distinct_files(files), content, track, kind.kind)
+    shape = common_shape(array.shape for array in read.values()) if read else ()
+    for file, array in list(read.items()):
+        if array.shape != shape or not np.isfinite(array).all():
+            faults[file] = f"{file}: expected finite numbers of shape {shape}, got {array.shape}"
+            del read[file]
+    _check_read(files, read, faults, reading, where)
+    contents, pointers = distinct(np.stack(list(read.values())))
+    spec = kind.of(shape)
+    return _table(files, read, faults, Table(spec, contents, pointers, f"{len(read)} files, read as {spec}"))
 
 
 def _distinct_files(files: Sequence[File | None]) -> list[File]:

@@ -8,12 +8,13 @@ import numpy as np
 from PIL import Image
 
 from seesay.errors import InputError
+from seesay.registry import resolved
 from seesay.signal.audio import as_content as audio_content
 from seesay.signal.audio import read_audio
 from seesay.signal.image import as_content as image_content
 from seesay.signal.image import read_image
 from seesay.signal.ready_made import read_ready_made as read_array_of
-from seesay.spec import ContentSpec, PictureSpec, WaveformSpec
+from seesay.spec import ContentSpec, PictureSpec, WaveformSpec, kind_by_suffix
 
 
 def read_picture(source: Any, spec: PictureSpec) -> np.ndarray:
@@ -37,6 +38,11 @@ def read_recording(source: Any, spec: WaveformSpec) -> np.ndarray:
 def read_ready_made(source: Any, spec: ContentSpec) -> np.ndarray:
     """The array, of exactly the spec's shape. Another shape: InputError."""
     _check_type(source, spec.kind, np.ndarray, "an array")
+    if isinstance(source, str | PathLike) and kind_by_suffix(str(source)) == spec.kind:
+        try:
+            source = np.asarray(resolved(type(spec).load)(Path(source)))
+        except (ValueError, OSError) as error:
+            raise InputError(f"{source} cannot be read as {spec.kind}: {error}", "Check the file.") from None
     return read_array_of(source, spec)
 
 
