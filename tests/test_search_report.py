@@ -285,7 +285,7 @@ def test_the_reports_grid_is_searched_by_its_name(tiny, tmp_path, capsys):
     [
         (["--space", "model.dims=8|16"], "is not a field. Did you mean 'model.dim'?"),
         (["--space", "model.dim=16..8", "--trials", "3"], "empty range"),
-        (["--space", "model.dim=8..16"], "Say how many trials"),
+        (["--space", "model.dim=8..16"], "Give the number of trials"),
         (["--space", "report"], "Add --modality image or --modality audio"),
         (["--space", "model.dim=8|16", "--folds", "99"], "99 folds need at least 99 groups"),
         (["--space", "model.dim=8|16", "--trials", "0"], "at least 1 trial"),
