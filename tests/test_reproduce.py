@@ -61,9 +61,14 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures, where they are not what is asked for: they take longer than all the rest."""
     monkeypatch.setattr(module, "keep", lambda *parts: None)
-    monkeypatch.setattr("seesay.figures.plots.save", lambda figure, path: None)
-    for name in ("scatter", "scatter_pair", "reconstructions", "scores_table"):
-        monkeypatch.setattr(f"seesay.figures.plots.{name}", lambda *parts, **named: None)
+    monkeypatch.setattr("seesay.figures.style.save", lambda figure, path: None)
+    for name in (
+        "scatter.scatter",
+        "scatter.scatter_pair",
+        "reconstructions.reconstructions",
+        "scores.scores_table",
+    ):
+        monkeypatch.setattr(f"seesay.figures.{name}", lambda *parts, **named: None)
 
 
 # ----------------------------------------------------------------------------------------------------- splits

@@ -17,7 +17,7 @@ from jaxtyping import Float, Integer
 from seesay.condition import Condition, conditions
 from seesay.data.dataset import MISSING, Dataset, only_rows
 from seesay.errors import ConfigError, InputError
-from seesay.figures import plots
+from seesay.figures import scatter, style
 from seesay.files import new_folder
 from seesay.learn.frozen_encoders import encodings_of
 from seesay.measure.projection import Clustering, Method, Projection, cluster, probe, project
@@ -205,9 +205,9 @@ def keep_embedding(
         for each in found:
             name = each.view.condition.slug
             points, label, title = each.projection.points, each.view.label, _title(each)
-            plots.save(plots.scatter(points, label, classes, title), folder / f"{name}.png")
-            pair = plots.scatter_pair(points, label, each.on_picture.assignment, classes, title)
-            plots.save(pair, folder / f"{name}_kmeans.png")
+            style.save(scatter.scatter(points, label, classes, title), folder / f"{name}.png")
+            pair = scatter.scatter_pair(points, label, each.on_picture.assignment, classes, title)
+            style.save(pair, folder / f"{name}_kmeans.png")
 
 
 def numbers_of(found: Sequence[Embedded]) -> dict[Condition, dict[str, Any]]:

@@ -4,7 +4,9 @@ import numpy as np
 
 from seesay.condition import Condition
 from seesay.data.dataset import Dataset
-from seesay.figures import plots
+from seesay.figures import curves, style
+from seesay.figures import mistakes as sheet
+from seesay.figures.confusion import confusion as confusion_figure
 from seesay.learn.run import Run
 from seesay.measure.evaluate import Evaluation, table_of
 from seesay.metrics.scores import METRICS, confusion, in_order, lower_is_better
@@ -26,7 +28,7 @@ def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> 
         epochs = run.epochs()
         if run.config.split.folds:  # scored once, at the end, by other models
             epochs = [{**epoch, "scores": {}} for epoch in epochs]
-        plots.save(plots.learning_curves(epochs), figures / "learning_curves.png")
+        style.save(curves.learning_curves(epochs), figures / "learning_curves.png")
     for old in (*figures.glob("confusion_*.png"), *figures.glob("mistakes_*.png")):
         old.unlink()  # of an evaluation that had other conditions
     axes = _axes(run)
@@ -34,16 +36,16 @@ def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> 
         there, predicted = _predicted(evaluation, condition)
         matrix = confusion(predicted, evaluation.label[there], len(data.spec.classes))
         name = condition.slug
-        plots.save(plots.confusion(matrix, data.spec.classes, condition), figures / f"confusion_{name}.png")
+        style.save(confusion_figure(matrix, data.spec.classes, condition), figures / f"confusion_{name}.png")
         cells = mistakes(model, data, evaluation, condition)
         total = int(matrix.sum() - matrix.trace())
-        plots.save(plots.mistakes(cells, total, axes), figures / f"mistakes_{name}.png")
+        style.save(sheet.mistakes(cells, total, axes), figures / f"mistakes_{name}.png")
     run.write("README.md", card(run, evaluation, data.name))
 
 
 def mistakes(
     model: Classifier, data: Dataset, evaluation: Evaluation, condition: Condition, most: int = MISTAKES
-) -> list[plots.Mistake]:
+) -> list[sheet.Mistake]:
     """The rows that were wrong with the highest probability, as cells of a sheet."""
     there, predicted = _predicted(evaluation, condition)
     sure = evaluation.probabilities[condition][there].max(1)
@@ -55,7 +57,7 @@ def mistakes(
         features = {m: x for m, x in row_features(model, data, row).items() if m in condition.modalities}
         said, true = data.spec.classes[predicted[i]], data.spec.classes[evaluation.label[there][i]]
         picture, matrix = (next((x for x in features.values() if x.ndim == n), None) for n in (3, 2))
-        cells.append(plots.Mistake(picture, matrix, true, said, float(sure[i]), condition))
+        cells.append(sheet.Mistake(picture, matrix, true, said, float(sure[i]), condition))
     return cells
 
 

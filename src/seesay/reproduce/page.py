@@ -159,7 +159,7 @@ TABLES = {
 
 
 def series(results: Mapping[Any, Any]) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """Macro-F1 and its interval, where one is known, for `plots.scores_table`: the report, and a series per
+    """Macro-F1 and its interval, where one is known, for `figures.scores`: the report, and a series per
     split."""
     published = {name: (f1, math.nan, math.nan) for (name, m), f1 in REPORT.items() if m == "macro_f1"}
     return {"the report": published} | {

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from seesay.condition import Condition
-from seesay.figures.plots import BLUE, INK, ORANGE, PALE, RULE, _page, _style
+from seesay.figures.style import BLUE, INK, ORANGE, PALE, RULE, _page, _style
 from seesay.search.search import Search
 from seesay.search.space import shown
 from seesay.search.study import FEWEST
