@@ -403,7 +403,8 @@ def predict(
         json: Print JSON.
         overwrite: Replace the CSV file.
     """
-    from seesay.serve.predict import Predictor, reading_of, write_predictions
+    from seesay.serve.batch import write_predictions
+    from seesay.serve.predict import Predictor, reading_of
 
     _at_least_one(threads)
     if data is None:
@@ -536,8 +537,8 @@ def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> N
         overwrite: Replace the CSV file.
     """
     from seesay.formats.open import open_data
+    from seesay.serve.batch import write_submission
     from seesay.serve.predict import Predictor
-    from seesay.serve.submit import write_submission
 
     count = write_submission(Predictor.open(run), open_data(data), out, overwrite)
     print(f"{out} holds {count:,} labels")

@@ -4,37 +4,25 @@ The same reading and the same front end as in training; a modality that is not g
 stands in for it.
 """
 
-import csv
-import itertools
-from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
-from torch import Tensor
 
 from seesay.condition import Condition
 from seesay.data.dataset import Dataset
-from seesay.errors import InputError, OutputError
-from seesay.files import new_file
+from seesay.errors import InputError
 from seesay.formats.media import Reading
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.folding import folded
-from seesay.serve.encodings import Encodings, release
 from seesay.spec import ContentSpec, Modality, Spec, part_of
-
-T = TypeVar("T")
 
 Score = dict[str, Any]
 """`{"label": "7", "score": 0.98}`"""
-
-Rows = np.ndarray | range
-"""Which rows of a data set."""
 
 
 @dataclass(frozen=True)
@@ -164,100 +152,3 @@ def reading_of(spec: Spec) -> Reading:
 def _list(names: Iterable[str]) -> str:
     names = list(names)
     return ", ".join(names[:10]) + (", ..." if len(names) > 10 else "")
-
-
-def predict_rows(
-    predictor: Predictor, dataset: Dataset, rows: Rows, size: int = 4096, threads: int = 1
-) -> Iterator[list[list[Any]]]:
-    """For these rows, in order and in parts of `size`, `[row_id, label, score, used, agree, opinion of each
-    modality]`. `row_id` counts the rows of the source from 0, those too that were skipped when it was read.
-
-    Contents are read from the memory-mapped tables part by part and encoded once where rows share them:
-    memory does not grow with the rows. `threads`: parts that are worked at side by side.
-    """
-    model = predictor.model
-    encodings = {m: Encodings(model, m, dataset.contents[m]) for m in shared(predictor.spec, dataset)}
-    ids = dataset.source_rows() if dataset.skipped else np.arange(len(dataset))
-    for array in (dataset.label, dataset.split):
-        release(array)
-
-    @torch.inference_mode()
-    def lines(start: int) -> list[list[Any]]:
-        part = np.asarray(rows[start : start + size])
-        pointers = {m: np.asarray(dataset.pointers(m)[part]) for m in encodings}
-        release(dataset.rows)
-        present = {m: torch.from_numpy(p >= 0) for m, p in pointers.items()}
-        logits = model.decide({m: encodings[m](p) for m, p in pointers.items()}, present)
-        return _lines(ids[part], logits, present, np.array(predictor.spec.classes))
-
-    yield from side_by_side(lines, range(0, len(rows), size), threads)
-
-
-def _lines(
-    rows: np.ndarray,
-    logits: Mapping[Condition, Tensor],
-    present: Mapping[Modality, Tensor],
-    names: np.ndarray,
-) -> list[list[Any]]:
-    """A line of the CSV for each of these rows, made column by column."""
-    score, label = logits[Condition.of(present)].softmax(1).max(1)
-    there = np.stack([mask.numpy() for mask in present.values()])
-    said = np.stack([logits[Condition(m)].argmax(1).numpy() for m in present])
-    last, first = np.where(there, said, -1).max(0), np.where(there, said, len(names)).min(0)
-    columns = [
-        rows.tolist(),
-        names[label.numpy()].tolist(),
-        [f"{each:.6f}" for each in score.tolist()],
-        _used(list(present), there),
-        np.where(first == last, "yes", "no").tolist(),
-        *np.where(there, names[said], "").tolist(),
-    ]
-    return [list(line) for line in zip(*columns, strict=True)]
-
-
-def _used(modalities: list[Modality], there: np.ndarray) -> list[str]:
-    """By row, the names of the modalities that are there, `(modalities, rows)`."""
-    masks = list(itertools.product([False, True], repeat=len(modalities)))
-    words = [Condition.of(itertools.compress(modalities, mask)) for mask in masks]
-    places = 2 ** np.arange(len(modalities))[::-1] @ there
-    return np.array(words)[places].tolist()
-
-
-def side_by_side(call: Callable[[int], T], parts: Iterable[int], threads: int) -> Iterator[T]:
-    """What `call` makes of each part, in order, by so many threads of one processor each. Few results are
-    made before they are asked for."""
-    if threads == 1:
-        yield from map(call, parts)
-        return
-    with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-        waiting: deque[Future[T]] = deque()
-        for part in parts:
-            waiting.append(pool.submit(call, part))
-            if len(waiting) > threads:
-                yield waiting.popleft().result()
-        while waiting:
-            yield waiting.popleft().result()
-
-
-def write_predictions(
-    predictor: Predictor,
-    dataset: Dataset,
-    rows: Rows,
-    out: Path | str,
-    overwrite: bool = False,
-    threads: int = 1,
-) -> None:
-    """A CSV with a line for each of these rows, which names its file where rows were files of a folder. It
-    exists and `overwrite` is false: OutputError."""
-    if Path(out).exists() and not overwrite:
-        raise OutputError(f"{out} exists already", "Choose another name, or add --overwrite.")
-    check_fits(predictor.spec, dataset, labelled=False)
-    if not len(rows):
-        raise InputError(f"{dataset.name} has none of the rows asked for", "Look at seesay data info.")
-    with new_file(out, newline="", encoding="utf-8") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        files = dataset.files
-        heading = ["label", "score", "used", "agree", *shared(predictor.spec, dataset)]
-        writer.writerow(["row_id", "file", *heading] if files else ["row_id", *heading])
-        for part in predict_rows(predictor, dataset, rows, threads=threads):
-            writer.writerows([i, files[i], *line] if files else [i, *line] for i, *line in part)
