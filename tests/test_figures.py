@@ -43,13 +43,14 @@ def epochs(n: int, **scores: float) -> list[dict]:
     ]
 
 
-def mistake(score: float = 0.9, **changes: Any) -> mistakes.Mistake:
+def mistake(probability: float = 0.9, **changes: Any) -> mistakes.Mistake:
     values: dict[str, Any] = {
+        "row": 12,
         "picture": np.zeros((1, 28, 28), np.uint8),
         "features": np.random.default_rng(0).normal(size=(39, 13)).astype(np.float32),
         "label": "4",
         "prediction": "9",
-        "score": score,
+        "probability": probability,
         "condition": "image+audio",
     }
     return mistakes.Mistake(**(values | changes))
@@ -66,12 +67,13 @@ FIGURES = {
     "learning curves": lambda: curves.learning_curves(epochs(5, image=0.99, audio=0.9)),
     "one epoch": lambda: curves.learning_curves(epochs(1, image=1.0)),
     "no scores": lambda: curves.learning_curves(epochs(3)),
-    "scores": lambda: scores.scores_table({"small": {"image": (0.99, 0.98, 0.995)}}, "open-wsd"),
-    "confusion": lambda: confusion.confusion(np.array([[5, 1], [0, 7]]), ["yes", "no"], "image"),
+    "scores": lambda: scores.score_intervals({"small": {"image": (0.99, 0.98, 0.995)}}, "open-wsd"),
+    "confusion": lambda: confusion.confusion_matrix(np.array([[5, 1], [0, 7]]), ["yes", "no"], "image"),
     "reliability": lambda: curves.reliability({"image": reliability(np.array([[0.9, 0.1]]), np.array([0]))}),
-    "mistakes": lambda: mistakes.mistakes([mistake(), mistake(picture=None), mistake(features=None)]),
-    "colour picture": lambda: mistakes.mistakes([mistake(picture=np.ones((3, 9, 7), np.float32))]),
-    "no mistakes": lambda: mistakes.mistakes([]),
+    "mistakes": lambda: mistakes.mistakes_figure([mistake(), mistake(picture=None), mistake(features=None)]),
+    "colour picture": lambda: mistakes.mistakes_figure([mistake(picture=np.ones((3, 9, 7), np.float32))]),
+    "table of mistakes": lambda: mistakes.mistakes_figure([vectors()]),
+    "no mistakes": lambda: mistakes.mistakes_figure([]),
     "pictures": lambda: reconstructions.reconstructions(np.zeros((3, 1, 8, 8)), np.ones((3, 1, 8, 8))),
     "recordings": lambda: reconstructions.reconstructions(np.zeros((1, 39, 13)), np.ones((1, 39, 13))),
     "scatter": lambda: scatter.scatter(*blobs(10, 200), title="t-SNE"),
@@ -115,7 +117,7 @@ def test_learning_curves_name_each_condition_with_its_last_score_and_all_the_sec
     said = texts(curves.learning_curves(epochs(10, image=0.99, audio=0.9)))
     assert "image 0.980" in said
     assert "audio 0.890" in said
-    assert "epoch  (10 in 20 s)" in said
+    assert "epoch (10 in 20 s)" in said
 
 
 def test_learning_curves_give_as_much_room_to_each_nine():
@@ -157,14 +159,14 @@ def test_names_at_the_ends_of_lines_do_not_overlap():
 
 def test_scores_are_written_with_their_intervals_where_these_are_known():
     series = {"the report": {"audio": (0.834, NAN, NAN)}, "ours": {"audio": (0.95, 0.94, 0.96)}}
-    said = texts(scores.scores_table(series, "title"))
+    said = texts(scores.score_intervals(series, "title"))
     assert "0.8340" in said
     assert "0.9500  [0.9400, 0.9600]" in said
     assert {"the report", "ours"} <= set(said)
 
 
 def test_confusion_counts_the_errors_and_shades_only_them():
-    figure = confusion.confusion(np.array([[50, 3], [0, 47]]), ["no", "yes"], "audio")
+    figure = confusion.confusion_matrix(np.array([[50, 3], [0, 47]]), ["no", "yes"], "audio")
     said = texts(figure)
     assert "audio: 3 of 100 wrong" in said
     assert "94.3 %" in said
@@ -179,7 +181,7 @@ def test_confusion_counts_the_errors_and_shades_only_them():
 def test_all_of_a_confusion_is_on_its_page(classes, name):
     """However few classes there are, and however long their names: cells of a size, nothing cut."""
     names = [name.format(i) for i in range(classes)]
-    figure = confusion.confusion(np.eye(classes, dtype=int) * 40, names, "image+audio")
+    figure = confusion.confusion_matrix(np.eye(classes, dtype=int) * 40, names, "image+audio")
     figure.draw_without_rendering()
     page, (axes,) = figure.bbox, figure.axes
     for text in figure.findobj(Text):
@@ -192,36 +194,74 @@ def test_all_of_a_confusion_is_on_its_page(classes, name):
 
 
 def test_confusion_of_a_class_without_rows_has_no_recall():
-    said = texts(confusion.confusion(np.array([[5, 1], [0, 0]]), ["a", "b"], "image"))
+    said = texts(confusion.confusion_matrix(np.array([[5, 1], [0, 0]]), ["a", "b"], "image"))
     assert [text for text in said if text.endswith("%")] == ["83.3 %"]
 
 
 def test_the_surest_mistakes_come_first_and_all_are_counted():
-    figure = mistakes.mistakes([mistake(score) for score in (0.5, 0.99, 0.7)], total=28)
+    figure = mistakes.mistakes_figure([mistake(p) for p in (0.5, 0.99, 0.7)], total=28)
     said = texts(figure)
-    assert "image+audio: 3 of 28 mistakes, the surest" in said
-    assert [text for text in said if text.endswith(" sure")] == ["99.0 % sure", "70.0 % sure", "50.0 % sure"]
-    assert "taken for 9" in said
-    assert "image+audio: 1 mistake" in texts(mistakes.mistakes([mistake()]))
-    assert "over 99.9 % sure" in texts(mistakes.mistakes([mistake(0.99999)]))
+    assert "image+audio: 3 of 28 mistakes, most confident first" in said
+    assert [text for text in said if text.endswith(" confident")] == [
+        f"{p} % confident" for p in ("99.0", "70.0", "50.0")
+    ]
+    assert "predicted as 9" in said
+    assert "image+audio: 1 mistake" in texts(mistakes.mistakes_figure([mistake()]))
+    assert "over 99.9 % confident" in texts(mistakes.mistakes_figure([mistake(0.99999)]))
 
 
 def test_a_modality_that_is_missing_is_said_to_be():
-    said = texts(mistakes.mistakes([mistake(picture=None), mistake(features=None)]))
+    said = texts(mistakes.mistakes_figure([mistake(picture=None), mistake(features=None)]))
     assert (said.count("no picture"), said.count("no recording")) == (1, 1)
 
 
 def test_a_modality_that_nobody_used_takes_no_room():
-    both = mistakes.mistakes([mistake()] * 4)
-    alone = mistakes.mistakes([mistake(picture=None)] * 4)
+    both = mistakes.mistakes_figure([mistake()] * 4)
+    alone = mistakes.mistakes_figure([mistake(picture=None)] * 4)
     assert (len(both.axes), len(alone.axes)) == (8, 4)
     assert "no picture" not in texts(alone)
+
+
+def vectors(**changes: Any) -> mistakes.Mistake:
+    """A mistake with nothing to draw."""
+    opinions = {"clip": ("9", 0.8), "clap": ("4", 0.6), "touch": None}
+    return mistake(picture=None, features=None, condition="clip+clap+touch", opinions=opinions, **changes)
+
+
+def test_mistakes_without_anything_to_draw_are_a_table():
+    """Each row with its label, prediction and probability, and what each modality predicts on its own."""
+    figure = mistakes.mistakes_figure([vectors(), vectors(row=1234, probability=0.99)], total=30)
+    written = texts(figure)
+    assert written[0] == "clip+clap+touch: 2 of 30 mistakes, most confident first"
+    assert not figure.axes, "no empty cells"
+    head = ["row", "label", "predicted", "probability", "clip alone", "clap alone", "touch alone"]
+    opinions = ["9  80.0 %", "4  60.0 %", "missing"]
+    first, second = ["1,234", "4", "9", "99.0 %", *opinions], ["12", "4", "9", "90.0 %", *opinions]
+    assert written[1:] == [*head, *first, *second]
+    colour = {text.get_text(): text.get_color() for text in figure.texts}
+    assert (colour["9  80.0 %"], colour["4  60.0 %"]) == (style.ORANGE, style.INK), "wrong and right"
+
+
+def test_a_table_of_one_modality_has_no_column_for_it():
+    alone = mistake(picture=None, features=None, condition="clip")
+    assert "clip alone" not in texts(mistakes.mistakes_figure([alone]))
+
+
+@pytest.mark.parametrize("name", ["4", "a class whose name is long beyond all measure"])
+def test_all_of_a_table_is_on_its_page(name: str):
+    opinions = {f"modality-{i}": (name, 0.99999) for i in range(3)}
+    row = mistake(picture=None, features=None, label=name, prediction=name, opinions=opinions)
+    figure = mistakes.mistakes_figure([row] * 24)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.texts]
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+    assert all(box.x0 >= 0 and box.y0 >= 0 and box.x1 <= figure.bbox.x1 for box in boxes)
 
 
 def test_features_have_axes_in_units():
     axes = feature_axes(FeaturesConfig(), WaveformSpec(seconds=1.5))
     for figure in (
-        mistakes.mistakes([mistake()], axes=axes),
+        mistakes.mistakes_figure([mistake()], axes=axes),
         reconstructions.reconstructions(np.zeros((2, 39, 13)), np.ones((2, 39, 13)), axes=axes),
     ):
         assert {"0", "1.5 s", "1", "6", "energy"} <= set(texts(figure))
@@ -229,7 +269,7 @@ def test_features_have_axes_in_units():
 
 def test_long_names_do_not_run_into_each_other():
     name = "a class whose name is long beyond all measure"
-    figure = mistakes.mistakes([mistake(label=name, prediction=name, features=None)] * 6)
+    figure = mistakes.mistakes_figure([mistake(label=name, prediction=name, features=None)] * 6)
     figure.draw_without_rendering()
     boxes = [text.get_window_extent() for text in figure.texts[1:]]
     assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
@@ -253,7 +293,7 @@ def test_names_of_classes_lie_in_the_axes_and_not_on_each_other(classes, spread)
 
 @pytest.mark.parametrize("picture", [np.full((1, 4, 4), 128, np.uint8), np.full((1, 4, 4), 0.5, np.float32)])
 def test_pictures_keep_their_greys(picture):
-    image = mistakes.mistakes([mistake(picture=picture)]).axes[0].images[0]
+    image = mistakes.mistakes_figure([mistake(picture=picture)]).axes[0].images[0]
     assert to_rgb(to_hex(image.to_rgba(picture[0])[0, 0])) == pytest.approx((0.5,) * 3, abs=0.01)
 
 
@@ -293,7 +333,27 @@ def test_rows_in_the_wrong_cluster_are_counted_and_ringed():
     assignment = label.copy()
     assignment[:6] = (label[:6] + 1) % 3
     figure = scatter.scatter_pair(points, label, assignment, classes, "t-SNE")
-    assert any("20.0 % are wrong" in text for text in texts(figure))
+    assert any("20.0 % in the cluster of another class" in text for text in texts(figure))
     ringed = figure.axes[1].collections[-1]
     assert np.asarray(ringed.get_offsets()) == pytest.approx(points[:6])
     assert to_hex(np.asarray(ringed.get_edgecolor())[0].tolist()) == style.INK
+
+
+def test_titles_of_a_pair_do_not_run_into_each_other():
+    points, label, classes = blobs(3, 30)
+    title = "image+audio+touch+lips+depth encodings: t-SNE of 10,000 distinct rows"
+    figure = scatter.scatter_pair(points, label, label, classes, title)
+    figure.draw_without_rendering()
+    titles = [text for text in figure.findobj(Text) if text.get_text().startswith(("image+", "By "))]
+    boxes = [text.get_window_extent() for text in titles]
+    assert len(boxes) == 3
+    assert not any(a.overlaps(b) for a, b in combinations(boxes, 2))
+
+
+def test_rows_in_the_wrong_cluster_have_its_marker():
+    """Classes 3 and 13 have one colour, so their marker tells them apart."""
+    points, label, classes = blobs(20, 80)
+    figure = scatter.scatter_pair(points, label, np.roll(label, 7), classes, "")
+    circled = figure.axes[1].collections[2:]
+    assert len(circled) == 2, "one for each marker"
+    assert [len(np.asarray(dots.get_offsets())) for dots in circled] == [40, 40]

@@ -61,14 +61,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures, where they are not what is asked for: they take longer than all the rest."""
     monkeypatch.setattr(module, "keep", lambda *parts: None)
-    monkeypatch.setattr("seesay.figures.style.save", lambda figure, path: None)
-    for name in (
-        "scatter.scatter",
-        "scatter.scatter_pair",
-        "reconstructions.reconstructions",
-        "scores.scores_table",
-    ):
-        monkeypatch.setattr(f"seesay.figures.{name}", lambda *parts, **named: None)
+    for name in ("embed.scatter", "embed.scatter_pair", "embed.save"):
+        monkeypatch.setattr(f"seesay.measure.{name}", lambda *parts, **named: None)
+    for name in ("reconstructions", "score_intervals", "save"):
+        monkeypatch.setattr(module, name, lambda *parts, **named: None)
 
 
 # ----------------------------------------------------------------------------------------------------- splits

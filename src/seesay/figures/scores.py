@@ -7,24 +7,24 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from seesay.figures.style import COLOURS, INK, _page, _style
+from seesay.figures.style import COLOURS, INK, page, style_axes
 
 
-def scores_table(series: Mapping[str, Mapping[str, tuple[float, float, float]]], title: str) -> Figure:
-    """A dot and its interval per condition, for each series (a model, a split), whose name is in the legend.
+def score_intervals(series: Mapping[str, Mapping[str, tuple[float, float, float]]], title: str) -> Figure:
+    """Macro-F1 by condition as a dot with its interval, for each series (a model, a split) in the legend.
 
-    A score is (value, low, high); low and high are NaN where no interval is known.
+    A score is (value, low, high); low and high are NaN where the interval is unknown.
     """
     conditions = list(dict.fromkeys(c for scores in series.values() for c in scores))
-    figure, (axes,) = _page(9.0, 1.3 + 0.34 * len(conditions) * (len(series) + 0.6))
-    _style(axes, title, "macro-F1", grid="x")
+    figure, (axes,) = page(9.0, 1.3 + 0.34 * len(conditions) * (len(series) + 0.6))
+    style_axes(axes, title, "macro-F1", grid="x")
     step = 1 / (len(series) + 0.6)
     for s, (name, scores) in enumerate(series.items()):
         colour = INK if len(series) == 1 else COLOURS[s % len(COLOURS)]
         axes.plot([], [], "o", color=colour, label=name)
         for condition, score in scores.items():
             height = conditions.index(condition) + (s - (len(series) - 1) / 2) * step
-            _score(axes, height, *score, colour)
+            _draw_score(axes, height, *score, colour)
     axes.set_yticks(range(len(conditions)), conditions, fontsize=11)
     axes.tick_params(axis="y", length=0)
     axes.set_ylim(len(conditions) - 0.5, -0.5)
@@ -34,9 +34,9 @@ def scores_table(series: Mapping[str, Mapping[str, tuple[float, float, float]]],
     return figure
 
 
-def _score(axes: Axes, height: float, value: float, low: float, high: float, colour: str) -> None:
+def _draw_score(axes: Axes, height: float, value: float, low: float, high: float, colour: str) -> None:
     axes.plot([low, high], [height] * 2, color=colour, linewidth=5, alpha=0.3, solid_capstyle="round")
     axes.plot(value, height, "o", color=colour, markersize=8)
     text = f"{value:.4f}" if math.isnan(low) else f"{value:.4f}  [{low:.4f}, {high:.4f}]"
-    place: Any = {"xy": (1.01, height), "xycoords": ("axes fraction", "data"), "va": "center"}
-    axes.annotate(text, color=colour, fontsize=9, **place)
+    position: Any = {"xy": (1.01, height), "xycoords": ("axes fraction", "data"), "va": "center"}
+    axes.annotate(text, color=colour, fontsize=9, **position)

@@ -1,7 +1,7 @@
-"""What the figures share: colours, a blank page, axes, and how a figure is saved.
+"""What all figures share: colours, a blank page, the style of axes, and saving as PNG.
 
-Figures are objects that nobody else knows of: no pyplot, no settings changed for the whole process, so a
-server can draw too. Colours are told apart by those who do not see red or green as well.
+Every figure function takes plain arrays and returns a matplotlib Figure. No pyplot and no global settings, so
+figures can also be drawn in a server. The colours are safe for red-green colour blindness.
 """
 
 from collections.abc import Iterable
@@ -17,53 +17,52 @@ from seesay.condition import JOINT
 from seesay.files import new_file
 from seesay.spec import in_order
 
-DOTS = 150
-"""Pixels an inch of a saved figure."""
+DPI = 150
+"""Pixels per inch of a saved figure."""
 
 INK, PALE, RULE = "#222222", "#8a8a8a", "#e3e3e3"
-"""Text and lines that matter; what is said aside; grid."""
+"""Main text and lines; secondary text; grid lines."""
 
 COLOURS = (
     "#332288", "#cc6677", "#117733", "#ddaa33", "#88ccee",
     "#882255", "#44aa99", "#999933", "#aa4499", "#6b4226",
 )  # fmt: skip
-"""Of classes: the muted scheme of Paul Tol, "Colour Schemes", SRON/EPS/TN/09-002, its sand made stronger, and
-a brown."""
+"""Class colours: the muted scheme of Paul Tol, "Colour Schemes", SRON/EPS/TN/09-002, with a stronger sand and
+a brown added."""
 
 MARKERS = "o^sDvP"
-"""The eleventh class begins with the colours again, and another shape."""
+"""Class markers: from the eleventh class on the colours repeat with the next marker."""
 
 PALETTE = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00")
-"""Of modalities by themselves, in their order (Okabe and Ito 2008); all together are drawn in ink."""
+"""Colours of single modalities, in order (Okabe and Ito 2008); the fused condition is drawn in INK."""
 
 BLUE, ORANGE, *_ = PALETTE
 
-LONGEST = 24
-"""Letters of a class name in a figure; what is longer is cut in its middle."""
+MAX_NAME = 24
+"""Characters of a class name in a figure; longer names are cut in the middle."""
 
 
 def colours(conditions: Iterable[str]) -> dict[str, str]:
-    """A colour for each condition of a modality by itself."""
-    alone = in_order(name for name in conditions if JOINT not in name)
-    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(alone)}
+    """A colour for each single-modality condition."""
+    single = in_order(name for name in conditions if JOINT not in name)
+    return {name: PALETTE[i % len(PALETTE)] for i, name in enumerate(single)}
 
 
 def save(figure: Figure, path: Path | str) -> None:
-    """Writes a PNG, all or nothing. The disk is full or refuses: OutputError."""
+    """Write the figure as a PNG, atomically. OutputError if it cannot be written."""
     with new_file(path, "wb") as file:
-        figure.savefig(file, format="png", dpi=DOTS)
+        figure.savefig(file, format="png", dpi=DPI)
 
 
-def _page(width: float, height: float, **grid: Any) -> tuple[Figure, np.ndarray]:
-    """A white figure of so many inches, and its axes as a flat array."""
+def page(width: float, height: float, **grid: Any) -> tuple[Figure, np.ndarray]:
+    """A white figure of this size in inches, and its axes as a flat array."""
     figure = Figure(figsize=(width, height), facecolor="white", layout="constrained")
     FigureCanvasAgg(figure)
     return figure, np.atleast_1d(figure.subplots(**grid)).ravel()
 
 
-def _style(axes: Axes, title: str = "", x: str = "", y: str = "", grid: str = "both") -> None:
-    """The house style: title on the left, two spines, a faint grid behind the data. `grid`: both, x, y or
-    none."""
+def style_axes(axes: Axes, title: str = "", x: str = "", y: str = "", grid: str = "both") -> None:
+    """Apply the house style: title on the left, two spines, a faint grid (`both`, `x`, `y` or `none`)."""
     axes.set_title(title, loc="left", fontsize=12, fontweight="bold", color=INK, pad=10)
     axes.set_xlabel(x, color=INK)
     axes.set_ylabel(y, color=INK)
@@ -75,12 +74,13 @@ def _style(axes: Axes, title: str = "", x: str = "", y: str = "", grid: str = "b
         axes.grid(axis=grid, color=RULE, linewidth=0.8)
 
 
-def _bare(axes: Axes) -> None:
+def hide_axes(axes: Axes) -> None:
+    """Remove ticks and spines."""
     axes.set(xticks=[], yticks=[])
     axes.spines[:].set_visible(False)
 
 
-def _shortened(name: str, most: int = LONGEST) -> str:
-    """The beginning and the end of a long name: both tell it from others."""
+def shortened(name: str, most: int = MAX_NAME) -> str:
+    """The start and end of a long name, to keep similar names distinguishable."""
     half = (most - 1) // 2
     return name if len(name) <= most else f"{name[: most - 1 - half]}…{name[-half:]}"

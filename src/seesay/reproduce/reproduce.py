@@ -19,8 +19,9 @@ from seesay.data.batches import table
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.splits import By, row_split, split
 from seesay.errors import ConfigError, InputError
-from seesay.figures import reconstructions, style
-from seesay.figures import scores as score_figures
+from seesay.figures.reconstructions import reconstructions
+from seesay.figures.scores import score_intervals
+from seesay.figures.style import save
 from seesay.files import new_file
 from seesay.learn.pretrain import Reconstruction
 from seesay.learn.run import Run, begin, digest, train
@@ -259,8 +260,8 @@ def _reconstructions(plan: Plan, diary: Diary) -> Iterator[str]:
         [batch] = table(data, rows, {modality: features[modality]}).in_order(RECONSTRUCTED)
         before, after = reconstruct(autoencoder, batch.inputs[modality])
         axes = feature_axes(run.config.model.named[modality].features, run.spec[modality])
-        figure = reconstructions.reconstructions(before, after, axes=axes)
-        style.save(figure, plan.folder / "figures" / f"reconstructions_{modality}.png")
+        figure = reconstructions(before, after, axes=axes)
+        save(figure, plan.folder / "figures" / f"reconstructions_{modality}.png")
         error = float(((before - after) ** 2).mean())
         diary.note("reconstruction", modality, {"mse": error, "contents": len(rows)})
     clock.charge("figures of reconstructions")
@@ -318,7 +319,7 @@ def _conclude(plan: Plan, diary: Diary, outcomes: Mapping[By, Mapping[str, Outco
     rows, groups = (outcomes[by] for by in SPLITTINGS)
     diary.values["leak"] = {name: leak(rows[name], groups[name]) for name in rows}
     diary.save()
-    figure = score_figures.scores_table(series(diary.values["results"]), "What a random row split adds")
-    style.save(figure, plan.folder / "figures" / "scores.png")
+    figure = score_intervals(series(diary.values["results"]), "What a random row split adds")
+    save(figure, plan.folder / "figures" / "scores.png")
     with new_file(plan.folder / "report.md", encoding="utf-8") as file:
         file.write(page(diary.values, plan.source))

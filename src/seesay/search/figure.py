@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from seesay.condition import Condition
-from seesay.figures.style import BLUE, INK, ORANGE, PALE, RULE, _page, _style
+from seesay.figures.style import BLUE, INK, ORANGE, PALE, RULE, page, style_axes
 from seesay.search.search import Search
 from seesay.search.space import shown
 from seesay.search.study import FEWEST
@@ -42,11 +42,11 @@ def cells_figure(
     """The best trials first: their values as columns of text; the mean as a dot, the standard deviation as a
     bar, and every fold as a faint dot. `note` stands at the foot."""
     shown_here = trials[:most]
-    figure, (left, right) = _page(
+    figure, (left, right) = page(
         10.5, 1.5 + 0.32 * len(shown_here), ncols=2, width_ratios=[1.1 * len(names) + 0.2, 7]
     )
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
-    _style(right, "", f"macro-F1{f' of {condition}' if condition else ''}", grid="x")
+    style_axes(right, "", f"macro-F1{f' of {condition}' if condition else ''}", grid="x")
     _columns(
         left,
         [[text_of(trial.values[name]) for name in names] for trial in shown_here],
@@ -90,14 +90,14 @@ def course_figure(
 ) -> Figure:
     """Left, every trial that is done in the order in which they began, the best so far as a line, and the
     pruned ones as marks at the foot; right, how much each field matters."""
-    figure, (left, right) = _page(11, 4.6, ncols=2, width_ratios=[3, 2])
+    figure, (left, right) = page(11, 4.6, ncols=2, width_ratios=[3, 2])
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     done = [trial for trial in trials if trial.state == "done"]
     pruned = [trial.number for trial in trials if trial.state == "pruned"]
     numbers, scores = [t.number for t in done], np.array([t.mean(condition=condition) for t in done])
     words = f"{len(done)} trial{'s' * (len(done) != 1)} done"
     words += f", {len(pruned)} stopped early (below)" if pruned else ""
-    _style(left, words, "trial", f"macro-F1{f' of {condition}' if condition else ''}")
+    style_axes(left, words, "trial", f"macro-F1{f' of {condition}' if condition else ''}")
     best = np.maximum.accumulate(scores)
     left.step(numbers, best, where="post", color=BLUE, linewidth=2)
     left.errorbar(
@@ -117,7 +117,7 @@ def course_figure(
 
 
 def _importances(axes: Axes, importances: Mapping[str, float], done: int) -> None:
-    _style(axes, "Which fields matter", "share of what tells the best trials apart", grid="x")
+    style_axes(axes, "Which fields matter", "share of what tells the best trials apart", grid="x")
     if not importances:
         said = f"not known from {done} trial{'s' * (done != 1)}:\n{FEWEST} or more that differ are needed"
         axes.text(0.5, 0.5, said, ha="center", va="center", color=PALE, transform=axes.transAxes)
