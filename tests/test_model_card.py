@@ -85,13 +85,13 @@ def test_the_card_says_what_the_splits_share(tmp_path: Path):
         run = tiny_run(tmp_path / by, data, tiny_config(epochs=1, split=SplitConfig(by=by, valid=0.1)))
         text = carded(run, data, "valid")
         assert ("share their speaker with training rows: the scores are inflated" in text) == leaks
-        assert ("No picture, recording or speaker of these rows stands in training rows" in text) != leaks
+        assert ("No picture, recording or speaker of these rows is in the training rows" in text) != leaks
 
 
 def test_the_card_claims_nothing_of_speakers_where_they_are_not_known(tmp_path: Path):
     data = tiny_data(groups={})
     text = carded(tiny_run(tmp_path / "run", data, tiny_config(epochs=1)), data, "test")
-    assert "No picture or recording of these rows stands in training rows." in text
+    assert "No picture or recording of these rows is in the training rows." in text
     assert "- Speakers not known: expect less on new voices." in text
     known = carded(tiny_run(tmp_path / "known", config=tiny_config(epochs=1)), tiny_data(), "test")
     assert "not known" not in known

@@ -26,7 +26,7 @@ from seesay.files import new_file
 from seesay.learn.pretrain import Reconstruction
 from seesay.learn.run import Run, begin, digest, train
 from seesay.measure.embed import distinct, draw, embed, keep_embedding, numbers_of, rows_with, views
-from seesay.measure.evaluate import Evaluation, evaluate, resampling_units, says_apart
+from seesay.measure.evaluate import Evaluation, evaluate, resampling_units, shared_with_training
 from seesay.measure.model_card import keep
 from seesay.model.autoencoder import reconstruct
 from seesay.model.features import features_of
@@ -197,7 +197,7 @@ def _learn(plan: Plan, diary: Diary, data: Dataset, by: By, name: Condition, see
         clock.charge(f"{by} split, {step.modality} autoencoder" if first else f"{what} classifier")
         yield f"{what}: {step}" if first else f"{what}: epoch {step.number}, loss {step.loss:.4f}"
     model = run.model()
-    apart, shared = says_apart(data, splits, "test")
+    apart, shared = shared_with_training(data, splits, "test")
     evaluation = evaluate(model, data, splits.test, apart=apart, notes=shared)
     keep(run, model, data, evaluation)
     _keep_predictions(folder, data, evaluation)

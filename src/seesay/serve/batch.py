@@ -1,8 +1,7 @@
-"""Predictions for the rows of a data set, in parts, as a CSV or as a submission to the report's competition.
+"""Predictions for the rows of a data set, written as CSV or as a submission to the report's competition.
 
-Memory does not grow with the rows. Where all encodings of a modality fit into KEPT, each content is encoded
-when a row first asks for it, and never again. Where they do not, every part of the rows encodes what it
-points at.
+Rows are processed in parts, so memory does not grow with them. If all encodings of a modality fit into
+CACHE_BYTES, each content is encoded once, when a row first needs it; otherwise once in each part.
 """
 
 import csv
@@ -32,28 +31,27 @@ from seesay.spec import Modality
 T = TypeVar("T")
 
 Rows = np.ndarray | range
-"""Which rows of a data set."""
+"""Indices of rows of a data set."""
 
-KEPT = 64 * 2**20
-"""Bytes of encodings that are kept, by modality: 260,000 of 64 numbers."""
+CACHE_BYTES = 64 * 2**20
+"""Memory for the encodings of a modality: 260,000 of 64 numbers."""
 
-AT_ONCE = 128
-"""Contents that an encoder is given. More are no quicker, and with 512 the allocator gives their maps back to
-the system each time, which costs up to 40 % more (docs/log.md)."""
+ENCODER_BATCH = 128
+"""Contents in a batch of an encoder. More are no faster, and with 512 the allocator returns the feature maps
+to the system each time, which costs up to 40 % more (docs/log.md)."""
 
-AT_THE_DOOR = 16
-"""Contents that a front end is given. Frames and spectra of more waveforms leave the cache: 120 microseconds
-a recording with 16 at once, 360 with 128 (docs/log.md)."""
+FRONT_END_BATCH = 16
+"""Contents in a batch of a front end. Frames and spectra of more waveforms do not fit into the CPU cache: 120
+microseconds per recording with 16, 360 with 128 (docs/log.md)."""
 
 
 def predict_rows(
     predictor: Predictor, dataset: Dataset, rows: Rows, size: int = 4096, threads: int = 1
 ) -> Iterator[list[list[Any]]]:
-    """For these rows, in order and in parts of `size`, `[row_id, label, score, used, agree, opinion of each
-    modality]`. `row_id` counts the rows of the source from 0, those too that were skipped when it was read.
+    """CSV lines for these rows, in order, in parts of `size`: `[row_id, label, score, used, agree, opinion of
+    each modality]`. `row_id` counts the rows of the source from 0, including those skipped when it was read.
 
-    Contents are read from the memory-mapped tables part by part and encoded once where rows share them:
-    memory does not grow with the rows. `threads`: parts that are worked at side by side.
+    Contents are read from the memory-mapped tables part by part. `threads`: parts processed in parallel.
     """
     model = predictor.model
     encodings = {m: Encodings(model, m, dataset.contents[m]) for m in shared(predictor.spec, dataset)}
@@ -79,33 +77,33 @@ def _lines(
     present: Mapping[Modality, Tensor],
     names: np.ndarray,
 ) -> list[list[Any]]:
-    """A line of the CSV for each of these rows, made column by column."""
+    """A CSV line for each of these rows; `names` are those of the classes."""
     score, label = logits[Condition.of(present)].softmax(1).max(1)
-    there = np.stack([mask.numpy() for mask in present.values()])
-    said = np.stack([logits[Condition(m)].argmax(1).numpy() for m in present])
-    last, first = np.where(there, said, -1).max(0), np.where(there, said, len(names)).min(0)
+    masks = np.stack([mask.numpy() for mask in present.values()])
+    opinions = np.stack([logits[Condition(m)].argmax(1).numpy() for m in present])
+    last, first = np.where(masks, opinions, -1).max(0), np.where(masks, opinions, len(names)).min(0)
     columns = [
         rows.tolist(),
         names[label.numpy()].tolist(),
-        [f"{each:.6f}" for each in score.tolist()],
-        _used(list(present), there),
+        [f"{probability:.6f}" for probability in score.tolist()],
+        _used(list(present), masks),
         np.where(first == last, "yes", "no").tolist(),
-        *np.where(there, names[said], "").tolist(),
+        *np.where(masks, names[opinions], "").tolist(),
     ]
     return [list(line) for line in zip(*columns, strict=True)]
 
 
-def _used(modalities: list[Modality], there: np.ndarray) -> list[str]:
-    """By row, the names of the modalities that are there, `(modalities, rows)`."""
-    masks = list(itertools.product([False, True], repeat=len(modalities)))
-    words = [Condition.of(itertools.compress(modalities, mask)) for mask in masks]
-    places = 2 ** np.arange(len(modalities))[::-1] @ there
-    return np.array(words)[places].tolist()
+def _used(modalities: list[Modality], masks: np.ndarray) -> list[str]:
+    """For each row the modalities it has, such as `image+audio`; `masks` is (modalities, rows)."""
+    subsets = itertools.product([False, True], repeat=len(modalities))
+    names = [Condition.of(itertools.compress(modalities, subset)) for subset in subsets]
+    index = 2 ** np.arange(len(modalities))[::-1] @ masks
+    return np.array(names)[index].tolist()
 
 
 def side_by_side(call: Callable[[int], T], parts: Iterable[int], threads: int) -> Iterator[T]:
-    """What `call` makes of each part, in order, by so many threads of one processor each. Few results are
-    made before they are asked for."""
+    """The results of `call` for each part, in order, computed in `threads` single-core threads. At most
+    `threads` + 1 results are computed ahead."""
     if threads == 1:
         yield from map(call, parts)
         return
@@ -127,13 +125,13 @@ def write_predictions(
     overwrite: bool = False,
     threads: int = 1,
 ) -> None:
-    """A CSV with a line for each of these rows, which names its file where rows were files of a folder. It
-    exists and `overwrite` is false: OutputError."""
+    """Write a CSV with a line for each of these rows, with a column `file` if the rows are files of a folder.
+    The file exists and `overwrite` is false: OutputError."""
     if Path(out).exists() and not overwrite:
         raise OutputError(f"{out} exists already", "Choose another name, or add --overwrite.")
     check_fits(predictor.spec, dataset, labelled=False)
     if not len(rows):
-        raise InputError(f"{dataset.name} has none of the rows asked for", "Look at seesay data info.")
+        raise InputError(f"{dataset.name} has no such rows", "See seesay data info.")
     with new_file(out, newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         files = dataset.files
@@ -144,46 +142,46 @@ def write_predictions(
 
 
 class Encodings:
-    """The encodings of a table of contents of one modality. Several threads may ask at once."""
+    """The encodings of one modality's contents, cached if they fit. Safe to call from several threads."""
 
     def __init__(self, model: Classifier, modality: Modality, contents: ContentTable) -> None:
         self.model, self.modality, self.contents = model, modality, contents
         heads = (layer for layer in model.heads[modality].modules() if isinstance(layer, nn.Linear))
         self.dim = next(heads).in_features
-        self.keeps = len(contents) * self.dim * 4 <= KEPT
-        self.kept = torch.empty(len(contents) if self.keeps else 0, self.dim)
-        self.known = np.zeros(len(self.kept), bool)
+        self.caches = len(contents) * self.dim * 4 <= CACHE_BYTES
+        self.cache = torch.empty(len(contents) if self.caches else 0, self.dim)
+        self.cached = np.zeros(len(self.cache), bool)
 
     def __call__(self, pointers: Integer[np.ndarray, " n"]) -> Float[Tensor, "n d"]:
-        """Of the contents that these point at; zeros where a pointer is -1."""
-        there = np.flatnonzero(pointers != MISSING)
-        found = torch.zeros(len(pointers), self.dim)
-        ids, which = np.unique(pointers[there], return_inverse=True)
-        found[torch.from_numpy(there)] = self._of(ids)[torch.from_numpy(which)]
-        return found
+        """The encodings of the contents at these pointers; zeros where a pointer is -1."""
+        present = np.flatnonzero(pointers != MISSING)
+        encodings = torch.zeros(len(pointers), self.dim)
+        ids, inverse = np.unique(pointers[present], return_inverse=True)
+        encodings[torch.from_numpy(present)] = self._of(ids)[torch.from_numpy(inverse)]
+        return encodings
 
     def _of(self, ids: Integer[np.ndarray, " n"]) -> Float[Tensor, "n d"]:
-        new = ids[~self.known[ids]] if self.keeps else ids
-        parts = [self._encode(self.contents[new[i : i + AT_ONCE]]) for i in range(0, len(new), AT_ONCE)]
+        new = ids[~self.cached[ids]] if self.caches else ids
+        starts = range(0, len(new), ENCODER_BATCH)
+        parts = [self._encode(self.contents[new[i : i + ENCODER_BATCH]]) for i in starts]
         release(self.contents.values if isinstance(self.contents, Ragged) else self.contents)
-        encoded = torch.cat([self.kept[:0], *parts])
-        if not self.keeps:
+        encoded = torch.cat([self.cache[:0], *parts])
+        if not self.caches:
             return encoded
-        self.kept[torch.from_numpy(new)] = encoded
-        self.known[new] = True
-        return self.kept[torch.from_numpy(ids)]
+        self.cache[torch.from_numpy(new)] = encoded
+        self.cached[new] = True
+        return self.cache[torch.from_numpy(ids)]
 
     @torch.inference_mode()
     def _encode(self, contents: ContentTable) -> Float[Tensor, "n d"]:
-        front_end, starts = self.model.front_ends[self.modality], range(0, len(contents), AT_THE_DOOR)
-        features = torch.cat([front_of(front_end, contents[i : i + AT_THE_DOOR]) for i in starts])
+        front_end, starts = self.model.front_ends[self.modality], range(0, len(contents), FRONT_END_BATCH)
+        features = torch.cat([front_of(front_end, contents[i : i + FRONT_END_BATCH]) for i in starts])
         return self.model.encode({self.modality: features})[self.modality]
 
 
 def release(array: np.ndarray) -> None:
-    """Gives the memory back that a memory-mapped array has been read into; what is read again is loaded
-    again. Nothing happens to other arrays, to those that can be written to, or where the system cannot do
-    it."""
+    """Free the memory that pages of a memory-mapped array take; they are loaded again when read again. Does
+    nothing to other arrays, to writable ones, or if the system does not support it."""
     base, advice = array, getattr(mmap, "MADV_DONTNEED", None)
     while isinstance(base, np.ndarray) and not base.flags.writeable:
         base = base.base
@@ -192,13 +190,13 @@ def release(array: np.ndarray) -> None:
 
 
 def unlabelled(dataset: Dataset) -> np.ndarray:
-    """(n,): the test rows, in order. There are none, or some of them have a label: InputError."""
+    """(n,): the test rows, in order. None, or some with a label: InputError."""
     rows = dataset.rows_of("test")
-    known = int((dataset.label[rows] >= 0).sum())
-    if not len(rows) or known:
-        has = f"{known} of {len(rows)} have one" if len(rows) else "there are none"
+    labelled = int((dataset.label[rows] >= 0).sum())
+    if not len(rows) or labelled:
+        problem = f"{labelled} of {len(rows)} have one" if len(rows) else "there are none"
         raise InputError(
-            f"{dataset.name}: expected test rows without labels, {has}",
+            f"{dataset.name}: expected test rows without labels, {problem}",
             "Give the competition's folder, with x_train_wr.npy, x_train_sp.npy, y_train.csv, x_test_wr.npy "
             "and x_test_sp.npy.",
         )
@@ -206,11 +204,11 @@ def unlabelled(dataset: Dataset) -> np.ndarray:
 
 
 def write_submission(predictor: Predictor, dataset: Dataset, out: Path | str, overwrite: bool = False) -> int:
-    """A CSV with the columns `row_id,label`, all or nothing: the class name of each unlabelled test row,
-    numbered from 0 in the order of the test arrays. Returns how many there are.
+    """Write a CSV with the columns `row_id,label`, the predicted class of each unlabelled test row, numbered
+    from 0 in the order of the test arrays. Return their number.
 
-    Data that the model was not made for, or that lack such rows: InputError. The file exists and `overwrite`
-    is false: OutputError.
+    Data that does not fit the model, or has no such rows: InputError. The file exists and `overwrite` is
+    false: OutputError.
     """
     if Path(out).exists() and not overwrite:
         raise OutputError(f"{out} exists already", "Choose another name, or add --overwrite.")
