@@ -256,7 +256,7 @@ def test_without_validation_rows_training_says_that_there_are_no_scores(capsys: 
     data = tiny_data()
     data.replace(split=np.where(data.split == 1, 0, data.split).astype(np.int8)).save(tmp_path / "data")
     words = ["train", "--data", tmp_path / "data", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"]
-    assert "There are no validation rows" in done(capsys, *words, "--split.valid", "0")
+    assert "No validation rows" in done(capsys, *words, "--split.valid", "0")
 
 
 def test_the_demo_trains_evaluates_and_says_where_things_lie(
@@ -334,7 +334,7 @@ def test_a_finished_run_says_so(capsys: Captured, folder: Path, tmp_path: Path):
     words = ["train", "--data", folder / "data", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"]
     done(capsys, *words)
     assert main([str(word) for word in [*words, "--resume"]]) == 0
-    assert capsys.readouterr().err == f"{tmp_path / 'run'} is finished already\n"
+    assert capsys.readouterr().err == f"{tmp_path / 'run'} is already finished\n"
 
 
 def test_a_run_goes_on_only_as_it_began(capsys: Captured, folder: Path, tmp_path: Path):
@@ -396,7 +396,7 @@ def test_a_prediction_needs_something(capsys: Captured, folder: Path):
 
 def test_a_rows_file_needs_a_data_set(capsys: Captured, folder: Path, tmp_path: Path):
     words = ["predict", folder / "run", "--image", folder / "picture.png", "--out", tmp_path / "a.csv"]
-    assert "expected --data" in refused(capsys, *words)
+    assert "--out needs --data" in refused(capsys, *words)
 
 
 def test_a_blank_page_is_no_prediction(capsys: Captured, tmp_path: Path):
@@ -433,7 +433,7 @@ def test_no_rows_are_no_predictions(capsys: Captured, folder: Path, tmp_path: Pa
 
 @pytest.mark.parametrize("more", [[], ["--out", "a.csv", "--image", __file__]])
 def test_rows_are_predicted_into_a_file(capsys: Captured, folder: Path, more: list[str]):
-    assert "expected --out" in refused(capsys, "predict", folder / "run", "--data", folder / "data", *more)
+    assert "--data needs --out" in refused(capsys, "predict", folder / "run", "--data", folder / "data", *more)
 
 
 def spoilt(folder: Path) -> Path:
@@ -462,7 +462,7 @@ def test_rows_that_cannot_be_read_are_skipped_in_predictions(capsys: Captured, f
     words = ["predict", folder / "run", "--data", spoilt(tmp_path), "--out", out, *NAMED]
     assert main([str(word) for word in words]) == 1
     said = capsys.readouterr().out.splitlines()
-    assert said == [f"{out} holds 6 predictions", f"2 rows were skipped; {out}.bad.csv says which and why"]
+    assert said == [f"Saved 6 predictions to {out}", f"2 rows were skipped; {out}.bad.csv says which and why"]
     with out.open(newline="") as file:
         assert [line["row_id"] for line in csv.DictReader(file)] == ["0", "2", "3", "5", "6", "7"]
     assert bad_rows(out) == ["2", "5"]

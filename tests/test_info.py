@@ -145,7 +145,7 @@ def test_what_splits_do_not_share_names_only_what_is_known():
         console = Console(width=100, color_system=None)
         with console.capture() as captured:
             print_info(describe(forty_rows(speakers)), console)
-        assert f"{said}stands in two of these splits." in captured.get()
+        assert f"{said}is in two of these splits." in captured.get()
 
 
 @given(st.lists(st.integers(-1, 6), min_size=5, max_size=12), st.integers(1, 4))

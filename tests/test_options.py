@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 
-from seesay.cli import Settings, Words
+from seesay.cli.arguments import Settings, Words
 from seesay.cli.options import COMMON, field_docs, parse
 from seesay.config import (
     Config,

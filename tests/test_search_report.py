@@ -239,7 +239,7 @@ def test_the_command_searches_says_the_next_command_and_goes_on(tiny, tmp_path, 
     flags = json.loads((tmp_path / "s" / "search.json").read_text())["best"]["flags"]
     before = (tmp_path / "s" / "search.csv").read_text()
     assert tune(tiny, tmp_path / "s", *words) == 0
-    assert "going on with 2 of 2 trials done" in capsys.readouterr().err
+    assert "resuming with 2 of 2 trials done" in capsys.readouterr().err
     assert (tmp_path / "s" / "search.csv").read_text() == before
     assert main(["train", "--data", str(tiny), "--out", str(tmp_path / "run"), "--threads", "1", *flags]) == 0
     config = json.loads((tmp_path / "run" / "config.json").read_text())["config"]

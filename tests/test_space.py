@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seesay.cli import Settings
+from seesay.cli.arguments import Settings
 from seesay.cli.options import parse
 from seesay.config import Config
 from seesay.errors import ConfigError

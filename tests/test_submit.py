@@ -71,7 +71,7 @@ def test_every_test_row_gets_its_label_in_order(course: Path, tmp_path: Path, ca
     data, truth = kaggle(tmp_path / "kaggle", flat)
     out = tmp_path / "submission.csv"
     assert main(["submit", str(course / "run"), "--data", str(data), "--out", str(out)]) == 0
-    assert capsys.readouterr().out == f"{out} holds {TEST} labels\n"
+    assert capsys.readouterr().out == f"Saved {TEST} labels to {out}\n"
     assert out.read_text().startswith("row_id,label\n0,")
     lines = submitted(out)
     assert [line["row_id"] for line in lines] == [str(i) for i in range(TEST)]

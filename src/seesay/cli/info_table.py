@@ -1,4 +1,4 @@
-"""What `describe` found, as tables on a terminal."""
+"""Tables for `seesay data info`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from seesay.data.info import Contents, Info, either
 from seesay.spec import noun
 from seesay.tables import show
 
-WIDE = 12  # classes that stand side by side; of more, only the rarest and the commonest are shown
+WIDE = 12  # most classes shown side by side; of more, only the rarest and the most common
 
 
 def print_info(info: Info, console: Console) -> None:
-    """Tables of rows and of contents, then what stands in two splits, and the warnings; at any width."""
+    """Prints tables of rows and of contents, then leaks between splits and warnings; fits any width."""
     head = f"{info.rows:,} rows, {len(info.classes)} classes, pairs {info.pairing}"
     console.print(Text(info.name, "bold"), Text(head))
     show(list(_split_rows(info)), console)
@@ -23,7 +23,7 @@ def print_info(info: Info, console: Console) -> None:
     if not info.shared and len(info.splits) > 1:
         groups = [name for table in info.modalities.values() for name in table.groups]
         shareable = [*(noun(m, info.kinds) for m in info.modalities), *groups]
-        console.print(f"No {either(list(dict.fromkeys(shareable)))} stands in two of these splits.")
+        console.print(f"No {either(list(dict.fromkeys(shareable)))} is in two of these splits.")
     for note in info.notes:
         console.print(Text(note))
     for warning in info.warnings:
@@ -33,10 +33,10 @@ def print_info(info: Info, console: Console) -> None:
 
 
 def _split_rows(info: Info) -> Iterator[list[str]]:
-    """A row per split: how many rows, and of each class, or of the rarest and commonest of many."""
+    """Lines of the table of splits: number of rows, per class or of the rarest and most common class."""
     wide = len(info.classes) > WIDE
     unlabelled = ["no label"] if any(info.unlabelled.values()) else []
-    yield ["split", "rows", *(("rarest class", "commonest class") if wide else info.classes), *unlabelled]
+    yield ["split", "rows", *(("rarest class", "most common class") if wide else info.classes), *unlabelled]
     for name, rows in info.splits.items():
         counts = info.balance[name]
         few, many = (f"{info.classes[counts.index(n)]}: {n:,}" for n in (min(counts), max(counts)))
@@ -45,12 +45,12 @@ def _split_rows(info: Info) -> Iterator[list[str]]:
 
 
 def _content_rows(info: Info) -> Iterator[list[str]]:
-    """A column per modality."""
+    """Lines of the table of contents: one column per modality."""
     tables = list(info.modalities.values())
     yield ["contents", *info.modalities]
     yield ["distinct", *(f"{t.contents:,}" for t in tables)]
     yield [
-        "one is",
+        "shape and type",
         *(f"{t.dtype} {' x '.join('any' if n is None else str(n) for n in t.shape)}" for t in tables),
     ]
     yield ["values", *(f"{t.minimum:,.6g} to {t.maximum:,.6g}, mean {t.mean:.3g}" for t in tables)]
@@ -66,7 +66,7 @@ def _content_rows(info: Info) -> Iterator[list[str]]:
 
 
 def _repeats(table: Contents) -> str:
-    return f"{table.repeated:,} rows, one up to {table.most_repeated:,} times" if table.repeated else "-"
+    return f"{table.repeated:,} rows, up to {table.most_repeated:,} times" if table.repeated else "-"
 
 
 def _count(number: int) -> str:

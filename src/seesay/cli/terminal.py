@@ -1,5 +1,4 @@
-"""What a person sees while a command works and when it is done: bars where the output is a terminal, lines
-where it is not, tables, JSON."""
+"""Terminal output: progress bars (lines where stderr is not a terminal), tables, JSON."""
 
 import contextlib
 import json
@@ -15,7 +14,7 @@ from seesay.tables import Format, Rows, show, written
 
 
 class Watch:
-    """Hands batches on, moves the bar, and ends the epoch early once it has been told to stop."""
+    """Passes batches through, advances the progress bar, and ends the epoch early after an interrupt."""
 
     def __init__(self, progress: Any, config: Config, rows: int, modalities: int) -> None:
         self.progress, self.stopped, self.epochs = progress, False, config.optim.epochs or 0
@@ -31,7 +30,7 @@ class Watch:
             self.progress.advance(self.task)
 
     def say(self, epoch: Any) -> None:
-        """Loss and scores below the bar, or as a line of their own; those of autoencoders stay above it."""
+        """Shows loss and scores below the bar, or as a line; lines of autoencoders stay above it."""
         from seesay.learn.pretrain import Reconstruction
 
         if isinstance(epoch, Reconstruction):
@@ -43,7 +42,7 @@ class Watch:
         self.progress.update(self.task, description=number)
 
     def stop(self, *_: Any) -> None:
-        """The first interrupt asks; the second insists."""
+        """Handles an interrupt: the first stops after the current batch, the second at once."""
         if self.stopped:
             raise KeyboardInterrupt
         self.stopped = True
@@ -51,7 +50,7 @@ class Watch:
 
 @contextlib.contextmanager
 def watching(config: Config, rows: int, modalities: int, quiet: bool = False) -> Generator[Watch]:
-    """A progress bar with loss, scores and the time left; where stderr is no terminal, a line an epoch."""
+    """A progress bar with loss, scores and time left; one line per epoch where stderr is not a terminal."""
     with progress_bar(quiet) as progress:
         watch = Watch(progress, config, rows, modalities)
         before = signal.signal(signal.SIGINT, watch.stop)
@@ -63,14 +62,14 @@ def watching(config: Config, rows: int, modalities: int, quiet: bool = False) ->
 
 @contextlib.contextmanager
 def tracking() -> Generator[Callable[[Iterable[Any], str], Iterable[Any]]]:
-    """`track(items, description)` for long reads; nothing where the output is not a terminal."""
+    """A function `track(items, description)` that shows progress while iterating, on a terminal only."""
     with progress_bar() as progress:
         yield lambda items, description: progress.track(items, description=description)
 
 
 def progress_bar(quiet: bool = False) -> Any:
-    """Bars on stderr, which take what width there is, and `tell`: a line below them. Where stderr is no
-    terminal there are no bars, and the lines stand one below the other; `quiet`: nothing at all."""
+    """A progress display on stderr with a method `tell` that prints a line below the bars. Without a terminal
+    only the lines are printed; with `quiet`, nothing."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
     from rich.table import Column
@@ -99,7 +98,7 @@ def progress_bar(quiet: bool = False) -> Any:
 
 
 def console() -> Any:
-    """Where tables are printed. A reader who has gone, such as `head`, is a BrokenPipeError, as for print."""
+    """A rich console on stdout that raises BrokenPipeError when its reader, such as `head`, has gone."""
     from rich.console import Console
 
     class Pipe(Console):
@@ -110,19 +109,20 @@ def console() -> Any:
 
 
 def describe_data(data: Any, folder: Path) -> None:
+    """Prints what was imported, and notes on how it was read."""
     from seesay.data.info import says_left_out
 
     counts = {name: len(data.rows_of(name)) for name in ("train", "valid", "test")}
     rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     rows = rows if any(counts.values()) else "no split yet, train draws one"
     classes = len(data.spec.classes)
-    print(f"{folder}: {len(data):,} rows ({rows}), {classes} classes. Look: seesay data info {folder}")
+    print(f"{folder}: {len(data):,} rows ({rows}), {classes} classes. Next: seesay data info {folder}")
     for line in (*data.notes, *says_left_out(data.left_out)):
         print(line)
 
 
 def say_notes(notes: Iterable[str]) -> None:
-    """What to know beside the result, on stderr, so that a pipe has the result alone."""
+    """Prints notes on stderr, so that a pipe receives the result alone."""
     for note in notes:
         print(f"Note: {note}", file=sys.stderr)
 
@@ -132,14 +132,14 @@ def print_json(values: Any) -> None:
 
 
 def print_scores(evaluation: Any, kind: Format = "table") -> None:
-    """The scores of each condition; the number of rows is that of the rows that have all its modalities."""
+    """Prints the scores of each condition; `rows` counts rows that have all its modalities."""
     from seesay.measure.evaluate import table_of
 
     print_table(table_of(evaluation.results), kind, f"{len(evaluation.rows):,} rows of {evaluation.split}")
 
 
 def print_comparison(pairs: Any, kind: Format, title: str) -> None:
-    """Every metric of both sides. For the eye a table for each pair and condition; as a text one table."""
+    """Prints every metric of both models: a table per pair and condition, or one table in other formats."""
     from seesay.measure.compare import table_of, tables_of
 
     if kind != "table":
@@ -151,7 +151,7 @@ def print_comparison(pairs: Any, kind: Format, title: str) -> None:
 
 
 def print_table(rows: Rows, kind: Format, title: str = "") -> None:
-    """A table for the eye, or as a text to be copied, which has no title."""
+    """Prints a table; formats to be copied (Markdown, CSV, LaTeX) have no title."""
     if kind == "table":
         show(rows, console(), title)
     else:
@@ -159,20 +159,20 @@ def print_table(rows: Rows, kind: Format, title: str = "") -> None:
 
 
 def print_validation(run: Any, data: Any, splits: Any) -> None:
-    """How the epoch that the run keeps scored on the validation rows, by condition."""
+    """Prints the validation scores of the epoch that the run kept, by condition."""
     scores = [epoch["scores"] for epoch in run.epochs() if epoch["scores"]]
     if not scores:
-        print("There are no validation rows, so there are no scores yet.")
+        print("No validation rows, so no scores yet.")
         return
     best = run.config.optim.keep == "best"
-    kept = max(scores, key=lambda each: sum(each.values()) / len(each)) if best else scores[-1]
+    kept = max(scores, key=lambda epoch: sum(epoch.values()) / len(epoch)) if best else scores[-1]
     folds = run.config.split.folds
     scored = splits.train if folds else splits.valid
     rows = [["condition", "rows", "macro-F1"]]
     for name, score in kept.items():
         condition = Condition(name)
-        there = condition.has({m: data.pointers(m)[scored] >= 0 for m in condition.modalities})
-        rows.append([name, f"{there.sum():,}", f"{score:.4f}"])
+        present = condition.has({m: data.pointers(m)[scored] >= 0 for m in condition.modalities})
+        rows.append([name, f"{present.sum():,}", f"{score:.4f}"])
     print_table(rows, "table", f"{len(scored):,} {'cross-fitted' if folds else 'validation'} rows")
     for remark in run.epochs()[-1].get("remarks", ()):
         print(remark)
@@ -183,8 +183,8 @@ def print_embedding(views: Any) -> None:
     rows.append(["distinct contents", *(f"{view['distinct']:,}" for view in views.values())])
     rows.append(["of rows", *(f"{view['rows']:,}" for view in views.values())])
     for kind, title in (
-        ("kmeans_on_picture", "k-means of the picture"),
-        ("kmeans_on_encodings", "of encodings"),
+        ("kmeans_on_picture", "k-means, projection"),
+        ("kmeans_on_encodings", "k-means, encodings"),
     ):
         for measure, word in EMBEDDING_WORDS.items():
             rows.append([f"{title}: {word}", *(f"{view[kind][measure]:.3f}" for view in views.values())])

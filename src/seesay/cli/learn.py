@@ -1,0 +1,214 @@
+"""Commands that train models: `seesay train`, `seesay tune`."""
+
+import sys
+from pathlib import Path
+from typing import Any
+
+from seesay.cli.arguments import Device, Recipe, Settings, device_for, open_source, use_threads
+from seesay.cli.terminal import (
+    console,
+    print_json,
+    print_validation,
+    progress_bar,
+    say_notes,
+    watching,
+)
+from seesay.config import Config
+from seesay.errors import ConfigError, InputError
+from seesay.registry import plugin_words
+
+
+def train(
+    data: str,
+    out: Path,
+    config: Settings,
+    recipe: Recipe = "small",
+    columns: tuple[str, ...] = (),
+    threads: int = 1,
+    device: Device = "auto",
+    resume: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Train a model and save it as a run folder. Every config field is a flag.
+
+    Args:
+        data: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
+        out: Run folder to create.
+        config: Fields of the config; defaults: the recipe.
+        recipe: Config to start from.
+        columns: Names of your columns, as in image=photo label=class group=patient.
+        threads: CPU threads. More than one helps only if as many cores are idle, and changes the last
+            digits of results.
+        device: Device to train on; auto: CUDA if available.
+        resume: Resume the interrupted run.
+        overwrite: Replace the folder, if seesay created it.
+        quiet: Print only the scores.
+    """
+    dataset = open_source(data, columns)
+    if Path(data).resolve().is_relative_to(out.resolve()):
+        raise InputError(f"--out {out} holds the data to train on", "Choose another folder for the run.")
+    run, seen, splits = train_run(
+        dataset, data, out, config, recipe, threads, device, resume, overwrite, quiet
+    )
+    print_validation(run, seen, splits)
+    if not quiet:
+        scored = any((dataset.label[splits[name]] >= 0).any() for name in ("valid", "test"))
+        then = f"evaluate {out}" if scored else f"predict {out} --data DATA --out predictions.csv"
+        print(f"Saved to {out}/. Next: seesay {then}{plugin_words()}")
+
+
+def tune(
+    data: str,
+    out: Path,
+    space: str,
+    config: Settings,
+    recipe: Recipe = "small",
+    modality: str | None = None,
+    trials: int | None = None,
+    folds: int | None = None,
+    rows: int | None = None,
+    condition: str | None = None,
+    threads: int = 1,
+    device: Device = "auto",
+    json: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Search for better config values: a whole grid, or a number of trials. Run the same command again to
+    resume.
+
+    Args:
+        data: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
+        out: Search folder, created or resumed. Several processes may share it.
+        space: Fields and values to try, as in model.dim=32..256:log,model.fusion=concat|gated; or report, a
+            grid.
+        config: Fields that stay fixed; defaults: the recipe.
+        recipe: Config to start from.
+        modality: Train on this modality alone.
+        trials: Number of trials, chosen by Optuna; default: the whole grid.
+        folds: Folds of a grouped cross-validation; default: one train/validation split.
+        rows: Number of rows to use, a stratified random sample; default: all.
+        condition: Condition whose macro-F1 is maximised, as in image+audio; default: the mean over all.
+        threads: CPU threads. More than one helps only if as many cores are idle, and changes the last
+            digits of results.
+        device: Device to train on; auto: CUDA if available.
+        json: Print JSON.
+        quiet: Print only the result.
+    """
+    import dataclasses
+
+    import optuna
+
+    from seesay.condition import Condition
+    from seesay.formats.open import open_data
+    from seesay.recipes import recipe as recipe_of
+    from seesay.search.report import keep_search, print_search, summary
+    from seesay.search.search import Plan, begin
+    from seesay.search.space import parse_space
+
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    dataset = open_data(data)
+    config = dataclasses.replace(config, modalities=(modality,)) if modality else config
+    alone = config.modalities or dataset.modalities
+    plan = Plan(
+        parse_space(
+            space, alone[0] if len(alone) == 1 else None, config.naming(dataset.spec.kinds, others=True)
+        ),
+        config,
+        trials,
+        folds,
+        rows,
+        Condition(condition) if condition else None,
+    )
+    found = begin(dataset, plan, out)
+    try:
+        _search(found, threads, device, quiet)
+    finally:
+        keep_search(found, recipe_of(recipe))
+    if json:
+        print_json(summary(found, recipe_of(recipe)))
+        return
+    print_search(found, console())
+    if found.best is not None and not quiet:
+        words = " ".join(summary(found, recipe_of(recipe))["best"]["flags"])
+        print(f"Saved search.csv, search.json and search.png to {out}/")
+        print(f"Next: seesay train --data {data} --recipe {recipe} --out RUN {words}{plugin_words()}")
+
+
+def train_run(
+    data: Any,
+    source: str,
+    out: Path,
+    config: Config,
+    recipe: str,
+    threads: int,
+    device: Device,
+    resume: bool,
+    overwrite: bool,
+    quiet: bool = False,
+) -> Any:
+    """Trains a run with a progress bar, and returns the run, its data and its splits. Ctrl-C stops after the
+    current batch and leaves a run that can be used and resumed."""
+    import torch
+
+    from seesay.learn.defaults import facts_of, said
+    from seesay.learn.run import begin, train
+
+    torch_device = device_for(device)
+    use_threads(threads)
+    run, data, splits = begin(data, source, config, recipe, out, overwrite, resume)
+    torch.set_num_threads(run.threads)  # a resumed run goes on with as many as it began with
+    if not quiet:
+        say_notes(splits.notes)
+        facts = facts_of(data, splits.train, splits.valid)
+        lines = [f"{out} is already finished"] if run.finished else said(run.config, facts)
+        print(*lines, sep="\n", file=sys.stderr)
+    with watching(run.config, len(splits.train), len(data.modalities), quiet) as watch:
+        for epoch in train(run, data, splits, watch, torch_device):
+            watch.say(epoch)
+    if watch.stopped:
+        usable = f"{out} can be used as it is" if run.epochs() else f"{out} holds no model yet"
+        print(f"Stopped. {usable}; resume with --resume", file=sys.stderr)
+        raise KeyboardInterrupt
+    return run, data, splits
+
+
+def _search(found: Any, threads: int, device: Device, quiet: bool) -> None:
+    """Runs trials until none is left, with a progress bar. Ctrl-C loses no finished fold."""
+    import optuna
+
+    from seesay.search.search import search
+
+    torch_device = device_for(device)
+    use_threads(threads)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    total, folds = found.study.total, len(found.pairs)
+
+    def done() -> int:
+        return sum(trial.state != "running" for trial in found.study.trials())
+
+    if (before := done()) and not quiet:
+        print(f"{found.study.folder}: resuming with {before} of {total} trials done", file=sys.stderr)
+    with progress_bar(quiet) as progress:
+        task = progress.add_task("searching", total=total * folds)
+        try:
+            for trial in search(found, torch_device):
+                best = (
+                    ""
+                    if found.best is None
+                    else f", best {found.best.mean(condition=found.plan.condition):.4f}"
+                )
+                ended = sum(folds if t.state != "running" else len(t.folds) for t in found.study.trials())
+                text = f"trial {trial.number + 1}/{total}"
+                progress.update(task, description=text, completed=ended)
+                if trial.state in ("done", "pruned"):
+                    progress.tell(f"{text}{best}")
+        except KeyboardInterrupt:
+            print(
+                f"Stopped with {done()} of {total} trials done. Run the same command again to resume.",
+                file=sys.stderr,
+            )
+            raise
+    if not any(trial.state == "done" for trial in found.study.trials()) and done():
+        error = next((trial.error for trial in found.study.trials() if trial.error), "all were stopped early")
+        raise ConfigError(f"none of the {done()} trials could be trained: {error}")

@@ -1,0 +1,122 @@
+"""Commands that use a model: `seesay predict`, `export`, `submit`."""
+
+from pathlib import Path
+from typing import Literal
+
+from seesay.cli.arguments import OnBad, Words, check_threads, open_source, report_skipped, use_threads
+from seesay.cli.terminal import (
+    print_json,
+    print_prediction,
+)
+from seesay.errors import InputError
+from seesay.formats.source import check_path
+
+
+def predict(
+    run: Words[Path | None] = None,
+    image: Path | None = None,
+    audio: Path | None = None,
+    input: tuple[str, ...] = (),
+    data: str | None = None,
+    split: Literal["train", "valid", "test", "all"] = "all",
+    out: Path | None = None,
+    columns: tuple[str, ...] = (),
+    on_bad: OnBad = "skip",
+    threads: int = 1,
+    json: bool = False,
+    overwrite: bool = False,
+) -> int:
+    """Classify a picture, a recording, or both; or every row of a data set, into a CSV file.
+
+    Args:
+        run: Run folder; default: the model of digits that comes with seesay.
+        image: Picture file.
+        audio: Recording file.
+        input: Files of other modalities, as in touch=touch.npy front=front.png.
+        data: Data set to predict row by row; needs --out.
+        split: Split of the data set to predict.
+        out: CSV file to write.
+        columns: Names of your columns, as in image=photo audio=sound.
+        on_bad: Stop at unreadable files of --data, or skip their rows and list them in OUT.bad.csv.
+        threads: CPU threads, for --data.
+        json: Print JSON.
+        overwrite: Replace the CSV file.
+    """
+    from seesay.serve.batch import write_predictions
+    from seesay.serve.predict import Predictor, reading_of
+
+    check_threads(threads)
+    if data is None:
+        if out is not None:
+            raise InputError("--out needs --data, a data set to predict", "Add --data, or drop --out.")
+        prediction = Predictor.open(run).predict(**_inputs(input, image=image, audio=audio))
+        print_json(prediction.to_dict()) if json else print_prediction(prediction)
+        return 0
+    if image or audio or input or out is None:
+        raise InputError("--data needs --out, and excludes --image, --audio and --input")
+    from seesay.data.dataset import SPLITS
+    from seesay.data.splits import with_rows
+    from seesay.learn.run import Run
+    from seesay.measure.evaluate import rows_for
+
+    opened = Run.open(run)
+    dataset = open_source(data, columns, on_bad, reading_of(opened.spec))
+    rows = range(len(dataset)) if split == "all" else rows_for(opened, dataset, split)
+    if not len(rows):
+        others = with_rows({name: rows_for(opened, dataset, name) for name in SPLITS})
+        raise InputError(f"{dataset.name} has no {split} rows, none of the rows asked for", others)
+    use_threads(1)  # each thread works at rows of its own
+    write_predictions(Predictor.open(opened), dataset, rows, out, overwrite, threads)
+    print(f"Saved {len(rows)} predictions to {out}")
+    return report_skipped(out, dataset)
+
+
+def _inputs(words: tuple[str, ...], **given: Path | None) -> dict[str, Path]:
+    """Files by modality, from `--image`, `--audio` and `--input`. Malformed or repeated: InputError."""
+    files = {name: path for name, path in given.items() if path is not None}
+    for word in words:
+        name, equals, path = word.partition("=")
+        if not equals or not name or not path:
+            raise InputError(f"--input takes NAME=FILE, such as touch=touch.npy, got {word!r}")
+        if name in files:
+            raise InputError(f"{name} is given twice: {files[name]} and {path}", "Give one file.")
+        check_path("file")(path)
+        files[name] = Path(path)
+    return files
+
+
+def export(
+    out: Path,
+    run: Words[Path | None] = None,
+    inputs: Literal["contents", "features"] = "contents",
+    overwrite: bool = False,
+) -> None:
+    """Export a run's model as one ONNX file, checked against PyTorch.
+
+    Args:
+        out: ONNX file to write.
+        run: Run folder; default: the model of digits that comes with seesay.
+        inputs: Inputs of the exported model: contents (uint8 pictures, int16 waveforms), or their features.
+        overwrite: Replace the file.
+    """
+    from seesay.serve.export import export
+
+    export(run, out, inputs, overwrite)
+    print(f"Saved to {out}: takes {inputs}, any number of rows")
+
+
+def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> None:
+    """Label the test rows of a Kaggle competition: a CSV file with row_id and label.
+
+    Args:
+        run: Run folder.
+        data: The competition's folder as downloaded, or imported by data import.
+        out: CSV file to write.
+        overwrite: Replace the CSV file.
+    """
+    from seesay.formats.open import open_data
+    from seesay.serve.batch import write_submission
+    from seesay.serve.predict import Predictor
+
+    count = write_submission(Predictor.open(run), open_data(data), out, overwrite)
+    print(f"Saved {count:,} labels to {out}")
