@@ -31,8 +31,9 @@ from seesay.errors import InputError
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.features import fitted, fitting, front_of
+from seesay.serve.batch import side_by_side
 from seesay.serve.export import Graph, Kind, export
-from seesay.serve.predict import Predictor, side_by_side
+from seesay.serve.predict import Predictor
 from seesay.spec import Modality, WaveformSpec
 
 Pairs = dict[str, np.ndarray]

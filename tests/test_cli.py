@@ -393,9 +393,7 @@ def test_predictions_of_a_data_set_are_a_csv(
 
 
 def test_a_prediction_needs_something(capsys: Captured, folder: Path):
-    assert "expected a picture, a recording or both, got neither" in refused(
-        capsys, "predict", folder / "run"
-    )
+    assert "expected at least one input, got none" in refused(capsys, "predict", folder / "run")
 
 
 def test_a_rows_file_needs_a_data_set(capsys: Captured, folder: Path, tmp_path: Path):

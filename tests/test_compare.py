@@ -225,12 +225,12 @@ def test_a_csv_has_a_column_per_class_in_any_order_and_may_name_its_rows(tmp_pat
 @pytest.mark.parametrize(
     ("table", "says"),
     [
-        (np.full((3, 3), np.nan), r"3 of 3 rows are no probabilities: in row 1 one is not finite"),
-        (np.full((3, 3), 0.5), r"in row 1 they sum to 1\.5\. .* softmax"),
-        (np.array([[1, 0, 0], [1.2, -0.2, 0], [1, 0, 0]]), r"1 of 3 rows .* in row 2 one is -0\.2"),
+        (np.full((3, 3), np.nan), r"3 of 3 rows are not probabilities: row 1: one is not finite"),
+        (np.full((3, 3), 0.5), r"row 1: sum 1\.5\. .* softmax"),
+        (np.array([[1, 0, 0], [1.2, -0.2, 0], [1, 0, 0]]), r"1 of 3 rows .* row 2: one is -0\.2"),
         (np.full((3, 4), 0.25), r"expected probabilities \(rows, 3 classes\), got float64 \(3, 4\)"),
         (np.full(3, 1.0), r"expected probabilities"),
-        (np.full((7, 3), 1 / 3), r"has 7 rows, expected 3, which are scored, or 60, which tiny has"),
+        (np.full((7, 3), 1 / 3), r"has 7 rows, expected 3 \(those scored\) or 60 \(all of tiny\)"),
     ],
     ids=["NaN", "sum", "negative", "classes", "shape", "rows"],
 )
@@ -244,7 +244,7 @@ def test_what_are_no_probabilities_is_one_line(tmp_path: Path, table: np.ndarray
     ("text", "says"),
     [
         ("low,middle\n1,0\n", "no column 'high'"),
-        ("low,middle,high,top\n1,0,0,0\n", "columns that are no classes of tiny: top"),
+        ("low,middle,high,top\n1,0,0,0\n", "columns that are not classes of tiny: top"),
         ("low,middle,high\n1,0,x\n", "expected numbers in every cell"),
         ("row_id,low,middle,high\n3,1,0,0\n10,1,0,0\n", "lacks 1 of the 3 rows"),
         ("row_id,low,middle,high\n3,1,0,0\n3,1,0,0\n", "row_id must be a row of tiny, 0 to 59, each once"),

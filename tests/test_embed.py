@@ -56,7 +56,7 @@ def test_a_repeated_recording_is_shown_once(found: dict[str, Embedded]):
     assert len(heard) < len(test)
     assert sorted(data.pointers("audio")[found["audio"].view.rows]) == list(heard)
     assert len(found["image"].view.rows) == len(found["image+audio"].view.rows) == len(test)
-    assert {each.view.among for each in found.values()} == {len(test)}
+    assert {each.view.rows_with_repeats for each in found.values()} == {len(test)}
     np.testing.assert_array_equal(found["audio"].view.label, data.label[found["audio"].view.rows])
 
 
@@ -77,7 +77,7 @@ def test_rows_that_lack_a_modality_are_in_no_view_of_it(run: Run):
             :, [m in each.view.condition.modalities for m in ("image", "audio")]
         ].all()
         assert (
-            each.view.among
+            each.view.rows_with_repeats
             == len(rows_with(data, data.rows_of("test"), each.view.condition))
             < len(data.rows_of("test"))
         )

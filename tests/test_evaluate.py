@@ -197,7 +197,7 @@ def test_the_seconds_are_counted(run: Run):
 def test_where_test_rows_have_labels_they_are_scored(run: Run):
     held = held_out(run, tiny_data())
     assert (held.split, held.notes) == ("test", ())
-    assert held.apart == "No picture, recording or speaker of these rows stands in training rows."
+    assert held.apart == "No picture, recording or speaker of these rows is in the training rows."
 
 
 def test_where_no_test_row_has_a_label_the_validation_rows_are_scored_and_it_is_said(tmp_path: Path):
@@ -236,7 +236,7 @@ def test_a_split_as_given_that_shares_speakers_is_not_said_to_keep_them_apart(tm
     data = data.replace(groups={"audio": {"speaker": same}})
     run = tiny_run(tmp_path / "run", data, tiny_config(epochs=1))
     held = held_out(run, data)
-    assert held.apart == "No picture or recording of these rows stands in training rows."
+    assert held.apart == "No picture or recording of these rows is in the training rows."
     shared = "18 of 18 test rows share their speaker with training rows: the scores are inflated."
     assert held.notes == (shared,)
 

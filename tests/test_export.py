@@ -185,7 +185,7 @@ def test_a_graph_that_says_something_else_is_not_written(
     """Here: one of a model with other weights."""
     other = tiny_run(tmp_path / "run", config=tiny_config(epochs=1, seed=5))
     monkeypatch.setattr(exporting, "to_onnx", lambda *_: file.read_bytes())
-    with pytest.raises(OutputError, match="is not written: the graph and torch differ by"):
+    with pytest.raises(OutputError, match="was not written: the graph and torch differ by"):
         export(other, tmp_path / "out" / "model.onnx")
     assert not (tmp_path / "out").exists()
     export(run, tmp_path / "out" / "model.onnx")
@@ -228,12 +228,12 @@ def test_other_files_are_no_graphs_of_ours(tmp_path: Path):
     with pytest.raises(InputError, match=r"model\.onnx does not exist"):
         Graph(path)
     path.write_text("nonsense")
-    with pytest.raises(InputError, match=r"model\.onnx is not what seesay export wrote"):
+    with pytest.raises(InputError, match=r"model\.onnx was not written by seesay export"):
         Graph(path)
     value = helper.make_tensor_value_info("x", 1, [1])
     copied = helper.make_tensor_value_info("y", 1, [1])
     stranger = helper.make_graph([helper.make_node("Identity", ["x"], ["y"])], "g", [value], [copied])
     made = helper.make_model(stranger, ir_version=10, opset_imports=[helper.make_opsetid("", 20)])
     path.write_bytes(made.SerializeToString())
-    with pytest.raises(InputError, match="is not what seesay export wrote"):
+    with pytest.raises(InputError, match="was not written by seesay export"):
         Graph(path)

@@ -8,10 +8,13 @@ import pytest
 from PIL import Image
 
 from seesay.condition import Condition
+from seesay.config import EncoderConfig, ModelConfig
 from seesay.data.dataset import Dataset
 from seesay.learn.run import Run
+from seesay.measure import model_card
 from seesay.measure.evaluate import Evaluation, evaluate, held_out
 from seesay.measure.model_card import card, keep, mistakes, row_features
+from seesay.spec import Spec, VectorSpec
 from tiny import CLASSES, IMAGE, tiny_config, tiny_data, tiny_run
 
 CONDITIONS = ["image", "audio", "image+audio"]
@@ -82,13 +85,13 @@ def test_the_card_says_what_the_splits_share(tmp_path: Path):
         run = tiny_run(tmp_path / by, data, tiny_config(epochs=1, split=SplitConfig(by=by, valid=0.1)))
         text = carded(run, data, "valid")
         assert ("share their speaker with training rows: the scores are inflated" in text) == leaks
-        assert ("No picture, recording or speaker of these rows stands in training rows" in text) != leaks
+        assert ("No picture, recording or speaker of these rows is in the training rows" in text) != leaks
 
 
 def test_the_card_claims_nothing_of_speakers_where_they_are_not_known(tmp_path: Path):
     data = tiny_data(groups={})
     text = carded(tiny_run(tmp_path / "run", data, tiny_config(epochs=1)), data, "test")
-    assert "No picture or recording of these rows stands in training rows." in text
+    assert "No picture or recording of these rows is in the training rows." in text
     assert "- Speakers not known: expect less on new voices." in text
     known = carded(tiny_run(tmp_path / "known", config=tiny_config(epochs=1)), tiny_data(), "test")
     assert "not known" not in known
@@ -125,12 +128,44 @@ def test_mistakes_are_the_wrong_rows_and_the_surest_come_first(half: Run, condit
     wrong = (probabilities[there].argmax(1) != evaluation.label[there]).sum()
     cells = mistakes(model, data, evaluation, condition)
     assert len(cells) == min(wrong, 24)
-    sureness = [cell.score for cell in cells]
+    sureness = [cell.probability for cell in cells]
     assert sureness == sorted(sureness, reverse=True)
     assert all(cell.label != cell.prediction for cell in cells)
     assert all((cell.picture is not None) == ("image" in condition) for cell in cells)
     assert all((cell.features is not None) == ("audio" in condition) for cell in cells)
-    assert [cell.score for cell in mistakes(model, data, evaluation, condition, most=2)] == sureness[:2]
+    assert [cell.probability for cell in mistakes(model, data, evaluation, condition, most=2)] == sureness[:2]
+
+
+def test_mistakes_of_a_fusion_say_what_each_modality_predicts_on_its_own(half: Run):
+    data, model = tiny_data(missing=True), half.model()
+    evaluation = evaluate(model, data, data.rows_of("train"))
+    for cell in mistakes(model, data, evaluation, Condition("image+audio")):
+        [i] = np.flatnonzero(evaluation.rows == cell.row)
+        assert cell.label == CLASSES[evaluation.label[i]]
+        assert list(cell.opinions) == ["image", "audio"]
+        for modality, opinion in cell.opinions.items():
+            probabilities = evaluation.probabilities[Condition(modality)][i]
+            assert opinion == (CLASSES[probabilities.argmax()], pytest.approx(probabilities.max()))
+    assert all(not cell.opinions for cell in mistakes(model, data, evaluation, Condition("image")))
+
+
+def test_mistakes_of_vectors_are_a_table(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """Two vectors, either of which may be missing: no cell to draw, and none left empty."""
+    random, classes = np.random.default_rng(0), ("a", "b")
+    vectors = {m: random.normal(size=(40, 4)).astype(np.float32) for m in ("clip", "clap")}
+    rows = np.where(random.random((40, 2)) < 0.2, -1, np.arange(40)[:, None]).astype(np.int32)
+    spec = Spec(classes, {m: VectorSpec(4) for m in vectors})
+    data = Dataset(spec, vectors, rows, np.arange(40) % 2, (np.arange(40) // 2 % 3).astype(np.int8))
+    encoder = EncoderConfig(kind="mlp", width=4, layers=1)
+    model = ModelConfig(dim=4, hidden=4, named=dict.fromkeys(vectors, encoder))
+    run = tiny_run(tmp_path / "run", data, tiny_config(1, model))
+    drawn = {}
+    monkeypatch.setattr(model_card, "save", lambda figure, path: drawn.update({path.stem: figure}))
+    kept(run, data)
+    figure = drawn["mistakes_clip_clap"]
+    assert not figure.axes
+    assert {"row", "label", "predicted", "clip alone", "clap alone"} <= {x.get_text() for x in figure.texts}
+    assert "from clip vectors (4) and clap vectors (4)." in (run.folder / "README.md").read_text()
 
 
 def test_features_of_a_row_are_those_that_it_has(half: Run):

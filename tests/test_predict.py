@@ -20,14 +20,12 @@ from seesay.formats.media import audio_contents, image_contents
 from seesay.formats.open import open_data
 from seesay.learn.run import Run
 from seesay.model.classifier import build
-from seesay.serve import encodings
+from seesay.serve import batch
+from seesay.serve.batch import predict_rows, side_by_side, write_predictions
 from seesay.serve.predict import (
     Predictor,
     check_fits,
-    predict_rows,
     reading_of,
-    side_by_side,
-    write_predictions,
 )
 from seesay.signal.image import as_content, read_image
 from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, Spec, VectorSpec, WaveformSpec
@@ -111,7 +109,7 @@ def test_paths_bytes_and_arrays_are_read_alike(predictor: Predictor, tmp_path: P
 
 
 def test_neither_is_refused(predictor: Predictor):
-    with pytest.raises(InputError, match="expected a picture, a recording or both, got neither"):
+    with pytest.raises(InputError, match="expected at least one input, got none"):
         predictor.predict()
 
 
@@ -233,7 +231,7 @@ def test_threads_and_what_is_kept_change_nothing(
 ):
     rows = np.tile(np.arange(len(DATA)), 3)
     expected = [line for part in predict_rows(predictor, DATA, rows) for line in part]
-    monkeypatch.setattr(encodings, "KEPT", 10**6 if kept else 0)
+    monkeypatch.setattr(batch, "CACHE_BYTES", 10**6 if kept else 0)
     found = [line for part in predict_rows(predictor, DATA, rows, size=10, threads=2) for line in part]
     assert [line[:2] + line[3:] for line in found] == [line[:2] + line[3:] for line in expected]
     np.testing.assert_allclose(

@@ -114,7 +114,7 @@ def test_fewer_rows_than_the_perplexity_needs_are_refused_with_what_would_do():
 
 @pytest.mark.parametrize(("method", "rows"), [("tsne", 1), ("umap", 15), ("pca", 1)])
 def test_a_handful_of_rows_is_refused(method, rows):
-    with pytest.raises(InputError, match="Take more rows"):
+    with pytest.raises(InputError, match="Use more rows"):
         project(PICTURES[:rows], method=method)
 
 

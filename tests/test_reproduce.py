@@ -61,9 +61,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """No figures, where they are not what is asked for: they take longer than all the rest."""
     monkeypatch.setattr(module, "keep", lambda *parts: None)
-    monkeypatch.setattr("seesay.figures.plots.save", lambda figure, path: None)
-    for name in ("scatter", "scatter_pair", "reconstructions", "scores_table"):
-        monkeypatch.setattr(f"seesay.figures.plots.{name}", lambda *parts, **named: None)
+    for name in ("embed.scatter", "embed.scatter_pair", "embed.save"):
+        monkeypatch.setattr(f"seesay.measure.{name}", lambda *parts, **named: None)
+    for name in ("reconstructions", "score_intervals", "save"):
+        monkeypatch.setattr(module, name, lambda *parts, **named: None)
 
 
 # ----------------------------------------------------------------------------------------------------- splits
@@ -281,9 +282,12 @@ def test_what_is_finished_is_not_done_again(tmp_path: Path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"seeds": 2}, "was begun with other seeds"),
-        ({"data": tiny_data(seed=5)}, "was begun with other data"),
-        ({"configs": {**tiny_configs(), Condition("image"): tiny_config(3)}}, "was begun with other configs"),
+        ({"seeds": 2}, "was started with other seeds"),
+        ({"data": tiny_data(seed=5)}, "was started with other data"),
+        (
+            {"configs": {**tiny_configs(), Condition("image"): tiny_config(3)}},
+            "was started with other configs",
+        ),
     ],
 )
 def test_another_plan_does_not_go_on_in_its_folder(whole: Path, changes: dict, words: str):
@@ -298,7 +302,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path):
     with pytest.raises(OutputError, match="exists already"):
         next(reproduce(tiny_plan(tmp_path)))
     (tmp_path / "report.json").write_text("[1]")
-    with pytest.raises(OutputError, match="is not what seesay wrote"):
+    with pytest.raises(OutputError, match="was not written by seesay"):
         next(reproduce(tiny_plan(tmp_path)))
     assert (tmp_path / "mine").read_text() == "precious"
 

@@ -11,7 +11,7 @@ from seesay.cli import main
 from seesay.config import EncoderConfig, ModelConfig
 from seesay.errors import InputError
 from seesay.formats.open import open_data
-from seesay.serve.submit import unlabelled
+from seesay.serve.batch import unlabelled
 from tiny import STILL, tiny_config, tiny_data, tiny_run
 
 CLASSES = ("0", "1", "2")

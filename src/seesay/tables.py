@@ -1,8 +1,8 @@
-"""A table of text as people want it: on a terminal, or as Markdown, CSV or LaTeX.
+"""Tables of text for a terminal, or as Markdown, CSV or LaTeX.
 
-A table is rows of cells, the first row its heads. On a terminal no number is ever cut: a table that is too
-wide is turned on its side; where that is too wide as well, it is printed as several, one below the other,
-each with the first column; and a column that is too wide alone is folded.
+A table is a list of rows of cells; the first row is the header. On a terminal no number is cut: a table that
+is too wide is transposed; if that is too wide as well, it is split into several, each with the first column;
+a single column that is too wide is wrapped.
 """
 
 import csv
@@ -16,7 +16,7 @@ Format = Literal["table", "markdown", "csv", "latex"]
 
 
 def show(rows: Rows, console: Any, title: str = "") -> None:
-    """Prints the table on rich's console; the first column is on the left, the others on the right."""
+    """Print the table on a rich console, the first column left-aligned, the others right-aligned."""
     from rich.text import Text
 
     if title:
@@ -43,7 +43,7 @@ def _fits(rows: Rows, console: Any) -> bool:
 
 
 def _rich(rows: Rows) -> Any:
-    """Cells are plain text: names of people's classes are not rich's markup."""
+    """A rich table. Cells are plain text, so a class name is never taken for markup."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
     from rich.text import Text
@@ -57,7 +57,7 @@ def _rich(rows: Rows) -> Any:
 
 
 def written(rows: Rows, kind: Format) -> str:
-    """The table as a text, without an end of line at its end."""
+    """The table as text in this format, without a final newline."""
     return WRITERS[kind](rows)
 
 
@@ -74,7 +74,7 @@ def _csv(rows: Rows) -> str:
 
 
 def _latex(rows: Rows) -> str:
-    r"""A `tabular` with the rules of the package booktabs."""
+    r"""A `tabular` with the rules of the booktabs package."""
     heads, *others = (" & ".join(map(_escaped, row)) + r" \\" for row in rows)
     columns = "l" + "r" * (len(rows[0]) - 1)
     start = rf"\begin{{tabular}}{{{columns}}}"
@@ -82,9 +82,9 @@ def _latex(rows: Rows) -> str:
 
 
 def _escaped(cell: str) -> str:
-    r"""What LaTeX would take for a command stands for itself."""
+    r"""Escape characters that are special in LaTeX."""
     names = {"\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
-    return re.sub(r"[\\~^#$%&_{}]", lambda found: names.get(found[0], f"\\{found[0]}"), cell)
+    return re.sub(r"[\\~^#$%&_{}]", lambda match: names.get(match[0], f"\\{match[0]}"), cell)
 
 
 WRITERS: Mapping[str, Callable[[Rows], str]] = {"markdown": _markdown, "csv": _csv, "latex": _latex}

@@ -42,7 +42,8 @@ def predict(
         json: Print JSON.
         overwrite: Replace the CSV file.
     """
-    from seesay.serve.predict import Predictor, reading_of, write_predictions
+    from seesay.serve.batch import write_predictions
+    from seesay.serve.predict import Predictor, reading_of
 
     check_threads(threads)
     if data is None:
@@ -114,8 +115,8 @@ def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> N
         overwrite: Replace the CSV file.
     """
     from seesay.formats.open import open_data
+    from seesay.serve.batch import write_submission
     from seesay.serve.predict import Predictor
-    from seesay.serve.submit import write_submission
 
     count = write_submission(Predictor.open(run), open_data(data), out, overwrite)
     print(f"Saved {count:,} labels to {out}")

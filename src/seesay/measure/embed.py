@@ -1,7 +1,8 @@
-"""Encodings as pictures and as numbers, of each modality and of both together: do classes lie apart in them?
+"""Projections, clusters and probes of encodings, for each modality and for all together: do they separate the
+classes?
 
 Rows that repeat a recording have the same encoding, and t-SNE would draw each recording as a ring of its
-rows. So every distinct content is encoded and drawn once, and of a pair of modalities every distinct pair.
+rows. So every distinct content is encoded and drawn once; of several modalities, every distinct combination.
 """
 
 import json
@@ -17,7 +18,8 @@ from jaxtyping import Float, Integer
 from seesay.condition import Condition, conditions
 from seesay.data.dataset import MISSING, Dataset, only_rows
 from seesay.errors import ConfigError, InputError
-from seesay.figures import plots
+from seesay.figures.scatter import scatter, scatter_pair
+from seesay.figures.style import save
 from seesay.files import new_folder
 from seesay.learn.frozen_encoders import encodings_of
 from seesay.measure.projection import Clustering, Method, Projection, cluster, probe, project
@@ -29,24 +31,24 @@ NAMES = {"tsne": "t-SNE", "pca": "PCA", "umap": "UMAP"}
 
 Rows = Integer[np.ndarray, " _"]
 Encodings = Mapping[Modality, Float[np.ndarray, "n d"]]
-"""By modality an encoding for each row; NaN in a row that lacks the modality."""
+"""An encoding for each row, by modality; NaN in a row that lacks the modality."""
 
 
 @dataclass(frozen=True)
 class Joined:
-    """How the encodings of several modalities become one: each is centred and divided by its own standard
-    deviation over all columns, so that none outweighs the other, and they stand side by side; one that is
-    missing is at the centre. One modality alone stays as it is."""
+    """Concatenates the encodings of several modalities: each is centred and divided by its standard deviation
+    over all columns, so that none outweighs the others; a missing one is at the centre, 0. The encodings of a
+    single modality stay unchanged."""
 
     centre: Mapping[Modality, Float[np.ndarray, " d"]]
     scale: Mapping[Modality, float]
 
     @staticmethod
     def of(encodings: Encodings) -> "Joined":
-        """From the rows that are shown."""
-        known = {m: e[~np.isnan(e[:, 0])] for m, e in encodings.items()}
-        centre = {m: e.mean(axis=0) for m, e in known.items()}
-        return Joined(centre, {m: float((e - centre[m]).std()) or 1.0 for m, e in known.items()})
+        """Centres and scales from the rows to be shown."""
+        present = {m: e[~np.isnan(e[:, 0])] for m, e in encodings.items()}
+        centre = {m: e.mean(axis=0) for m, e in present.items()}
+        return Joined(centre, {m: float((e - centre[m]).std()) or 1.0 for m, e in present.items()})
 
     def __call__(self, encodings: Encodings) -> Float[np.ndarray, "n D"]:
         if len(self.scale) == 1:
@@ -61,37 +63,37 @@ class View:
 
     condition: Condition
     rows: Rows
-    """Of the data set: the first row of each distinct content."""
+    """The first row of each distinct content in the data set."""
     label: Integer[np.ndarray, "n"]
     encodings: Float[np.ndarray, "n D"]
     join: Joined
-    """Made `encodings` out of those of the modalities; makes those of new rows so that they can be placed."""
-    among: int
-    """Rows that have the condition's modalities, repeats and all."""
+    """What joined the modalities' encodings; apply it to new rows to project them too."""
+    rows_with_repeats: int
+    """All rows in the condition, repeated contents included."""
     train: tuple[Float[np.ndarray, "m D"], Integer[np.ndarray, "m"]] | None
-    """Encodings and labels of distinct contents of training rows; None where the rows shown are training rows
-    themselves."""
+    """Encodings and labels of the distinct contents of training rows; None if the rows shown are
+    training rows themselves."""
 
 
 @dataclass(frozen=True)
 class Embedded:
-    """A view in the plane, and what can be read from it."""
+    """A view projected to two dimensions, with clusters and probes."""
 
     view: View
     projection: Projection
     on_picture: Clustering
-    """k-means of the points in the plane, as the report does."""
+    """k-means of the projected points, as in the report."""
     on_encodings: Clustering
     """k-means of the encodings themselves."""
     probe: Mapping[str, float] | None
-    """Accuracy of simple classifiers that learn from the encodings of training rows."""
+    """Accuracy of simple classifiers trained on the encodings of training rows."""
     seconds: float
-    """Of the processor, for projection, clusters and probe."""
+    """CPU seconds for projection, clusters and probes."""
 
     def numbers(self) -> dict[str, Any]:
-        """All that `embedding.json` says of a view."""
+        """The entry of this view in `embedding.json`."""
         return {
-            "rows": self.view.among,
+            "rows": self.view.rows_with_repeats,
             "distinct": len(self.view.rows),
             "columns": self.view.encodings.shape[1],
             "kmeans_on_picture": _numbers(self.on_picture),
@@ -105,8 +107,8 @@ class Embedded:
 def views(
     model: Classifier, data: Dataset, rows: Rows, train: Rows, most: int = 10_000, seed: int = 0
 ) -> list[View]:
-    """Each modality, and all together, as far as model and rows have them: at most `most` distinct contents
-    each, drawn at random where there are more, and as many of the training rows.
+    """A view of each modality and of all together, as far as model and rows have them: at most `most`
+    distinct contents each, drawn at random if there are more, and as many of the training rows.
 
     No labelled rows: InputError; `most` below 1: ConfigError.
     """
@@ -115,55 +117,62 @@ def views(
     rows, train = (part[data.label[part] >= 0] for part in (rows, train))
     train = train if not np.isin(train, rows).any() else train[:0]
     modalities = tuple(m for m in model.modalities if m in data.modalities)
-    shown: dict[Condition, tuple[Rows, Rows, int]] = {}
-    for name in conditions(modalities):
-        among = rows_with(data, rows, name)
-        if len(among):
-            learned = distinct(data, rows_with(data, train, name), name)
-            first, second = (draw(part, most, seed) for part in (distinct(data, among, name), learned))
-            shown[name] = (first, second, len(among))
-    if not shown:
+    chosen: dict[Condition, tuple[Rows, Rows, int]] = {}
+    for condition in conditions(modalities):
+        present = rows_with(data, rows, condition)
+        if len(present):
+            shown = draw(distinct(data, present, condition), most, seed)
+            probed = draw(distinct(data, rows_with(data, train, condition), condition), most, seed)
+            chosen[condition] = (shown, probed, len(present))
+    if not chosen:
         raise InputError("there are no labelled rows to show", "Give data with labels.")
-    used = np.unique(
-        np.concatenate([part for first, second, _ in shown.values() for part in (first, second)])
-    )
+    used = np.unique(np.concatenate([part for *parts, _ in chosen.values() for part in parts]))
     encodings = encode(model, data, used)
-    return [_view(data, name, *parts, used, encodings) for name, parts in shown.items()]
+    return [_view(data, condition, *parts, used, encodings) for condition, parts in chosen.items()]
 
 
 def _view(
-    data: Dataset, name: Condition, shown: Rows, train: Rows, among: int, used: Rows, encodings: Encodings
+    data: Dataset,
+    condition: Condition,
+    shown: Rows,
+    train: Rows,
+    rows_with_repeats: int,
+    used: Rows,
+    encodings: Encodings,
 ) -> View:
+    """The view of the rows `shown`; `encodings` are those of the rows `used`, in ascending order."""
+
     def of(rows: Rows) -> Encodings:
-        return {m: encodings[m][np.searchsorted(used, rows)] for m in name.modalities}
+        return {m: encodings[m][np.searchsorted(used, rows)] for m in condition.modalities}
 
     join = Joined.of(of(shown))
-    learned = (join(of(train)), np.asarray(data.label[train])) if len(train) else None
-    return View(name, shown, np.asarray(data.label[shown]), join(of(shown)), join, among, learned)
+    probed = (join(of(train)), np.asarray(data.label[train])) if len(train) else None
+    label = np.asarray(data.label[shown])
+    return View(condition, shown, label, join(of(shown)), join, rows_with_repeats, probed)
 
 
 def encode(model: Classifier, data: Dataset, rows: Rows) -> Encodings:
-    """The encodings of these rows; each of their contents goes through the encoder once."""
+    """The encodings of these rows; each distinct content is encoded once."""
     part = only_rows(data, rows)
     encodings = encodings_of(model, features_of(model, part))
     tables = {m: table.values.cpu().numpy() for m, table in encodings.items()}
-    there = {m: (part.pointers(m) != MISSING)[:, None] for m in tables}
-    return {m: np.where(there[m], table[part.pointers(m)], np.nan) for m, table in tables.items()}
+    present = {m: (part.pointers(m) != MISSING)[:, None] for m in tables}
+    return {m: np.where(present[m], table[part.pointers(m)], np.nan) for m, table in tables.items()}
 
 
-def rows_with(data: Dataset, rows: Rows, name: Condition) -> Rows:
-    """The rows that a condition has."""
-    return rows[name.has({m: data.pointers(m)[rows] != MISSING for m in name.modalities})]
+def rows_with(data: Dataset, rows: Rows, condition: Condition) -> Rows:
+    """Those of the rows that count in a condition."""
+    return rows[condition.has({m: data.pointers(m)[rows] != MISSING for m in condition.modalities})]
 
 
-def distinct(data: Dataset, rows: Rows, name: Condition) -> Rows:
-    """The first row of each content, or of each set of contents."""
-    pointers = np.stack([data.pointers(m)[rows] for m in name.modalities], axis=1)
+def distinct(data: Dataset, rows: Rows, condition: Condition) -> Rows:
+    """The first row of each distinct content, or combination of contents."""
+    pointers = np.stack([data.pointers(m)[rows] for m in condition.modalities], axis=1)
     return rows[np.sort(np.unique(pointers, axis=0, return_index=True)[1])]
 
 
 def draw(rows: Rows, most: int, seed: int) -> Rows:
-    """At most so many of the rows, at random, in order."""
+    """At most `most` of the rows, drawn at random, in ascending order."""
     if len(rows) <= most:
         return rows
     return np.sort(np.random.default_rng(seed).choice(rows, most, replace=False))
@@ -172,7 +181,7 @@ def draw(rows: Rows, most: int, seed: int) -> Rows:
 def embed(
     shown: Sequence[View], classes: int, method: Method = "tsne", perplexity: float = 30.0, seed: int = 0
 ) -> Iterator[Embedded]:
-    """Projects and clusters each view, the smallest first, so that too few rows are noticed at once.
+    """Project and cluster each view, the smallest first, so that too few rows fail early.
 
     Fewer rows than the projection or the clusters need: InputError that names the condition.
     """
@@ -190,36 +199,36 @@ def embed(
 
 
 def keep_embedding(
-    found: Sequence[Embedded],
+    embedded: Sequence[Embedded],
     classes: Sequence[str],
     out: Path | str,
     about: Mapping[str, Any],
     overwrite: bool = False,
 ) -> None:
-    """Makes the folder `out`, all or nothing: `encodings.npz` (plain arrays), `embedding.json` (`about` and
-    all numbers) and two PNGs per view."""
+    """Write the folder `out`, atomically: `encodings.npz` (plain arrays), `embedding.json` (`about` and all
+    numbers) and two PNGs per view."""
     with new_folder(out, overwrite) as folder:
-        np.savez_compressed(folder / "encodings.npz", **_arrays(found, classes))
-        numbers = {**about, "views": numbers_of(found)}
+        np.savez_compressed(folder / "encodings.npz", **_arrays(embedded, classes))
+        numbers = {**about, "views": numbers_of(embedded)}
         (folder / "embedding.json").write_text(json.dumps(numbers, indent=2) + "\n", encoding="utf-8")
-        for each in found:
+        for each in embedded:
             name = each.view.condition.slug
             points, label, title = each.projection.points, each.view.label, _title(each)
-            plots.save(plots.scatter(points, label, classes, title), folder / f"{name}.png")
-            pair = plots.scatter_pair(points, label, each.on_picture.assignment, classes, title)
-            plots.save(pair, folder / f"{name}_kmeans.png")
+            save(scatter(points, label, classes, title), folder / f"{name}.png")
+            pair = scatter_pair(points, label, each.on_picture.assignment, classes, title)
+            save(pair, folder / f"{name}_kmeans.png")
 
 
-def numbers_of(found: Sequence[Embedded]) -> dict[Condition, dict[str, Any]]:
-    """The numbers of every view: of each modality, then of all together."""
-    numbers = {each.view.condition: each.numbers() for each in found}
+def numbers_of(embedded: Sequence[Embedded]) -> dict[Condition, dict[str, Any]]:
+    """The numbers of every view by condition, single modalities first."""
+    numbers = {each.view.condition: each.numbers() for each in embedded}
     return {name: numbers[name] for name in sorted(numbers, key=lambda name: len(name.modalities))}
 
 
-def _arrays(found: Sequence[Embedded], classes: Sequence[str]) -> dict[str, Any]:
-    """What stands in `encodings.npz`: the class names, and of each view an entry per distinct content."""
+def _arrays(embedded: Sequence[Embedded], classes: Sequence[str]) -> dict[str, Any]:
+    """The arrays of `encodings.npz`: class names, and for each view an entry per distinct content."""
     arrays: dict[str, Any] = {"classes": np.array(classes)}
-    for each in found:
+    for each in embedded:
         parts = {
             "rows": each.view.rows,
             "label": each.view.label,
@@ -233,12 +242,12 @@ def _arrays(found: Sequence[Embedded], classes: Sequence[str]) -> dict[str, Any]
 
 
 def _title(each: Embedded) -> str:
-    name = each.view.condition
-    words, alone = " and ".join(name.modalities).capitalize(), len(name.modalities) == 1
-    what = f"{words} encodings{'' if alone else ' fused'}"
-    count = f"{len(each.view.rows):,} distinct {'contents' if alone else 'rows'}"
-    return f"{what}: {NAMES[each.projection.method]} of {count}"
+    """`image encodings: t-SNE of 1,797 distinct contents`."""
+    condition = each.view.condition
+    unit = "contents" if len(condition.modalities) == 1 else "rows"
+    method = NAMES[each.projection.method]
+    return f"{condition} encodings: {method} of {len(each.view.rows):,} distinct {unit}"
 
 
-def _numbers(found: Clustering) -> dict[str, float]:
-    return {name: value for name, value in asdict(found).items() if name != "assignment"}
+def _numbers(clustering: Clustering) -> dict[str, float]:
+    return {name: value for name, value in asdict(clustering).items() if name != "assignment"}

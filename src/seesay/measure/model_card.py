@@ -1,80 +1,107 @@
-"""What an evaluation leaves in a run: `metrics.json`, figures, and `README.md`, the model card."""
+"""What an evaluation leaves in a run folder: `metrics.json`, figures, and `README.md`, the model card."""
+
+from collections.abc import Sequence
 
 import numpy as np
 
 from seesay.condition import Condition
 from seesay.data.dataset import Dataset
-from seesay.figures import plots
+from seesay.figures.confusion import confusion_matrix
+from seesay.figures.curves import learning_curves
+from seesay.figures.mistakes import Mistake, mistakes_figure
+from seesay.figures.style import save
 from seesay.learn.run import Run
 from seesay.measure.evaluate import Evaluation, table_of
 from seesay.metrics.scores import METRICS, confusion, in_order, lower_is_better
 from seesay.model.classifier import Classifier
 from seesay.signal.feature_axes import FeatureAxes, feature_axes
 from seesay.signal.front_ends import front_of
-from seesay.spec import Spec
+from seesay.spec import Modality, Spec
 from seesay.tables import written
 
 MISTAKES = 24
-"""Pictures on the sheet of the most confident mistakes."""
+"""Mistakes in a figure, the most confident ones."""
 
 
 def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> None:
-    """Writes scores, figures and card into the run's folder."""
+    """Write `metrics.json`, the figures and the model card into the run folder."""
     run.write("metrics.json", evaluation.to_json())
-    figures = run.folder / "figures"
+    folder = run.folder / "figures"
     if run.epochs():
         epochs = run.epochs()
         if run.config.split.folds:  # scored once, at the end, by other models
             epochs = [{**epoch, "scores": {}} for epoch in epochs]
-        plots.save(plots.learning_curves(epochs), figures / "learning_curves.png")
-    for old in (*figures.glob("confusion_*.png"), *figures.glob("mistakes_*.png")):
-        old.unlink()  # of an evaluation that had other conditions
-    axes = _axes(run)
+        save(learning_curves(epochs), folder / "learning_curves.png")
+    for old in (*folder.glob("confusion_*.png"), *folder.glob("mistakes_*.png")):
+        old.unlink()  # of an earlier evaluation, perhaps with other conditions
     for condition in evaluation.results:
-        there, predicted = _predicted(evaluation, condition)
-        matrix = confusion(predicted, evaluation.label[there], len(data.spec.classes))
-        name = condition.slug
-        plots.save(plots.confusion(matrix, data.spec.classes, condition), figures / f"confusion_{name}.png")
-        cells = mistakes(model, data, evaluation, condition)
-        total = int(matrix.sum() - matrix.trace())
-        plots.save(plots.mistakes(cells, total, axes), figures / f"mistakes_{name}.png")
+        present, predicted = _predictions(evaluation, condition)
+        matrix = confusion(predicted, evaluation.label[present], len(data.spec.classes))
+        figure = confusion_matrix(matrix, data.spec.classes, condition)
+        save(figure, folder / f"confusion_{condition.slug}.png")
+        wrong = int(matrix.sum() - matrix.trace())
+        shown = mistakes(model, data, evaluation, condition)
+        figure = mistakes_figure(shown, wrong, _feature_axes(run, condition))
+        save(figure, folder / f"mistakes_{condition.slug}.png")
     run.write("README.md", card(run, evaluation, data.name))
 
 
 def mistakes(
     model: Classifier, data: Dataset, evaluation: Evaluation, condition: Condition, most: int = MISTAKES
-) -> list[plots.Mistake]:
-    """The rows that were wrong with the highest probability, as cells of a sheet."""
-    there, predicted = _predicted(evaluation, condition)
-    sure = evaluation.probabilities[condition][there].max(1)
-    wrong = np.flatnonzero(predicted != evaluation.label[there])
-    worst = wrong[np.argsort(-sure[wrong], kind="stable")][:most]
-    cells = []
-    for i in worst:
-        row = int(evaluation.rows[there][i])
-        features = {m: x for m, x in row_features(model, data, row).items() if m in condition.modalities}
-        said, true = data.spec.classes[predicted[i]], data.spec.classes[evaluation.label[there][i]]
-        picture, matrix = (next((x for x in features.values() if x.ndim == n), None) for n in (3, 2))
-        cells.append(plots.Mistake(picture, matrix, true, said, float(sure[i]), condition))
-    return cells
+) -> list[Mistake]:
+    """The wrong predictions with the highest probabilities, most confident first."""
+    present, predicted = _predictions(evaluation, condition)
+    confidence = evaluation.probabilities[condition][present].max(1)
+    label, rows = evaluation.label[present], evaluation.rows[present]
+    wrong = np.flatnonzero(predicted != label)
+    chosen = wrong[np.argsort(-confidence[wrong], kind="stable")][:most]
+    shown = []
+    for i in chosen:
+        features = row_features(model, data, int(rows[i]))
+        used = [features[m] for m in condition.modalities if m in features]
+        mistake = Mistake(
+            row=int(rows[i]),
+            picture=next((x for x in used if x.ndim == 3), None),
+            features=next((x for x in used if x.ndim == 2), None),
+            label=data.spec.classes[label[i]],
+            prediction=data.spec.classes[predicted[i]],
+            probability=float(confidence[i]),
+            condition=condition,
+            opinions=_opinions(evaluation, condition, int(np.flatnonzero(present)[i]), data.spec.classes),
+        )
+        shown.append(mistake)
+    return shown
 
 
-def _axes(run: Run) -> FeatureAxes | None:
-    """Of the first modality whose features are a matrix; None: there is none."""
+def _opinions(
+    evaluation: Evaluation, condition: Condition, i: int, classes: Sequence[str]
+) -> dict[Modality, tuple[str, float] | None]:
+    """What each modality of a fused condition predicts on its own for scored row `i`; None: it is missing."""
+    opinions: dict[Modality, tuple[str, float] | None] = {}
+    for modality in condition.modalities if len(condition.modalities) > 1 else ():
+        probabilities = evaluation.probabilities[Condition(modality)][i]
+        missing = np.isnan(probabilities[0])
+        top = 0 if missing else int(probabilities.argmax())
+        opinions[modality] = None if missing else (classes[top], float(probabilities[top]))
+    return opinions
+
+
+def _feature_axes(run: Run, condition: Condition) -> FeatureAxes | None:
+    """The axes of the condition's first modality whose features are a matrix; None if there is none."""
     named = run.config.model.named
-    axes = (feature_axes(named[m].features, spec) for m, spec in run.spec.contents.items())
+    axes = (feature_axes(named[m].features, run.spec[m]) for m in condition.modalities)
     return next((each for each in axes if each is not None), None)
 
 
-def _predicted(evaluation: Evaluation, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
-    """Which rows the condition has, and what was predicted for them."""
+def _predictions(evaluation: Evaluation, condition: Condition) -> tuple[np.ndarray, np.ndarray]:
+    """A mask of the rows that were scored in this condition, and the class predicted for each of them."""
     probabilities = evaluation.probabilities[condition]
-    there = ~np.isnan(probabilities[:, 0])
-    return there, probabilities[there].argmax(1)
+    present = ~np.isnan(probabilities[:, 0])
+    return present, probabilities[present].argmax(1)
 
 
-def row_features(model: Classifier, data: Dataset, row: int) -> dict[str, np.ndarray]:
-    """The features of one row, by modality; what it lacks is not there."""
+def row_features(model: Classifier, data: Dataset, row: int) -> dict[Modality, np.ndarray]:
+    """The features of one row by modality, without those it lacks."""
     features = {}
     for modality in (m for m in model.modalities if m in data.modalities):
         pointer = int(data.pointers(modality)[row])
@@ -85,38 +112,46 @@ def row_features(model: Classifier, data: Dataset, row: int) -> dict[str, np.nda
 
 
 def card(run: Run, evaluation: Evaluation, measured: str) -> str:
-    """The model card: what the model is, how well it does on the data set `measured`, what it was trained on
-    and what to beware of.
-
-    Its head is the metadata that model hubs read.
-    """
+    """The model card in Markdown: what the model does, its scores on the data set `measured`, how it was
+    trained, and its limitations. It starts with the metadata that model hubs read."""
     spec, config, epochs = run.spec, run.config, run.epochs()
     remarks = epochs[-1].get("remarks", ()) if epochs else ()
+    several = len(spec.modalities) > 1
     parts = {
         "tags": ", ".join(_tags(spec)),
-        "missing": " Any of them may be missing." if len(spec.modalities) > 1 else "",
-        "fusion": f"; fusion `{config.model.fusion}`" if len(spec.modalities) > 1 else "",
-        "given": " ".join(f"--{m} {spec.noun(m).upper()}" for m in spec.modalities),
+        "n": len(spec.classes),
         "classes": ", ".join(spec.classes),
-        "reads": " and ".join(map(str, spec.contents.values())),
+        "inputs": _joined([_input(spec, modality) for modality in spec.modalities]),
+        "missing": " Any modality may be missing." if several else "",
         "scores": _scores(evaluation, measured),
         "meanings": _meanings(evaluation),
-        "contents": " and ".join(f"{spec.noun(m)}s" for m in spec.modalities),
+        "apart": f" {evaluation.apart}" if evaluation.apart else "",
         "data": run.data,
         "recipe": run.recipe,
         "seed": config.seed,
-        "epochs": len(epochs),
-        "n": len(spec.classes),
-        "apart": evaluation.apart,
+        "epochs": f"{len(epochs)} epoch{'s' * (len(epochs) != 1)}",
+        "fusion": f", fusion `{config.model.fusion}`" if several else "",
+        "flags": " ".join(f"--{m} {spec.noun(m).upper()}" for m in spec.modalities),
         "notes": "".join(f"- {note}\n" for note in (*remarks, *evaluation.notes)),
-        "rows_of": ROWS_OF[evaluation.split],
+        "rows": ROWS_OF[evaluation.split],
     }
     return CARD.format(**parts)
 
 
 def _tags(spec: Spec) -> list[str]:
-    found = [content.task for content in spec.contents.values() if content.task]
-    return ["multimodal"] * (len(spec.modalities) > 1) + list(dict.fromkeys(found))
+    tasks = [content.task for content in spec.contents.values() if content.task]
+    return ["multimodal"] * (len(spec.modalities) > 1) + list(dict.fromkeys(tasks))
+
+
+def _input(spec: Spec, modality: Modality) -> str:
+    """`pictures (1x28x28)`, or `touch vectors (6)` where the kind alone does not name the modality."""
+    return f"{modality} {spec[modality]}" if spec.noun(modality) == modality else str(spec[modality])
+
+
+def _joined(names: Sequence[str]) -> str:
+    """`a, b and c`."""
+    *first, last = names
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 ROWS_OF = {"train": "training rows", "valid": "validation rows", "test": "test rows"}
@@ -128,37 +163,37 @@ tags: [{tags}]
 
 # A seesay model
 
-Recognises {classes} from {reads}.{missing}
+Predicts one of {n} classes ({classes}) from {inputs}.{missing}
 
 {scores}
 
 {meanings}
 
-The interval is a bootstrap over contents, not rows: a repeated content is one observation. {apart}
+Intervals are bootstraps over contents, not rows: a repeated content counts as one observation.{apart}
 
-Trained on `{data}` with the recipe `{recipe}`, seed {seed}, {epochs} epochs{fusion}.
-All else stands in `config.json`; the loss and scores of every epoch in `epochs.jsonl`; pictures of what
-went wrong in `figures/`.
+Trained on `{data}` with the recipe `{recipe}`, seed {seed}, {epochs}{fusion}.
+All settings are in `config.json`, the loss and scores of each epoch in `epochs.jsonl`, and learning curves,
+confusion matrices and the most confident mistakes in `figures/`.
 
 ```console
-$ seesay predict . {given}
+$ seesay predict . {flags}
 ```
 
-## Beware
+## Limitations
 
-{notes}- The scores hold for {contents} like those of the {rows_of}. Try your own before you rely on it.
-- It knows these {n} classes and nothing else: anything it is given becomes one of them.
+{notes}- Expect these scores only on data like the {rows}: evaluate the model on yours before you rely on it.
+- The model knows only these {n} classes and assigns every input to one of them.
 """
 
 
 def _scores(evaluation: Evaluation, measured: str) -> str:
     [_, *heads], *rows = table_of(evaluation.results)
-    what = f"{evaluation.split} of {measured}, {len(evaluation.rows):,} rows"
-    return written([[what, *heads], *rows], "markdown")
+    scored = f"{evaluation.split} of {measured}, {len(evaluation.rows):,} rows"
+    return written([[scored, *heads], *rows], "markdown")
 
 
 def _meanings(evaluation: Evaluation) -> str:
-    """What each number is, a line each."""
+    """A line for each metric in the table that says what it is."""
     names = [n for n in in_order(n for each in evaluation.results.values() for n in each) if n in METRICS]
     lines = [f"- {METRICS[n].heading}: {METRICS[n].meaning}" for n in names if METRICS[n].meaning]
     return "\n".join([*lines, "", lower_is_better(names)]).rstrip()

@@ -1,8 +1,7 @@
-"""Encodings as a picture in two dimensions, and as numbers: what k-means, neighbours and a linear model find
-in them.
+"""Projection of encodings to two dimensions, k-means clustering, and probes: nearest neighbours and a linear
+model.
 
-Everything is seeded and runs on as many threads as asked. Rows that repeat a content tell nothing new: hand
-over each content once.
+Everything is seeded. Pass each distinct content once: repeats add nothing and distort t-SNE.
 """
 
 from collections.abc import Callable
@@ -31,48 +30,47 @@ Points = Float[np.ndarray, "n 2"]
 Label = Integer[np.ndarray, "n"]
 
 COLUMNS = 64
-"""Wider encodings are cut to this many principal components first: neighbours are found sooner and with less
-noise (van der Maaten and Hinton 2008, section 4.2, do so with 30)."""
+"""Principal components that wider encodings are reduced to first, for faster and less noisy neighbours (van
+der Maaten and Hinton 2008, section 4.2, use 30)."""
 
 EXACT = 20_000
-"""Rows up to which exact neighbours are found sooner than approximate ones: 0.8 s against 3.9 s for
-10,000 x 64."""
+"""Rows up to which exact neighbours are faster than approximate ones: 0.8 s against 3.9 s for 10,000 x 64."""
 
 FEW = 3_000
-"""Rows up to which a tree (Barnes-Hut) is quicker than the grid: 1,797 digits take 4 s against 7 s."""
+"""Rows up to which Barnes-Hut is faster than the FFT grid: 1,797 digits take 4 s against 7 s."""
 
 GRID = 2
-"""Width of a cell of the grid on which t-SNE's forces are found, in units of the picture. openTSNE's 1 took
-31 s where 2 takes 11 s (10,000 x 64, MNIST), and kept 45.4 % of the ten nearest neighbours instead of 44.6 %;
-k-NN accuracy in the picture was 0.949 and 0.948."""
+"""Cell width of the grid on which t-SNE's forces are computed, in units of the projection. openTSNE's default
+1 takes 31 s where 2 takes 11 s (10,000 x 64, MNIST), and keeps 45.4 % of the ten nearest neighbours instead
+of 44.6 %; k-NN accuracy in the projection is 0.949 and 0.948."""
 
 SILHOUETTE_ROWS = 5_000
-"""More rows than this are sampled for the silhouette, whose cost grows with their square."""
+"""Rows sampled for the silhouette, whose cost grows with their square."""
 
 NEIGHBOURS = 5
-"""Of the k-NN probe."""
+"""k of the k-NN probe."""
 
 
 @dataclass(frozen=True)
 class Projection:
-    """Points in the plane, and the way for others to get there."""
+    """Points in two dimensions, and the function that projects new ones."""
 
     points: Points
-    """One for each encoding that it was made of."""
+    """One for each encoding that was projected."""
     place: Callable[[Float[np.ndarray, "m d"]], Float[np.ndarray, "m 2"]]
-    """Where new encodings belong among the points, which stay where they are."""
+    """Project new encodings among the points, which do not move."""
     method: Method
 
 
 def project(
     encodings: Encodings, method: Method = "tsne", seed: int = 0, perplexity: float = 30.0, threads: int = 1
 ) -> Projection:
-    """The encodings as points in the plane: t-SNE (openTSNE; Poličar et al. 2024), PCA, or UMAP if it is
+    """The encodings projected to two dimensions: t-SNE (openTSNE; Poličar et al. 2024), PCA, or UMAP if it is
     installed.
 
-    `perplexity`, of t-SNE alone, is about how many neighbours a row attends to. Fewer rows or columns than
-    the method needs: InputError; UMAP is not installed: ConfigError. One seed and one thread give the same
-    points every time.
+    `perplexity`, for t-SNE only, is roughly the number of neighbours that attract a row. Fewer rows or
+    columns than the method needs: InputError; UMAP is not installed: ConfigError. Deterministic given the
+    seed and one thread.
     """
     _check(encodings, method, perplexity)
     if method == "pca":
@@ -86,11 +84,11 @@ def _check(encodings: np.ndarray, method: str, perplexity: float) -> None:
     rows, columns = encodings.shape
     needed = {"tsne": int(np.ceil(3 * perplexity)) + 1, "umap": 16, "pca": 2}[method]
     if rows < needed:
-        what = f"t-SNE with perplexity {perplexity:g}" if method == "tsne" else method.upper()
-        remedy = f"Take more rows, or a perplexity of at most {(rows - 1) / 3:.4g}."
+        name = f"t-SNE with perplexity {perplexity:g}" if method == "tsne" else method.upper()
+        remedy = f"Use more rows, or a perplexity of at most {(rows - 1) / 3:.4g}."
         raise InputError(
-            f"{what} needs at least {needed} rows, got {rows}",
-            remedy if method == "tsne" and rows > 6 else "Take more rows.",
+            f"{name} needs at least {needed} rows, got {rows}",
+            remedy if method == "tsne" and rows > 6 else "Use more rows.",
         )
     if columns < 2:
         raise InputError(f"a projection needs encodings of at least 2 columns, got {columns}")
@@ -113,28 +111,28 @@ def _umap() -> Any:
 
 
 def _tsne(encodings: np.ndarray, seed: int, perplexity: float, threads: int) -> Projection:
-    narrow = _narrowed(encodings, seed)
-    columns = narrow(encodings)
+    reduce = _reducer(encodings, seed)
+    reduced = reduce(encodings)
     embedding = TSNE(
         perplexity=perplexity,
         initialization="pca",
-        neighbors="exact" if len(columns) <= EXACT else "annoy",
-        negative_gradient_method="bh" if len(columns) <= FEW else "fft",
+        neighbors="exact" if len(reduced) <= EXACT else "annoy",
+        negative_gradient_method="bh" if len(reduced) <= FEW else "fft",
         ints_in_interval=GRID,
         n_jobs=threads,
         random_state=seed,
-    ).fit(columns)
-    # openTSNE's transform centres the box of the points in place; done here, it finds nothing to move.
+    ).fit(reduced)
+    # openTSNE's transform would centre the points in place; they already are, so it does not move them.
     embedding -= (embedding.max(axis=0) + embedding.min(axis=0)) / 2
 
     def place(new: np.ndarray) -> np.ndarray:
-        return np.array(embedding.transform(narrow(new), k=min(25, len(columns) - 1)))
+        return np.array(embedding.transform(reduce(new), k=min(25, len(reduced) - 1)))
 
     return Projection(np.array(embedding), place, "tsne")
 
 
-def _narrowed(encodings: np.ndarray, seed: int) -> Callable[[np.ndarray], np.ndarray]:
-    """What brings encodings to at most `COLUMNS` columns."""
+def _reducer(encodings: np.ndarray, seed: int) -> Callable[[np.ndarray], np.ndarray]:
+    """A function that reduces encodings to at most `COLUMNS` columns."""
     if encodings.shape[1] <= COLUMNS or len(encodings) <= COLUMNS:
         return lambda rows: rows
     return PCA(COLUMNS, svd_solver="randomized", random_state=seed).fit(encodings).transform
@@ -142,46 +140,44 @@ def _narrowed(encodings: np.ndarray, seed: int) -> Callable[[np.ndarray], np.nda
 
 @dataclass(frozen=True)
 class Clustering:
-    """What k-means finds without the labels, and how far that agrees with them."""
+    """k-means clusters, computed without the labels, and their agreement with the labels."""
 
     assignment: Label
-    """The class that each row's cluster stands for: clusters and classes are matched one to one (Hungarian
-    method)."""
+    """The class matched to each row's cluster, one to one (Hungarian method)."""
     matched_accuracy: float
-    """The share of rows whose cluster stands for their class."""
+    """The fraction of rows whose cluster is matched to their class."""
     adjusted_rand: float
-    """Agreement on which pairs of rows belong together: 1 is all, 0 is chance (Hubert and Arabie 1985)."""
+    """Adjusted Rand index: 1 is full agreement, 0 is chance (Hubert and Arabie 1985)."""
     nmi: float
-    """Normalised mutual information, between 0 and 1, over the arithmetic mean of the entropies."""
+    """Mutual information normalised by the arithmetic mean of the entropies, 0 to 1."""
     purity: float
-    """The share of rows whose class is the most frequent one of their cluster."""
+    """The fraction of rows whose class is the most frequent one in their cluster."""
     silhouette: float
-    """How much nearer rows are to their own cluster than to the next, -1 to 1 (Rousseeuw 1987)."""
+    """How much closer rows are to their own cluster than to the next, -1 to 1 (Rousseeuw 1987)."""
 
 
 def cluster(points: Encodings, label: Label, classes: int, seed: int = 0) -> Clustering:
-    """k-means of points or encodings into as many clusters as there are classes. No more rows than that:
-    InputError."""
+    """k-means of points or encodings with one cluster per class. No more rows than classes: InputError."""
     if len(points) <= classes:
         raise InputError(
-            f"{classes} clusters need more than {classes} rows, got {len(points)}", "Take more rows."
+            f"{classes} clusters need more than {classes} rows, got {len(points)}", "Use more rows."
         )
-    found = KMeans(classes, n_init=10, random_state=seed).fit_predict(points)
-    counts = confusion(found, label, classes).T  # (clusters, classes)
-    clusters, matched = linear_sum_assignment(counts, maximize=True)
+    clusters = KMeans(classes, n_init=10, random_state=seed).fit_predict(points)
+    counts = confusion(clusters, label, classes).T  # (clusters, classes)
+    ids, matched = linear_sum_assignment(counts, maximize=True)
     return Clustering(
-        assignment=matched[found],
-        matched_accuracy=float(counts[clusters, matched].sum() / len(label)),
-        adjusted_rand=float(metrics.adjusted_rand_score(label, found)),
-        nmi=float(metrics.normalized_mutual_info_score(label, found)),
+        assignment=matched[clusters],
+        matched_accuracy=float(counts[ids, matched].sum() / len(label)),
+        adjusted_rand=float(metrics.adjusted_rand_score(label, clusters)),
+        nmi=float(metrics.normalized_mutual_info_score(label, clusters)),
         purity=float(counts.max(axis=1).sum() / len(label)),
-        silhouette=_silhouette(points, found, seed),
+        silhouette=_silhouette(points, clusters, seed),
     )
 
 
-def _silhouette(points: np.ndarray, found: np.ndarray, seed: int) -> float:
+def _silhouette(points: np.ndarray, clusters: np.ndarray, seed: int) -> float:
     rows = np.random.default_rng(seed).permutation(len(points))[:SILHOUETTE_ROWS]
-    return float(metrics.silhouette_score(points[rows], found[rows]))
+    return float(metrics.silhouette_score(points[rows], clusters[rows]))
 
 
 def probe(
@@ -190,7 +186,7 @@ def probe(
     encodings_test: Float[np.ndarray, "m d"],
     label_test: Integer[np.ndarray, "m"],
 ) -> dict[str, float]:
-    """How well simple classifiers read the encodings: `knn_accuracy` and `linear_accuracy`, on the test rows.
+    """`knn_accuracy` and `linear_accuracy`: test accuracy of simple classifiers trained on the encodings.
 
     Five nearest neighbours, and multinomial logistic regression on standardised columns.
     """

@@ -1,4 +1,4 @@
-"""What a leak is worth: a score on a random row split minus the score on a split without leaks."""
+"""How much a leak inflates a score: the score on a random row split minus that on a split without leaks."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,63 +17,60 @@ from seesay.metrics.scores import (
 from seesay.metrics.statistics import Group, by_group, interval, resample
 
 MEASURES = {"accuracy": accuracy_of_counts, "macro_f1": macro_f1_of_counts}
-"""What the report says of its models."""
+"""The metrics that the report gives."""
 
 RESAMPLES = 2_000
 
 
 @dataclass(frozen=True)
 class Outcome:
-    """What models that are alike but for their seed predict for the same rows."""
+    """The predictions of models that differ only in their seed, for the same rows."""
 
     predicted: Sequence[Prediction]
-    """Of each model."""
+    """One array for each model."""
     label: Label
     unit: Group
-    """What the bootstrap draws: rows that share a content come and go together."""
+    """Bootstrap unit of each row: rows that share a content have the same unit."""
     classes: int
 
 
 def score(outcome: Outcome, seed: int = 0) -> dict[str, Any]:
-    """`accuracy` and `macro_f1`, the mean over the models, each with `_ci`, a bootstrap over units, and what
-    each model has alone."""
-    whole, each = (
-        _measured(_sums(outcome), outcome)[0],
-        [score_of(outcome, i) for i in range(len(outcome.predicted))],
-    )
+    """`accuracy` and `macro_f1`, the means over the models, each with `_ci` from a bootstrap over units, and
+    under `seeds` the scores of each model."""
+    means = _measured(_sums(outcome), outcome)[0]
     drawn = resampled(outcome, seed)
     scores: dict[str, Any] = {"rows": len(outcome.label), "units": len(np.unique(outcome.unit))}
     for i, name in enumerate(MEASURES):
-        scores |= {name: float(whole[i]), f"{name}_ci": list(interval(drawn[:, i], 0.95))}
-    return {**scores, "seeds": each}
+        scores |= {name: float(means[i]), f"{name}_ci": list(interval(drawn[:, i], 0.95))}
+    return {**scores, "seeds": [score_of(outcome, i) for i in range(len(outcome.predicted))]}
 
 
 def score_of(outcome: Outcome, model: int) -> dict[str, float]:
-    """Both measures of one model."""
-    alone = Outcome([outcome.predicted[model]], outcome.label, outcome.unit, outcome.classes)
-    return dict(zip(MEASURES, map(float, _measured(_sums(alone), alone)[0]), strict=True))
+    """`accuracy` and `macro_f1` of one model."""
+    single = Outcome([outcome.predicted[model]], outcome.label, outcome.unit, outcome.classes)
+    return dict(zip(MEASURES, map(float, _measured(_sums(single), single)[0]), strict=True))
 
 
 def leak(rows: Outcome, groups: Outcome) -> dict[str, Mapping[str, Any]]:
-    """By measure the `difference`, first minus second, and its `ci`. The test rows are others, so the two are
-    resampled independently."""
-    there = [_measured(_sums(outcome), outcome)[0] for outcome in (rows, groups)]
+    """The `difference`, first minus second, and its `ci`, for each measure. The two have different test rows,
+    so they are resampled independently."""
+    means = [_measured(_sums(outcome), outcome)[0] for outcome in (rows, groups)]
     drawn = resampled(rows, seed=1) - resampled(groups, seed=2)
     return {
-        name: {"difference": float(there[0][i] - there[1][i]), "ci": list(interval(drawn[:, i], 0.95))}
+        name: {"difference": float(means[0][i] - means[1][i]), "ci": list(interval(drawn[:, i], 0.95))}
         for i, name in enumerate(MEASURES)
     }
 
 
 def resampled(outcome: Outcome, seed: int) -> Float[np.ndarray, "r 2"]:
-    """Both measures, the mean over the models, of resamples of the units that all models share."""
+    """Both measures, means over the models, for resamples of the units, which all models share."""
     return resample(
         by_group(_table(outcome), outcome.unit), RESAMPLES, seed, lambda sums: _measured(sums, outcome)
     )
 
 
 def _table(outcome: Outcome) -> np.ndarray:
-    """(n, 3 classes x models): what each row adds to the sums."""
+    """(n, 3 classes x models): the counts that each row adds to the sums."""
     return np.concatenate(
         [counts_of_prediction(p, outcome.label, outcome.classes) for p in outcome.predicted], axis=1
     )

@@ -1,5 +1,4 @@
-"""`report.md`: the numbers of a reproduction beside the report's own, from the values of `report.json`
-alone."""
+"""Write `report.md`: the numbers of a reproduction beside those of the report, from `report.json` alone."""
 
 import math
 import re
@@ -26,27 +25,27 @@ MEASURES = {"accuracy": "accuracy", "macro_f1": "macro-F1"}
 HEADS = {"audio head": "audio", "image head": "image"}
 
 INTERVALS = (
-    "Made by `seesay reproduce`. Scores are of rows that neither trained a model nor chose its best epoch. "
+    "Written by `seesay reproduce`. Scores are for rows that neither trained a model nor chose its epoch. "
     "Intervals are 95 % bootstraps over contents, not rows: a repeated recording is one observation."
 )
 
-HEADS_SAID = (
-    "Two linear layers on the encoding that an autoencoder, which knows no labels, made of one modality: "
-    "what the fusion is given to work with."
+HEADS_NOTE = (
+    "Two linear layers on the encoding of one modality by an autoencoder, which was trained without labels: "
+    "what the fusion has to work with."
 )
 
-ENCODINGS_SAID = (
+ENCODINGS_NOTE = (
     "Test rows of the split without leaks. Every distinct content is shown once, for a repeated recording "
-    "would become a ring of its rows. The probes learn from encodings of training rows."
+    "would become a ring of its rows. The probes are trained on encodings of training rows."
 )
 
 ENCODING_NUMBERS = {
     "distinct": "distinct contents shown",
-    "kmeans_on_picture.matched_accuracy": "k-means of the picture: accuracy, clusters matched to labels",
-    "kmeans_on_picture.adjusted_rand": "k-means of the picture: adjusted Rand index",
-    "kmeans_on_picture.nmi": "k-means of the picture: NMI",
-    "kmeans_on_picture.purity": "k-means of the picture: purity",
-    "kmeans_on_picture.silhouette": "k-means of the picture: silhouette",
+    "kmeans_on_picture.matched_accuracy": "k-means of the projection: accuracy, clusters matched to labels",
+    "kmeans_on_picture.adjusted_rand": "k-means of the projection: adjusted Rand index",
+    "kmeans_on_picture.nmi": "k-means of the projection: NMI",
+    "kmeans_on_picture.purity": "k-means of the projection: purity",
+    "kmeans_on_picture.silhouette": "k-means of the projection: silhouette",
     "kmeans_on_encodings.matched_accuracy": "k-means of the encodings: accuracy, clusters matched to labels",
     "kmeans_on_encodings.adjusted_rand": "k-means of the encodings: adjusted Rand index",
     "kmeans_on_encodings.nmi": "k-means of the encodings: NMI",
@@ -58,20 +57,20 @@ ENCODING_NUMBERS = {
 
 
 def page(values: Values, source: str) -> str:
-    """The whole page, in Markdown; its figures are those of the folder that it lies in."""
+    """The page in Markdown, with links to the figures in its folder."""
     parts = [
         f"# The report on `{source}`",
         INTERVALS,
         scores_table(values),
         "![scores with their intervals](figures/scores.png)",
         _rows(values),
-        "## What each encoding says alone",
-        HEADS_SAID,
+        "## Each modality on its own",
+        HEADS_NOTE,
         heads_table(values),
         "## Reconstructions",
         *(_reconstruction(modality, each) for modality, each in values["reconstruction"].items()),
         "## Encodings",
-        ENCODINGS_SAID,
+        ENCODINGS_NOTE,
         encodings_table(values),
         *(_pictures(name) for name in values["embedding"]),
         *_search(values),
@@ -101,7 +100,7 @@ def scores_table(values: Values) -> str:
 
 
 def heads_table(values: Values) -> str:
-    """The same for what the fusion classifier's encodings say alone."""
+    """The same for each modality on its own in the fusion classifier."""
     lines = [
         [model, word, *_scores(values, name, measure)]
         for name, model in HEADS.items()
@@ -111,7 +110,7 @@ def heads_table(values: Values) -> str:
 
 
 def encodings_table(values: Values) -> str:
-    """A column per view of the encodings."""
+    """The numbers of the encodings, a column for each condition."""
     lines = []
     for path, word in ENCODING_NUMBERS.items():
         numbers = [_at(view, path) for view in values["embedding"].values()]
@@ -122,18 +121,18 @@ def encodings_table(values: Values) -> str:
 
 
 def seconds_table(values: Values) -> str:
-    """Every stage, and all together."""
+    """CPU and wall-clock seconds of each stage, and their sum."""
     stages = values["stages"]
     total = {name: sum(stage[name] for stage in stages.values()) for name in ("cpu_seconds", "seconds")}
     lines = [
         [n, f"{s['cpu_seconds']:.0f}", f"{s['seconds']:.0f}"] for n, s in {**stages, "all": total}.items()
     ]
-    return _table(["stage", "processor", "wall"], lines)
+    return _table(["stage", "CPU", "wall"], lines)
 
 
 def filled(text: str, values: Values) -> str:
-    """A page with its numbers replaced: between `<!--NAME-->` and `<!---->` comes a table (`TABLES`) or the
-    number at a dotted path of `report.json`."""
+    """The page with its numbers updated: between `<!--NAME-->` and `<!---->` goes a table (`TABLES`) or the
+    number at a dotted path in `report.json`."""
 
     def current(place: re.Match[str]) -> str:
         name = place["name"]
@@ -155,12 +154,11 @@ TABLES = {
     "encodings": encodings_table,
     "seconds": seconds_table,
 }
-"""What `filled` knows by name."""
+"""The tables that `filled` can insert."""
 
 
 def series(results: Mapping[Any, Any]) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """Macro-F1 and its interval, where one is known, for `plots.scores_table`: the report, and a series per
-    split."""
+    """Macro-F1 with its interval, if known, of the report and of each split, for `figures.scores`."""
     published = {name: (f1, math.nan, math.nan) for (name, m), f1 in REPORT.items() if m == "macro_f1"}
     return {"the report": published} | {
         SPLIT_NAMES[by]: {
@@ -171,12 +169,12 @@ def series(results: Mapping[Any, Any]) -> dict[str, dict[str, tuple[float, float
 
 
 def _scores(values: Values, name: str, measure: str) -> list[str]:
-    """On either split, and the difference."""
+    """Cells for the score on each split and the difference."""
     cells = []
     for by in SPLIT_NAMES:
         result = values["results"][by][name]
-        alone = [seed[measure] for seed in result["seeds"]]
-        spread = f" (seeds {min(alone):.4f} to {max(alone):.4f})" if len(alone) > 1 else ""
+        by_seed = [seed[measure] for seed in result["seeds"]]
+        spread = f" (seeds {min(by_seed):.4f} to {max(by_seed):.4f})" if len(by_seed) > 1 else ""
         cells.append(f"{result[measure]:.4f} {_interval(result[f'{measure}_ci'])}{spread}")
     difference = values["leak"][name][measure]
     return [*cells, f"{difference['difference']:+.4f} {_interval(difference['ci'], '+')}"]
@@ -187,7 +185,7 @@ def _interval(ci: Sequence[float], sign: str = "") -> str:
 
 
 def _rows(values: Values) -> str:
-    """How many rows train, validate and test, and what splitting has said."""
+    """The number of rows in each split, with the notes of splitting."""
     lines = []
     for by, each in values["splits"].items():
         counts = ", ".join(f"{count:,} {name}" for name, count in each["rows"].items())
@@ -211,20 +209,20 @@ def _pictures(name: str) -> str:
 
 
 def _search(values: Values) -> Iterable[str]:
-    """The best cell of each grid."""
+    """The best cell of each searched grid."""
     if "search" not in values:
         return
     yield "## Search"
     lines = []
-    for modality, found in values["search"].items():
-        best = found["best"]
+    for modality, search in values["search"].items():
+        best = search["best"]
         chosen = ", ".join(f"{name.rsplit('.', 1)[-1]} {value}" for name, value in best["values"].items())
         scores = [_plus_minus(best["scores"][modality][measure]) for measure in MEASURES]
         lines.append(
             [
                 modality,
-                f"{found['cells']}",
-                f"{found['folds']} folds, {found['rows']:,} rows",
+                f"{search['cells']}",
+                f"{search['folds']} folds, {search['rows']:,} rows",
                 chosen,
                 *scores,
             ]
@@ -250,11 +248,11 @@ def _run_figures() -> Iterable[str]:
 
 
 def _at(view: Values, path: str) -> Any:
-    """The number at a dotted path; None where there is none."""
-    found: Any = view
+    """The number at a dotted path; None if there is none."""
+    value: Any = view
     for name in path.split("."):
-        found = None if found is None else found[name]
-    return found
+        value = None if value is None else value[name]
+    return value
 
 
 def _table(heads: Sequence[str], lines: Iterable[Sequence[str]]) -> str:

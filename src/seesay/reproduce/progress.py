@@ -1,4 +1,4 @@
-"""`report.json` while it grows: what was asked, the seconds of every stage, what has been found so far."""
+"""The progress of a reproduction, in `report.json`: plan, seconds of each stage, and results so far."""
 
 import json
 import time
@@ -15,58 +15,57 @@ FILE = "report.json"
 
 
 @dataclass
-class Diary:
-    """Plain values that are on disk after every change that `save` is told of."""
+class Progress:
+    """Plain values that are kept in a JSON file."""
 
     path: Path
     values: dict[str, Any]
 
     @staticmethod
-    def open(folder: Path, asked: Mapping[str, Any], overwrite: bool = False) -> "Diary":
-        """The diary of this folder, new or to be gone on with. The folder holds anything else and `overwrite`
-        is false: OutputError."""
-        path, asked = folder / FILE, json.loads(json.dumps(asked))
+    def open(folder: Path, plan: Mapping[str, Any], overwrite: bool = False) -> "Progress":
+        """The progress in this folder, new or to be resumed. The folder holds another plan or other files and
+        `overwrite` is false: OutputError."""
+        path, plan = folder / FILE, json.loads(json.dumps(plan))
         if path.is_file() and not overwrite:
             values = _read(path)
-            changed = [name for name in asked if asked[name] != values["asked"].get(name)]
+            changed = [name for name in plan if plan[name] != values["asked"].get(name)]
             if changed:
-                told = changes(values["asked"], asked)
                 raise OutputError(
-                    f"{folder} was begun with other {' and '.join(changed)}: {told}",
+                    f"{folder} was started with other {' and '.join(changed)}: "
+                    f"{changes(values['asked'], plan)}",
                     "Choose another --out, or add --overwrite.",
                 )
-            return Diary(path, values)
+            return Progress(path, values)
         make_way(folder, overwrite)
-        diary = Diary(path, {"asked": asked, "stages": {}})
-        diary.save()
-        return diary
+        progress = Progress(path, {"asked": plan, "stages": {}})
+        progress.save()
+        return progress
 
     def save(self) -> None:
-        """Writes the file, whole or not at all."""
+        """Write the file, atomically."""
         with new_file(self.path, encoding="utf-8") as file:
             file.write(json.dumps(self.values, indent=2) + "\n")
 
-    def note(self, name: str, key: str, value: Any) -> None:
-        """Keeps a value under `values[name][key]`."""
+    def record(self, name: str, key: str, value: Any) -> None:
+        """Set `values[name][key]` and save."""
         self.values.setdefault(name, {})[key] = value
         self.save()
 
 
-class Clock:
-    """Charges the seconds since the last charge to a stage: those of the processor and those on the wall."""
+class Stopwatch:
+    """Records CPU and wall-clock seconds by stage."""
 
-    def __init__(self, diary: Diary) -> None:
-        self.diary, self.last = diary, (time.process_time(), time.perf_counter())
+    def __init__(self, progress: Progress) -> None:
+        self.progress, self.last = progress, (time.process_time(), time.perf_counter())
 
-    def charge(self, stage: str) -> None:
-        """Adds to what the stage has taken before, in this process or an earlier one."""
+    def lap(self, stage: str) -> None:
+        """Add the seconds since the last lap to those of the stage, in this process or an earlier one."""
         now = (time.process_time(), time.perf_counter())
-        before = self.diary.values["stages"].get(stage, {})
-        passed = {"cpu_seconds": now[0] - self.last[0], "seconds": now[1] - self.last[1]}
+        before = self.progress.values["stages"].get(stage, {})
+        elapsed = {"cpu_seconds": now[0] - self.last[0], "seconds": now[1] - self.last[1]}
         self.last = now
-        self.diary.note(
-            "stages", stage, {name: round(before.get(name, 0) + s, 2) for name, s in passed.items()}
-        )
+        seconds = {name: round(before.get(name, 0) + s, 2) for name, s in elapsed.items()}
+        self.progress.record("stages", stage, seconds)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -75,6 +74,6 @@ def _read(path: Path) -> dict[str, Any]:
         assert {"asked", "stages"} <= values.keys()
     except (ValueError, AssertionError, AttributeError):
         raise OutputError(
-            f"{path} is not what seesay wrote", "Choose another --out, or add --overwrite."
+            f"{path} was not written by seesay", "Choose another --out, or add --overwrite."
         ) from None
     return values

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from seesay.condition import Condition
-from seesay.figures.plots import BLUE, INK, ORANGE, PALE, RULE, _page, _style
+from seesay.figures.style import BLUE, INK, ORANGE, PALE, RULE, page, style_axes
 from seesay.search.search import Search
 from seesay.search.space import shown
 from seesay.search.study import FEWEST
@@ -41,11 +41,11 @@ def cells_figure(
     """The best `most` trials in order: their values as text; the mean as a dot, the standard deviation as a
     bar, every fold as a faint dot. `note`: a caption below."""
     shown_here = trials[:most]
-    figure, (left, right) = _page(
+    figure, (left, right) = page(
         10.5, 1.5 + 0.32 * len(shown_here), ncols=2, width_ratios=[1.1 * len(names) + 0.2, 7]
     )
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
-    _style(right, "", f"macro-F1{f' of {condition}' if condition else ''}", grid="x")
+    style_axes(right, "", f"macro-F1{f' of {condition}' if condition else ''}", grid="x")
     _columns(
         left,
         [[text_of(trial.values[name]) for name in names] for trial in shown_here],
@@ -89,14 +89,14 @@ def progress_figure(
 ) -> Figure:
     """Left: finished trials in the order of their start, the best so far as a line, pruned trials as marks
     below; right: the importance of each field."""
-    figure, (left, right) = _page(11, 4.6, ncols=2, width_ratios=[3, 2])
+    figure, (left, right) = page(11, 4.6, ncols=2, width_ratios=[3, 2])
     figure.suptitle(title, x=0.01, ha="left", fontsize=12, fontweight="bold", color=INK)
     done = [trial for trial in trials if trial.state == "done"]
     pruned = [trial.number for trial in trials if trial.state == "pruned"]
     numbers, scores = [t.number for t in done], np.array([t.mean(condition=condition) for t in done])
     heading = f"{len(done)} trial{'s' * (len(done) != 1)} done"
     heading += f", {len(pruned)} pruned (below)" if pruned else ""
-    _style(left, heading, "trial", f"macro-F1{f' of {condition}' if condition else ''}")
+    style_axes(left, heading, "trial", f"macro-F1{f' of {condition}' if condition else ''}")
     best = np.maximum.accumulate(scores)
     left.step(numbers, best, where="post", color=BLUE, linewidth=2)
     left.errorbar(
@@ -116,7 +116,7 @@ def progress_figure(
 
 
 def _importances(axes: Axes, importances: Mapping[str, float], done: int) -> None:
-    _style(axes, "Importance of each field", "fraction (PED-ANOVA)", grid="x")
+    style_axes(axes, "Importance of each field", "fraction (PED-ANOVA)", grid="x")
     if not importances:
         text = (
             f"unknown after {done} trial{'s' * (done != 1)}:\nat least {FEWEST} with different scores needed"

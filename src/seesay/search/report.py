@@ -13,7 +13,7 @@ from rich.console import Console
 
 from seesay.condition import Condition
 from seesay.config import Config
-from seesay.figures.plots import save
+from seesay.figures.style import save
 from seesay.files import new_file
 from seesay.metrics.scores import heading, in_order, printed
 from seesay.plain import to_dict

@@ -1,10 +1,10 @@
-"""A trained model as one ONNX graph, which runs without seesay and without torch.
+"""Export a trained model as one ONNX graph, which runs without seesay and torch.
 
-Inputs, with any number of rows: for every modality its contents, or its features, under its name, and under
-`has_` and its name which rows have it, bool; what stands in a row that has it not does not matter. Outputs:
-under `probabilities_` and the name of each condition, those of the classes, `(rows, classes)`; a row without
-the modality gets the shares that the classes had in training. The graph's metadata hold the `classes` and the
-`spec`, what is taken and how that is made, as JSON.
+Inputs, with any number of rows: for each modality `<modality>`, its contents or features, and
+`has_<modality>`, bool, which rows have it; the values of other rows do not matter. Outputs: for each
+condition `probabilities_<condition>`, (rows, classes); a row without any of its modalities gets the class
+prior of training. The graph's metadata hold the `classes` and the `spec`, which describes the inputs, as
+JSON.
 """
 
 import contextlib
@@ -35,24 +35,24 @@ from seesay.signal.front_ends import fitting
 from seesay.spec import Modality, PictureSpec, Spec
 
 Kind = Literal["contents", "features"]
-"""`contents`: what a data set holds, pictures as uint8 and waveforms as int16, the front ends in the graph;
-`features`: what the encoders are given."""
+"""What the graph takes. `contents`: as in a data set, pictures as uint8 and waveforms as int16, with the
+front ends in the graph; `features`: the inputs of the encoders."""
 
 TOLERANCE = 1e-4
-"""The most by which a probability of the graph may differ from torch's."""
+"""Largest difference allowed between a probability of the graph and of torch."""
 
 ROWS = 4096
-"""Rows that the exporter is told to expect at most; the graph takes more."""
+"""Largest number of rows declared to the exporter; the graph takes more."""
 
-SAYS = "probabilities_"
-"""Before a condition, the name of an output; inputs have the modalities' own."""
+OUTPUT = "probabilities_"
+"""Prefix of the outputs, before the condition."""
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
 @dataclass(frozen=True)
-class Place:
-    """What the graph takes for a row of one modality."""
+class InputType:
+    """Shape and type of one row of an input."""
 
     shape: tuple[int, ...]
     dtype: str
@@ -63,29 +63,28 @@ class Place:
 
 
 TYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int16)": "int16"}
-"""ONNX Runtime's names of what a graph takes."""
+"""ONNX Runtime's names of input types."""
 
 
-def places_of(model: Classifier, spec: Spec, kind: Kind) -> dict[Modality, Place]:
-    """By modality what the graph of a model takes: features, or contents that have the model's size, since a
-    graph's inputs have: clips, and pictures that were made to fit."""
-    places = {}
-    for modality, own in spec.contents.items():
-        floats = isinstance(own, PictureSpec) and own.standardised
+def input_types(model: Classifier, spec: Spec, kind: Kind) -> dict[Modality, InputType]:
+    """The input of the graph for each modality. Contents have the fixed size of the model: clips of its
+    length and pictures already resized."""
+    types = {}
+    for modality, content in spec.contents.items():
+        floats = isinstance(content, PictureSpec) and content.standardised
         fit, _ = fitting(model.front_ends[modality])
         with torch.no_grad():
-            shape = own.shape if fit is None else tuple(fit(torch.zeros(1, *own.shape)).shape[1:])
-        place = Place(shape, "float32" if floats else own.integers or "float32")
+            shape = content.shape if fit is None else tuple(fit(torch.zeros(1, *content.shape)).shape[1:])
+        types[modality] = InputType(shape, "float32" if floats else content.integers or "float32")
         if kind == "features":
             with torch.no_grad():
-                features = model.front_ends[modality](torch.from_numpy(place.blank(1)))
-            place = Place(tuple(features.shape[1:]), "float32")
-        places[modality] = place
-    return places
+                features = model.front_ends[modality](torch.from_numpy(types[modality].blank(1)))
+            types[modality] = InputType(tuple(features.shape[1:]), "float32")
+    return types
 
 
-class Doors(nn.Module):
-    """A classifier as the graph has it: tensors in, in the order of `names`, and probabilities out."""
+class OnnxWrapper(nn.Module):
+    """The classifier with the graph's signature: tensors in, in the order of `names`, probabilities out."""
 
     def __init__(self, model: Classifier, kind: Kind) -> None:
         super().__init__()
@@ -97,18 +96,17 @@ class Doors(nn.Module):
         inputs = dict(zip(self.model.modalities, tensors[:count], strict=True))
         present = dict(zip(self.model.modalities, tensors[count:], strict=True))
         features = self.model.features(inputs) if self.kind == "contents" else inputs
-        said = self.model.classify(features, present)
-        return tuple(logits.softmax(1) for logits in said.values())
+        by_condition = self.model.classify(features, present)
+        return tuple(logits.softmax(1) for logits in by_condition.values())
 
 
 def export(
     run: Run | Path | str | None, path: Path | str, inputs: Kind = "contents", overwrite: bool = False
 ) -> None:
-    """Writes the run's model as an ONNX file, after it has said in ONNX Runtime what it says in torch.
-    No run: the model that comes with seesay.
+    """Write the run's model as an ONNX file, after checking that ONNX Runtime and torch agree.
 
-    It exists and `overwrite` is false, or the two differ by more than TOLERANCE: OutputError, and no file.
-    The packages of the extra `onnx` are not there: InputError.
+    `run` None: the model that comes with seesay. The file exists and `overwrite` is false, or the two differ
+    by more than TOLERANCE: OutputError, and no file. A package of the extra `onnx` is missing: InputError.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     if Path(path).exists() and not overwrite:
@@ -121,36 +119,36 @@ def export(
 
 
 def to_onnx(model: Classifier, spec: Spec, inputs: Kind = "contents") -> bytes:
-    """The ONNX file of a model, not yet checked against it."""
+    """The ONNX file of a model as bytes, not checked."""
     onnx, *_ = [_package(name) for name in PACKAGES]
-    doors = Doors(model, inputs)
+    wrapper = OnnxWrapper(model, inputs)
     rows = torch.export.Dim("rows", min=1, max=ROWS)
     with _quiet():
         program = torch.onnx.export(
             torch.export.export(
-                doors,
-                _examples(places_of(model, spec, inputs), 4),
-                dynamic_shapes=(({0: rows},) * len(doors.names),),
+                wrapper,
+                _examples(input_types(model, spec, inputs), 4),
+                dynamic_shapes=(({0: rows},) * len(wrapper.names),),
             ),
-            input_names=doors.names,
-            output_names=[f"{SAYS}{name}" for name in model.conditions],
+            input_names=wrapper.names,
+            output_names=[f"{OUTPUT}{name}" for name in model.conditions],
             dynamo=True,
             verbose=False,
         )
     assert program is not None
     proto = program.model_proto
     for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output):
-        del part.metadata_props[:]  # which line of which file of this machine made it
-    about = {"seesay": version("seesay"), "inputs": inputs, "classes": json.dumps(spec.classes)}
-    onnx.helper.set_model_props(proto, about | {"spec": json.dumps(to_dict(spec))})
+        del part.metadata_props[:]  # source paths and lines of this machine
+    metadata = {"seesay": version("seesay"), "inputs": inputs, "classes": json.dumps(spec.classes)}
+    onnx.helper.set_model_props(proto, metadata | {"spec": json.dumps(to_dict(spec))})
     return proto.SerializeToString()
 
 
 class Graph:
-    """An exported model in ONNX Runtime, on this machine's processor."""
+    """An exported model, run by ONNX Runtime on the CPU."""
 
     def __init__(self, source: Path | str | bytes, threads: int = 1) -> None:
-        """`source`: the file's path or bytes. No such file, or none of seesay's: InputError."""
+        """`source`: path or bytes of the file. No such file, or not written by seesay: InputError."""
         runtime = _package("onnxruntime")
         options = runtime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
@@ -160,18 +158,18 @@ class Graph:
         try:
             content = source if isinstance(source, bytes) else str(source)
             self.session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-            about = self.session.get_modelmeta().custom_metadata_map
-            self.inputs: Kind = about["inputs"]
-            self.spec: Spec = from_dict(Spec, json.loads(about["spec"]), "spec")
-        except Exception as error:  # ONNX Runtime has an exception of its own for everything
-            raise InputError(f"{name} is not what seesay export wrote ({error})", "Export again.") from None
-        self.places = {
-            given.name: Place(tuple(given.shape[1:]), TYPES[given.type])
-            for given in self.session.get_inputs()
-            if given.name in self.spec.modalities
+            metadata = self.session.get_modelmeta().custom_metadata_map
+            self.inputs: Kind = metadata["inputs"]
+            self.spec: Spec = from_dict(Spec, json.loads(metadata["spec"]), "spec")
+        except Exception as error:  # ONNX Runtime raises many types of its own
+            raise InputError(f"{name} was not written by seesay export ({error})", "Export again.") from None
+        self.types = {
+            x.name: InputType(tuple(x.shape[1:]), TYPES[x.type])
+            for x in self.session.get_inputs()
+            if x.name in self.spec.modalities
         }
         self.conditions: list[Condition] = [
-            Condition(output.name.removeprefix(SAYS)) for output in self.session.get_outputs()
+            Condition(output.name.removeprefix(OUTPUT)) for output in self.session.get_outputs()
         ]
 
     def __call__(
@@ -179,66 +177,68 @@ class Graph:
         inputs: Mapping[Modality, Num[np.ndarray, "b ..."]],
         present: Mapping[Modality, Bool[np.ndarray, " b"]] | None = None,
     ) -> dict[Condition, Float[np.ndarray, "b k"]]:
-        """Probabilities by condition. A key that is absent from `inputs`, or a row that is not `present`, is
-        missing."""
+        """Probabilities by condition. Modalities not in `inputs`, and rows not `present`, are missing."""
         unknown = [name for name in inputs if name not in self.spec.modalities]
         if unknown or not inputs:
-            known, came = " and ".join(self.spec.modalities), " and ".join(unknown) or "nothing"
-            raise InputError(f"the graph takes {known}, got {came}")
+            expected, got = " and ".join(self.spec.modalities), " and ".join(unknown) or "nothing"
+            raise InputError(f"the graph takes {expected}, got {got}")
         count = len(next(iter(inputs.values())))
         present = present or {}
-        fed: dict[str, np.ndarray] = {}
+        feed: dict[str, np.ndarray] = {}
         for modality in self.spec.modalities:
-            there = modality in inputs
-            fed[modality] = inputs[modality] if there else self.places[modality].blank(count)
-            fed[f"has_{modality}"] = (
-                present.get(modality, np.ones(count, bool)) if there else np.zeros(count, bool)
+            given = modality in inputs
+            feed[modality] = inputs[modality] if given else self.types[modality].blank(count)
+            feed[f"has_{modality}"] = (
+                present.get(modality, np.ones(count, bool)) if given else np.zeros(count, bool)
             )
-        return dict(zip(self.conditions, self.session.run(None, fed), strict=True))
+        return dict(zip(self.conditions, self.session.run(None, feed), strict=True))
 
 
 def check_same(model: Classifier, graph: Graph, path: Path | str) -> None:
-    """OutputError where the graph says anything else than the model: one row or more, whatever is missing."""
+    """Raise OutputError if the graph and the model differ, for one or more rows and any missing modality."""
     modalities = graph.spec.modalities
     for rows in (1, 2, 3 * 2 ** len(modalities)):
-        examples = _examples(graph.places, rows)
-        inputs, there = (
+        examples = _examples(graph.types, rows)
+        inputs, present = (
             dict(zip(modalities, part, strict=True))
             for part in (examples[: len(modalities)], examples[len(modalities) :])
         )
         with torch.inference_mode():
-            said = model.classify(model.features(inputs) if graph.inputs == "contents" else inputs, there)
-        found = graph({m: x.numpy() for m, x in inputs.items()}, {m: x.numpy() for m, x in there.items()})
-        for name, logits in said.items():
-            off = float(np.abs(found[name] - logits.softmax(1).numpy()).max())
-            if not off <= TOLERANCE:  # nor is NaN
-                problem = f"the graph and torch differ by {off:.1e} in the probabilities of {name}"
+            features = model.features(inputs) if graph.inputs == "contents" else inputs
+            by_condition = model.classify(features, present)
+        probabilities = graph(
+            {m: x.numpy() for m, x in inputs.items()}, {m: x.numpy() for m, x in present.items()}
+        )
+        for name, logits in by_condition.items():
+            difference = float(np.abs(probabilities[name] - logits.softmax(1).numpy()).max())
+            if not difference <= TOLERANCE:  # also catches NaN
+                problem = f"the graph and torch differ by {difference:.1e} in the probabilities of {name}"
                 raise OutputError(
-                    f"{path} is not written: {problem}",
+                    f"{path} was not written: {problem}",
                     "Try other versions of onnx, onnxscript and onnxruntime.",
                 )
 
 
-def _examples(places: Mapping[Modality, Place], rows: int) -> tuple[Tensor, ...]:
-    """What the graph is given for some rows: noise, soft and loud, and in turn every way of being there."""
+def _examples(types: Mapping[Modality, InputType], rows: int) -> tuple[Tensor, ...]:
+    """Example inputs of the graph: noise, soft and loud, and in turn every subset of modalities present."""
     random = np.random.default_rng(rows)
     tensors = []
-    for place in places.values():
-        blank = place.blank(rows)
+    for input_type in types.values():
+        blank = input_type.blank(rows)
         loud = np.geomspace(1, 1 / 256, rows).reshape(-1, *[1] * (blank.ndim - 1))
         if blank.dtype.kind == "f":
             noise = random.normal(size=blank.shape)
         else:
-            reach = np.iinfo(blank.dtype)
-            noise = random.integers(reach.min, reach.max, blank.shape) * loud
+            limits = np.iinfo(blank.dtype)
+            noise = random.integers(limits.min, limits.max, blank.shape) * loud
         tensors.append(torch.from_numpy(noise.astype(blank.dtype)))
-    ways = np.arange(rows)[:, None] >> np.arange(len(places)) & 1 == 0
-    return (*tensors, *(torch.from_numpy(way.copy()) for way in ways.T))
+    present = np.arange(rows)[:, None] >> np.arange(len(types)) & 1 == 0
+    return (*tensors, *(torch.from_numpy(mask.copy()) for mask in present.T))
 
 
 @contextlib.contextmanager
 def _quiet() -> Generator[None]:
-    """Without the exporter's warnings of its own parts, and that torchvision is not there."""
+    """Silence the exporter's warnings about itself and about missing torchvision."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level
     logger.setLevel(logging.ERROR)
@@ -255,5 +255,5 @@ def _package(name: str) -> ModuleType:
         return import_module(name)
     except ImportError:
         raise InputError(
-            f"export needs the package {name}, which is not there", "Run `pip install 'seesay[onnx]'`."
+            f"export needs the package {name}, which is not installed", "Run `pip install 'seesay[onnx]'`."
         ) from None

@@ -9,8 +9,8 @@ import torch
 
 from seesay.data.dataset import Dataset
 from seesay.model.classifier import Classifier, build
-from seesay.serve import encodings
-from seesay.serve.encodings import Encodings, release
+from seesay.serve import batch
+from seesay.serve.batch import Encodings, release
 from test_open import array_of
 from tiny import tiny_data, tiny_model, tiny_spec
 
@@ -48,7 +48,7 @@ def counting() -> tuple[Classifier, Counting]:
 def test_they_are_what_the_model_makes_of_contents(
     modality: str, keep: bool, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(encodings, "KEPT", 10**6 if keep else 0)
+    monkeypatch.setattr(batch, "CACHE_BYTES", 10**6 if keep else 0)
     ask = Encodings(MODEL, modality, DATA.contents[modality])
     for ids in ([3, 3, 0, 7], [20, 7], [5]):
         torch.testing.assert_close(ask(np.array(ids)), expected(modality, ids), rtol=1e-4, atol=1e-5)
@@ -56,7 +56,7 @@ def test_they_are_what_the_model_makes_of_contents(
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_where_nothing_is_there_stand_zeros(keep: bool, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(encodings, "KEPT", 10**6 if keep else 0)
+    monkeypatch.setattr(batch, "CACHE_BYTES", 10**6 if keep else 0)
     ask = Encodings(MODEL, "image", DATA.contents["image"])
     some = ask(np.array([-1, 4, -1]))
     assert some[1].any()
@@ -76,14 +76,14 @@ def test_a_content_is_encoded_once_where_all_can_be_kept():
 
 
 def test_a_content_is_encoded_once_in_each_part_where_not(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(encodings, "KEPT", 0)
+    monkeypatch.setattr(batch, "CACHE_BYTES", 0)
     model, front_end = counting()
     ask = Encodings(model, "audio", DATA.contents["audio"])
     front_end.count = 0
     for _ in range(3):
         ask(np.array([1, 2, 1, 3]))
     assert front_end.count == 9
-    assert ask.kept.nelement() == 0
+    assert ask.cache.nelement() == 0
 
 
 def test_what_a_mapping_has_read_is_given_back_and_can_be_read_again(tmp_path: Path):
