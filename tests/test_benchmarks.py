@@ -156,7 +156,7 @@ def test_pairs_of_speakers_have_a_mean_and_a_range():
         (ablation.main, "--recipe nope", "there is no recipe 'nope'"),
         (ablation.main, "--modalities audio --choices moving", "audio has none of the choices moving"),
         (ablation.main, "--seeds 0", "expected 1 or more, got 0"),
-        (speakers.main, "--data nope", "nope/open_wsd_test_speakers.txt does not exist"),
+        (speakers.main, "--data nope", "nope/open_wsd_test_speakers.txt is not there"),
         (speakers.main, "--data nope --pairs george+jakson", "Did you mean 'jackson'?"),
         (speakers.main, "--data nope --pairs george", "expected two different speakers, got george"),
     ],

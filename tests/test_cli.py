@@ -559,7 +559,7 @@ def test_a_model_of_ready_made_features_says_that_it_cannot_hear(
     words = ["--data", tmp_path / "source.npz", "--out", tmp_path / "run", *SMALL, "--optim.epochs", "1"]
     done(capsys, "train", *words)
     said = refused(capsys, "predict", tmp_path / "run", "--audio", folder / "recording.wav")
-    assert "not known" in said
+    assert "trained on ready-made arrays" in said
 
 
 # -------------------------------------------------------------------------------------------------- bad input

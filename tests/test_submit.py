@@ -128,7 +128,7 @@ def test_a_folder_without_test_arrays_is_refused(course: Path, tmp_path: Path, c
         (lambda d: (d / "x_test_sp.npy").unlink(), "x_test_sp.npy does not exist"),
         (lambda d: np.save(d / "x_test_wr.npy", np.zeros((TEST, 14, 14))), "14"),
         (lambda d: np.save(d / "x_test_sp.npy", np.zeros((TEST, 40, 13))), "40"),
-        (lambda d: np.save(d / "x_test_sp.npy", np.zeros((TEST - 1, 507))), "as many rows"),
+        (lambda d: np.save(d / "x_test_sp.npy", np.zeros((TEST - 1, 507))), "number of rows"),
     ],
     ids=["no labels", "no test recordings", "other pictures", "other features", "other number"],
 )
