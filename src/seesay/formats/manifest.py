@@ -16,7 +16,7 @@ from seesay.data.skipped import Skipped
 from seesay.errors import InputError, listed, shortened
 from seesay.formats.cells import Cell, Embedded, File, Member, files_of, is_array, is_there
 from seesay.formats.listing import SUFFIXES, kind_of, look_inside
-from seesay.formats.media import READERS, USUAL, Reading, Track, reader_of, silent
+from seesay.formats.media import USUAL, Reading, Track, reader_of, silent
 from seesay.formats.named_arrays import may_be_content
 from seesay.formats.parquet import read_shards
 from seesay.formats.rows import Table, dataset_from
@@ -150,7 +150,8 @@ def _read_detected(
         try:
             if reading.on_bad == "stop":
                 check_files(columns, {modality: files[modality]}, where)
-            tables[modality] = READERS["array"](files[modality], reading, where, track, modality)
+            read = reader_of(_kind(modality, columns[modality], files[modality], where))
+            tables[modality] = read(files[modality], reading, where, track, modality)
         except InputError as error:
             faults[modality] = error
     readable = {m: column for m, column in files.items() if m not in faults}
@@ -183,7 +184,7 @@ def _lacks(modalities: Iterable[Modality]) -> str:
 
 
 def _kind(modality: Modality, cells: Sequence[Cell], files: Sequence[File | None], where: str) -> str:
-    """The kind of a column, a key of `READERS`. Cells of several kinds, or of none: InputError."""
+    """The kind of a column, as `reader_of` takes it. Cells of several kinds, or of none: InputError."""
     own = {kind_by_suffix(str(cell)) for cell in cells if cell}
     if len(own) == 1 and (kind := own.pop()) is not None:
         return kind

@@ -15,8 +15,8 @@ Recordings = Float[Tensor, "b t f"]
 
 
 def augment_vectors(
-    vectors: Float[Tensor, "b f"], config: AugmentConfig, generator: Generator
-) -> Float[Tensor, "b f"]:
+    vectors: Float[Tensor, "b *shape"], config: AugmentConfig, generator: Generator
+) -> Float[Tensor, "b *shape"]:
     """Vectors with Gaussian noise; nothing else is safe, since their meaning is unknown."""
     if not config.vector_noise:
         return vectors
