@@ -34,7 +34,7 @@ def the_machine() -> Iterator[Row]:
         yield f"matrix peak, {name}, one thread", f"{matrix_peak(dtype) / 1e9:,.0f} GFLOP/s"
 
 
-def side_by_side(source: str, given: argparse.Namespace) -> Iterator[Row]:
+def parallel_map(source: str, given: argparse.Namespace) -> Iterator[Row]:
     """A line for each contender; in brackets, how many times better the first one, ours, is."""
     ours = None
     for name in contenders.CONTENDERS:
@@ -111,7 +111,7 @@ def page(data: Dataset, given: argparse.Namespace) -> Iterator[str]:
         f"machine has {given.part:,} rows and is scored on {given.tested:,}. {given.seeds} seeds; in "
         f"brackets, how many times better ours is",
         columns,
-        side_by_side(given.data, given),
+        parallel_map(given.data, given),
     )
     columns = ("recipe", "rows a CPU second", "million operations a row", "share of the matrix peak")
     yield from section("Training", columns, speeds(data))

@@ -30,8 +30,8 @@ from seesay.data.ragged import ContentTable, flat
 from seesay.errors import InputError
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
-from seesay.model.features import fitted, fitting, front_of
-from seesay.serve.batch import side_by_side
+from seesay.model.features import features_of_contents, fitted, fitting
+from seesay.serve.batch import parallel_map
 from seesay.serve.export import Graph, Kind, export
 from seesay.serve.predict import Predictor
 from seesay.spec import Modality, WaveformSpec
@@ -189,7 +189,7 @@ def throughput(
     wall, cpu = [], []
     for _ in range(runs):
         clock, process = time.perf_counter(), time.process_time()
-        for _ in side_by_side(part, range(0, count, AT_ONCE), threads):
+        for _ in parallel_map(part, range(0, count, AT_ONCE), threads):
             pass
         wall.append(time.perf_counter() - clock)
         cpu.append(time.process_time() - process)
@@ -206,7 +206,8 @@ def features_of(model: Classifier, contents: Mapping[Modality, ContentTable]) ->
     """By modality, float32, sixteen at a time."""
     parts = {m: [x[i : i + 16] for i in range(0, len(x), 16)] for m, x in contents.items()}
     return {
-        m: torch.cat([front_of(model.front_ends[m], p) for p in part]).numpy() for m, part in parts.items()
+        m: torch.cat([features_of_contents(model.front_ends[m], p) for p in part]).numpy()
+        for m, part in parts.items()
     }
 
 

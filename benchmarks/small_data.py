@@ -29,13 +29,13 @@ from sklearn.svm import SVC
 from benchmarks.door import one_line_of_errors, positive
 from seesay.config import Config, FeaturesConfig
 from seesay.data.batches import table
-from seesay.data.dataset import SPLITS, Dataset, only_rows
+from seesay.data.dataset import SPLITS, Dataset, subset_with_contents
 from seesay.formats.pairing import build
 from seesay.learn.fit import Epoch
 from seesay.learn.run import begin, train
 from seesay.metrics.scores import METRICS
 from seesay.model.classifier import posteriors
-from seesay.model.features import features_of, front_of
+from seesay.model.features import features_of, features_of_contents
 from seesay.recipes import recipe
 from seesay.signal.front_ends import front_end
 
@@ -89,7 +89,7 @@ def cell_data(pairs: Dataset, rows: int, classes: int, ratio: int, seed: int) ->
     data = pairs.replace(
         spec=spec, rows=drawn_rows, label=np.array(labels), split=np.array(splits, np.int8), pairing="given"
     )
-    return only_rows(data, np.arange(len(data)))
+    return subset_with_contents(data, np.arange(len(data)))
 
 
 def _cycled(contents: np.ndarray, count: int, random: np.random.Generator) -> np.ndarray:
@@ -154,7 +154,7 @@ def _classical(data: Dataset, model: Any, calibrated: int = 0) -> Scores:
 
 def _flat(data: Dataset, modality: str) -> np.ndarray:
     contents = data.contents[modality]
-    features = front_of(front_end(FeaturesConfig(), data.spec[modality]), contents)
+    features = features_of_contents(front_end(FeaturesConfig(), data.spec[modality]), contents)
     return features.flatten(1).numpy()
 
 

@@ -22,7 +22,7 @@ import torch
 from benchmarks.door import one_line_of_errors, positive
 from benchmarks.small_data import pairs_of, trained
 from seesay.config import Config
-from seesay.data.dataset import SPLITS, Dataset, only_rows
+from seesay.data.dataset import SPLITS, Dataset, subset_with_contents
 from seesay.formats.open import open_data
 from seesay.metrics.scores import measure
 from seesay.recipes import recipe
@@ -84,7 +84,7 @@ def _unbalanced(
     data = whole.replace(
         spec=spec, rows=drawn, label=np.array(label), split=np.array(split, np.int8), pairing="given"
     )
-    return only_rows(data, np.arange(len(data)))
+    return subset_with_contents(data, np.arange(len(data)))
 
 
 def sounds(folder: Path, seeds: int) -> Iterator[tuple[str, Scores]]:

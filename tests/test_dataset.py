@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from seesay.data.dataset import Dataset, Group, only_rows
+from seesay.data.dataset import Dataset, Group, subset_with_contents
 from seesay.data.ragged import Ragged, as_table, distinct
 from seesay.errors import ConfigError, InputError, OutputError, SeesayError
 from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, Spec, VectorSpec, WaveformSpec
@@ -171,7 +171,7 @@ def test_recordings_and_photos_may_have_any_size():
 
 
 def test_these_rows_and_what_they_point_at_and_nothing_else():
-    few = only_rows(tiny(), np.array([2, 1]))
+    few = subset_with_contents(tiny(), np.array([2, 1]))
     assert few.rows.tolist() == [[1, -1], [0, 0]]
     np.testing.assert_array_equal(few.contents["image"], tiny().contents["image"][[1, 2]])
     np.testing.assert_array_equal(few.contents["audio"], tiny().contents["audio"][[1]])
@@ -255,7 +255,7 @@ def test_contents_of_any_size_are_saved_and_opened(tmp_path: Path):
 
 
 def test_rows_can_be_picked_out_of_contents_of_any_size():
-    few = only_rows(ragged(), np.array([2, 3]))
+    few = subset_with_contents(ragged(), np.array([2, 3]))
     assert [each.shape for each in few.contents["image"]] == [(1, 7, 1)]
     assert [each.shape for each in few.contents["audio"]] == [(200,)]
 

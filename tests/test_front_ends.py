@@ -29,8 +29,8 @@ from seesay.signal.front_ends import (
     ReadyMade,
     UnitRange,
     cosine_basis,
+    features_of_contents,
     front_end,
-    front_of,
     mel_filters,
 )
 from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, VectorSpec, WaveformSpec
@@ -374,7 +374,7 @@ def test_real_words_look_like_words(shared_data: Path) -> None:
         *(shared_data / "speech_commands").glob("s*/*"),
     ]
     contents = as_table([as_content(read_audio(path, CLIPS)) for path in paths])
-    features = front_of(front_end(LOG_MEL, CLIPS), contents).numpy()
+    features = features_of_contents(front_end(LOG_MEL, CLIPS), contents).numpy()
     assert np.isfinite(features).all()
     assert 0 <= features.min() < features.max() < -np.log(FLOOR) + 1
     loudness = features.mean(axis=2)

@@ -27,7 +27,7 @@ from seesay.config import (
     SplitConfig,
     WaveformConfig,
 )
-from seesay.data.dataset import only_rows
+from seesay.data.dataset import subset_with_contents
 from seesay.formats.digits import digits_dataset
 from seesay.learn.run import environment
 from seesay.measure.evaluate import predictions_of
@@ -114,7 +114,7 @@ def transformers() -> Numbers:
 def digits() -> Numbers:
     """A part of the embedded digits with every default, for an epoch."""
     data = digits_dataset()
-    data = only_rows(data, np.arange(0, len(data), 12))
+    data = subset_with_contents(data, np.arange(0, len(data), 12))
     return trained(data, Config(optim=OptimConfig(epochs=1, precision="float32")))
 
 

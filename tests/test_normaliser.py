@@ -21,7 +21,7 @@ from seesay.measure.evaluate import evaluate
 from seesay.model import features
 from seesay.model.classifier import Classifier, build
 from seesay.model.features import RawFeatures, features_of, fit_normalisers
-from seesay.signal.front_ends import Normaliser, front_of
+from seesay.signal.front_ends import Normaliser, features_of_contents
 from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, Spec, VectorSpec, WaveformSpec
 from tiny import AUDIO, FEATURES, STILL, tiny_config, tiny_data, tiny_model, tiny_spec
 
@@ -282,7 +282,9 @@ def test_contents_of_any_size_have_the_features_that_each_has_alone():
         for row, content in zip(found, data.contents[modality], strict=True):
             alone = front_end(torch.from_numpy(np.array(content))[None])[0]
             torch.testing.assert_close(row, alone, rtol=1e-5, atol=1e-5)
-        torch.testing.assert_close(front_of(front_end, data.contents[modality][[5, 3]]), found[[5, 3]])
+        torch.testing.assert_close(
+            features_of_contents(front_end, data.contents[modality][[5, 3]]), found[[5, 3]]
+        )
 
 
 def test_photos_of_any_size_stay_bytes():

@@ -21,7 +21,7 @@ from seesay.formats.open import open_data
 from seesay.learn.run import Run
 from seesay.model.classifier import build
 from seesay.serve import batch
-from seesay.serve.batch import predict_rows, side_by_side, write_predictions
+from seesay.serve.batch import parallel_map, predict_rows, write_predictions
 from seesay.serve.predict import (
     Predictor,
     check_fits,
@@ -242,7 +242,7 @@ def test_threads_and_what_is_kept_change_nothing(
 def test_rows_are_asked_for_as_they_are_needed():
     """With two threads, three parts ahead of the one at hand at most: memory does not fill with results."""
     begun: list[int] = []
-    results = side_by_side(lambda i: begun.append(i) or i * i, range(100), threads=2)
+    results = parallel_map(lambda i: begun.append(i) or i * i, range(100), threads=2)
     assert [next(results) for _ in range(4)] == [0, 1, 4, 9]
     assert len(begun) <= 4 + 3
     assert list(results) == [i * i for i in range(4, 100)]
@@ -256,7 +256,7 @@ def test_what_goes_wrong_in_a_thread_is_said(threads: int):
         return part
 
     with pytest.raises(InputError, match="third part"):
-        list(side_by_side(call, range(10), threads))
+        list(parallel_map(call, range(10), threads))
 
 
 def test_a_modality_that_no_row_has_is_left_out(predictor: Predictor, tmp_path: Path):

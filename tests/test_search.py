@@ -15,7 +15,7 @@ import pytest
 
 from seesay.condition import Condition
 from seesay.config import Config
-from seesay.data.dataset import Dataset, only_rows
+from seesay.data.dataset import Dataset, subset_with_contents
 from seesay.data.groups import components, ties
 from seesay.errors import ConfigError, InputError, OutputError
 from seesay.learn.fit import fresh
@@ -203,7 +203,7 @@ def test_each_fold_is_normalised_by_its_own_training_rows(tmp_path, monkeypatch)
     list(search(found))
     assert len(means) == len(set(map(tuple, means))) == 3
     train, _ = found.pairs[1]
-    alone = fresh(found.plan.config, only_rows(found.data, train), np.arange(len(train)))
+    alone = fresh(found.plan.config, subset_with_contents(found.data, train), np.arange(len(train)))
     assert means[1] == pytest.approx(alone.get_buffer("front_ends.audio.normaliser.mean").tolist())
 
 
@@ -243,7 +243,7 @@ def speakers(data: Dataset, rows: np.ndarray) -> list[str]:
 def test_contents_of_some_rows_are_the_same_contents():
     data = tiny_data(missing=True)
     rows = np.array([3, 5, 8, 40, 71])
-    some = only_rows(data, rows)
+    some = subset_with_contents(data, rows)
     for modality in data.modalities:
         before, after = data.pointers(modality)[rows], some.pointers(modality)
         np.testing.assert_array_equal(before < 0, after < 0)
@@ -252,7 +252,7 @@ def test_contents_of_some_rows_are_the_same_contents():
         )
         assert len(some.contents[modality]) == len(set(before[before >= 0]))
     assert speakers(some, np.arange(5)) == speakers(data, rows)
-    none = only_rows(data, np.flatnonzero(data.pointers("audio") < 0)[:1])
+    none = subset_with_contents(data, np.flatnonzero(data.pointers("audio") < 0)[:1])
     assert none.pointers("audio").tolist() == [-1]
 
 

@@ -27,11 +27,11 @@ class SplitConfig:
     test split is the data set's own."""
 
     by: Literal["group", "content", "row"] = "group"
-    """What stays on one side of the split. `group`: rows that share a picture, a recording or a speaker;
-    `content`: rows that share a picture or a recording; `row`: nothing, the naive split, which leaks."""
+    """Which rows are kept on the same side of the split. `group`: rows that share a picture, a recording or a
+    speaker; `content`: rows that share a picture or a recording; `row`: each row is independent (leaks)."""
     valid: float | None = None
-    """Fraction of the training rows held out for validation, as far as groups allow, unless the data set has
-    a validation split. Default: 0.1, or 0 where rows are few and are cross-fitted instead."""
+    """Fraction of the training rows to hold out for validation; approximate, since groups stay whole. Ignored
+    if the data set has a validation split. Default: 0.1, or 0 for small data sets, which are cross-fitted."""
     folds: int | None = None
     """Cross-fitting: number of models, each trained without one part of the rows, whose predictions on that
     part calibrate the model trained on all rows. 0: none. Default: 3 where rows are few."""
@@ -74,7 +74,7 @@ class FeaturesConfig:
     """Recordings: lower edge of the lowest filter in Hz. Default: 20."""
     high: float | None = None
     """Recordings: upper edge of the highest filter in Hz. Default: half the lowest sample rate among the
-    sources, so that bandwidth gives nothing away."""
+    sources, so that bandwidth does not reveal the source of a recording."""
     coefficients: int | None = None
     """MFCC only: number of cepstral coefficients, from the first; the log energy follows them. Default:
     12."""
@@ -97,9 +97,9 @@ class EncoderConfig:
     downsampling layer; `transformer`: attention over patches of a picture or frames of a recording; `mlp`:
     linear layers, for vectors."""
     width: int = 16
-    """Channels of the first block, or of a transformer's tokens. In `cnn`, each block of a picture has twice
-    as many as the one before, and blocks of a recording after the first have twice this; in `deep`, the nth
-    block of a picture has n times this."""
+    """Channels of the first block, or of a transformer's tokens. In `cnn`, for pictures, each block has
+    twice the channels of the one before; for recordings, all blocks after the first have twice this width. In
+    `deep`, for pictures, block n has n times this width."""
     layers: int = 3
     """Number of blocks."""
     dropout: float = 0.1
@@ -147,9 +147,9 @@ class ModelConfig:
     dim: int = 64
     """Dimension of an encoding."""
     fusion: Annotated[str, Choice("fusion")] = "posterior-sum"
-    """How several modalities become one prediction (model/fusion.py). `posterior-sum`: the sum of calibrated
-    log-posteriors, optimal if the modalities are independent given the class; the others are learned from the
-    encodings."""
+    """How the modalities are combined into one prediction (model/fusion.py). `posterior-sum` adds calibrated
+    log-posteriors, which is optimal if the modalities are independent given the class; the other methods are
+    networks trained on the encodings."""
     hidden: int = 128
     """Units in the hidden layers of a learned fusion and of the heads."""
     fusion_layers: int = 2
@@ -234,10 +234,11 @@ class AugmentConfig:
     noise: float = 0.1
     """Recordings: standard deviation of Gaussian noise, in units of the normalised features."""
     vector_noise: float = 1.0
-    """Vectors: the same. Embeddings have many numbers and few rows, which much noise keeps from being learned
-    by heart."""
+    """Vectors: as `noise`. The default is larger because embeddings have many dimensions and few rows, which
+    the model would otherwise memorise."""
     repair: bool = True
-    """Draw new pairs within each class every epoch, if the data set says its pairs were drawn that way."""
+    """Re-pair: every epoch, pair pictures and recordings of a class anew, if the data set was paired at
+    random within classes."""
 
     def __post_init__(self) -> None:
         check_range(self, "shift", "zoom", "delay", "stretch", least=0, most=0.9)
@@ -284,9 +285,10 @@ class OptimConfig:
     """Optimiser steps for 60,000 training rows, from which `epochs` follows; for fewer rows, in proportion
     to the fifth root of their number."""
     epochs: int | None = None
-    """Passes over the training rows. Default: enough for `steps`."""
+    """Passes over the training rows. Default: computed from `steps` (--optim.steps)."""
     batch: int | None = None
-    """Rows per step. Default: an eighth of the training rows, at most 256."""
+    """Rows per step. Default: 32 for 256 to about 1,000 training rows; with fewer, an eighth of them; with
+    more, growing with their square root to 256."""
     copies: int | None = None
     """Copies of each row in a step, each augmented differently (Hoffer et al. 2020). Default: enough for 32
     inputs per step, which batch normalisation needs."""
@@ -300,7 +302,8 @@ class OptimConfig:
     lr: float = 4e-3
     """Peak learning rate."""
     weight_decay: float = 0.02
-    """Weight decay of matrices and kernels (AdamW). An encoder may have its own: in `small`, pictures do."""
+    """Weight decay of matrices and kernels (AdamW). Encoders can override it; the picture encoder of `small`
+    does."""
     label_smoothing: float = 0.05
     """Label smoothing: fraction of the target spread over all classes."""
     average: float = 0.05
@@ -309,9 +312,9 @@ class OptimConfig:
     schedule: Literal["one-cycle", "constant"] = "one-cycle"
     """Learning rate schedule: one cycle up and down, or constant."""
     keep: Literal["last", "best"] = "last"
-    """Which epoch's model to keep: the last, or the one with the best mean validation score. At the end of a
-    one-cycle schedule the weights hardly move and the best of many noisy scores is chance; at a constant rate
-    it is not."""
+    """Which epoch's model to keep: the last, or the one with the best mean validation score. With a
+    one-cycle schedule keep the last: the weights hardly change near the end, so the best score is mostly
+    noise. With a constant learning rate, `best` is useful."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """Number format of matrix products. `auto`: bfloat16 if the processor reports fast bfloat16
     arithmetic."""

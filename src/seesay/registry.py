@@ -153,8 +153,9 @@ def find(family: str, name: str) -> Part:
 
 
 def check(family: str, name: str | None) -> None:
-    """Raise ConfigError with the nearest match if no part has this name. None passes: a default that follows
-    from the data."""
+    """Raise ConfigError with the nearest match if no part has this name. None is accepted: it means that
+    the default
+    is chosen from the data."""
     if name is None or name in table(family):
         return
     load_installed()
@@ -224,7 +225,7 @@ def missing_plugins(plugins: Iterable[str]) -> list[str]:
     return [module for module in plugins if module not in sys.modules]
 
 
-def plugin_words() -> str:
+def plugin_flags() -> str:
     """The options that load this process's plug-ins, ` --plugin mine`, to append to a command; "" if
     none."""
     return "".join(f" --plugin {module}" for module in _named)

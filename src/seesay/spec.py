@@ -20,8 +20,8 @@ Modality = str
 
 @dataclass(frozen=True)
 class ContentSpec:
-    """What the contents of a modality are. A kind is defined here and nowhere else: how its files become
-    contents and contents become features, and what encodes, augments and draws them.
+    """The contents of one modality: their kind, shape and file format. Each kind is defined by one
+    subclass: how its files are read and turned into features, and how these are encoded, augmented and drawn.
 
     A new kind is a frozen subclass, registered with `seesay.register("kind", "points", PointsSpec)`. Its
     parts (`read`, `front_end`, `augment`, `panels`) are functions, or strings `module:name`.
@@ -58,7 +58,7 @@ class ContentSpec:
 
     @classmethod
     def of(cls, shape: tuple[int, ...]) -> "ContentSpec":
-        """The spec of contents of this shape; by default it is all that the fields are."""
+        """The spec of contents of this shape. By default the sizes are passed to the fields in order."""
         return cls(*shape)
 
     @property
@@ -93,7 +93,7 @@ class PictureSpec(ContentSpec):
     task: ClassVar[str] = "image-classification"
     encoder: ClassVar[Mapping[str, Any]] = {"weight_decay": 1.0}  # high decay helps pictures (docs/log.md)
     read: ClassVar[Any] = "seesay.signal.readers:read_picture"
-    front_end: ClassVar[Any] = "seesay.signal.front_ends:of_pictures"
+    front_end: ClassVar[Any] = "seesay.signal.front_ends:picture_steps"
     features: ClassVar[tuple[str, ...]] = ("height", "width", "fit")
     augment: ClassVar[Any] = "seesay.signal.augment_features:augment_pictures"
     panels: ClassVar[Any] = "seesay.figures.contact_sheet:picture_panels"
@@ -152,7 +152,7 @@ class WaveformSpec(ContentSpec):
     task: ClassVar[str] = "audio-classification"
     encoder: ClassVar[Mapping[str, Any]] = {"width": 64}
     read: ClassVar[Any] = "seesay.signal.readers:read_recording"
-    front_end: ClassVar[Any] = "seesay.signal.front_ends:of_recordings"
+    front_end: ClassVar[Any] = "seesay.signal.front_ends:recording_steps"
     augment: ClassVar[Any] = "seesay.signal.augment_features:augment_recordings"
     panels: ClassVar[Any] = "seesay.figures.contact_sheet:sound_panels"
 
@@ -325,7 +325,7 @@ def spec_type(kind: str) -> type[ContentSpec]:
 
 
 def kind_by_suffix(name: str) -> str | None:
-    """The registered kind whose files end like this name; None: no kind from outside does."""
+    """The registered kind whose files end like this name; None if there is none."""
     own = ((kind, spec_type(kind).suffixes) for kind in names("kind"))
     return next((kind for kind, suffixes in own if suffixes and name.lower().endswith(suffixes)), None)
 

@@ -57,7 +57,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:  # a file that may not be read, a name too long for any disk
         if error.filename is None:
             raise
-        said = InputError(f"{error.filename} cannot be used: {error.strerror}", "Check the path.")
-        print(f"seesay: {said}", file=sys.stderr)
+        message = InputError(f"{error.filename} cannot be used: {error.strerror}", "Check the path.")
+        print(f"seesay: {message}", file=sys.stderr)
         return 2
     return status

@@ -38,8 +38,8 @@ def report_skipped(out: Path, data: Any) -> int:
     """Writes OUT.bad.csv and prints how many rows were skipped. Returns the exit status: 1 if any was."""
     from seesay.data.skipped import write_skipped
 
-    if said := write_skipped(out, data.skipped):
-        print(said)
+    if message := write_skipped(out, data.skipped):
+        print(message)
     return 1 if data.skipped else 0
 
 

@@ -66,18 +66,18 @@ def data_import(
     """Import files, a table or arrays into a data set folder.
 
     Args:
-        source: Kaggle or Zenodo folder, .npz, MNIST idx folder, folder of pictures, recordings or both, CSV,
-            JSON Lines or Parquet manifest.
+        source: A folder of pictures and/or recordings; a CSV, JSON Lines or Parquet table that lists files;
+            an .npz file; a folder of MNIST idx files; or the Kaggle or Zenodo folder of wsd.
         out: Folder to create.
         rate: Samples per second; default: the lowest rate of the recordings, at most 16000.
         reader: How to read pictures: ink (drawings) is cropped and centred as in MNIST, photos stay whole.
         size: Height and width of drawings in pixels; default: 28.
         max_side: Longest side of a stored photo, in pixels.
-        columns: Names of your columns, as in image=photo label=class group=patient; other names on the left
-            become modalities, as in front=photo_1 side=photo_2.
+        columns: Which of your columns to read, as NAME=YOUR_COLUMN: image=photo label=class group=patient.
+            Any other NAME becomes a modality: front=photo_1 side=photo_2.
         on_bad: Stop at unreadable files, or skip their rows and list them in OUT.bad.csv.
         name_pattern: Meaning of file names, as in {label}_{speaker}_{take} or {speaker}/{label}_{take}.
-            {_} is ignored; fields of other names are groups. By default detected automatically.
+            {_} is ignored; any other field is a group. Detected automatically by default.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.formats.media import Reading

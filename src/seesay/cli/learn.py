@@ -15,7 +15,7 @@ from seesay.cli.terminal import (
 )
 from seesay.config import Config
 from seesay.errors import ConfigError, InputError
-from seesay.registry import plugin_words
+from seesay.registry import plugin_flags
 
 
 def train(
@@ -30,14 +30,15 @@ def train(
     overwrite: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Train a model and save it as a run folder. Every config field is a flag.
+    """Train a model and save it as a run folder. Every config field is an option (--help-all lists them).
 
     Args:
-        data: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
+        data: Data set folder, any source that `seesay data import` accepts, or digits (built in) or wsd
+            (downloads it).
         out: Run folder to create.
         config: Fields of the config; defaults: the recipe.
         recipe: Config to start from.
-        columns: Names of your columns, as in image=photo label=class group=patient.
+        columns: Which of your columns to read, as NAME=YOUR_COLUMN: image=photo label=class group=patient.
         threads: CPU threads. More than one helps only if as many cores are idle, and changes the last
             digits of results.
         device: Device to train on; auto: CUDA if available.
@@ -47,7 +48,7 @@ def train(
     """
     dataset = open_source(data, columns)
     if Path(data).resolve().is_relative_to(out.resolve()):
-        raise InputError(f"--out {out} holds the data to train on", "Choose another folder for the run.")
+        raise InputError(f"--out {out} contains the training data", "Choose another folder for the run.")
     run, seen, splits = train_run(
         dataset, data, out, config, recipe, threads, device, resume, overwrite, quiet
     )
@@ -55,7 +56,7 @@ def train(
     if not quiet:
         scored = any((dataset.label[splits[name]] >= 0).any() for name in ("valid", "test"))
         then = f"evaluate {out}" if scored else f"predict {out} --data DATA --out predictions.csv"
-        print(f"Saved to {out}/. Next: seesay {then}{plugin_words()}")
+        print(f"Saved to {out}/. Next: seesay {then}{plugin_flags()}")
 
 
 def tune(
@@ -78,14 +79,15 @@ def tune(
     resume.
 
     Args:
-        data: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
+        data: Data set folder, any source that `seesay data import` accepts, or digits (built in) or wsd
+            (downloads it).
         out: Search folder, created or resumed. Several processes may share it.
-        space: Fields and values to try, as in model.dim=32..256:log,model.fusion=concat|gated; or report, a
-            grid.
+        space: Fields and values to try, as in model.dim=32..256:log,model.fusion=concat|gated; or `report`,
+            the grid of the report (docs/report.md).
         config: Fields that stay fixed; defaults: the recipe.
         recipe: Config to start from.
         modality: Train on this modality alone.
-        trials: Number of trials, chosen by Optuna; default: the whole grid.
+        trials: Number of trials, with values chosen by Optuna; default: every combination in the grid.
         folds: Folds of a grouped cross-validation; default: one train/validation split.
         rows: Number of rows to use, a stratified random sample; default: all.
         condition: Condition whose macro-F1 is maximised, as in image+audio; default: the mean over all.
@@ -120,19 +122,19 @@ def tune(
         rows,
         Condition(condition) if condition else None,
     )
-    found = begin(dataset, plan, out)
+    running = begin(dataset, plan, out)
     try:
-        _search(found, threads, device, quiet)
+        _search(running, threads, device, quiet)
     finally:
-        keep_search(found, recipe_of(recipe))
+        keep_search(running, recipe_of(recipe))
     if json:
-        print_json(summary(found, recipe_of(recipe)))
+        print_json(summary(running, recipe_of(recipe)))
         return
-    print_search(found, console())
-    if found.best is not None and not quiet:
-        words = " ".join(summary(found, recipe_of(recipe))["best"]["flags"])
+    print_search(running, console())
+    if running.best is not None and not quiet:
+        words = " ".join(summary(running, recipe_of(recipe))["best"]["flags"])
         print(f"Saved search.csv, search.json and search.png to {out}/")
-        print(f"Next: seesay train --data {data} --recipe {recipe} --out RUN {words}{plugin_words()}")
+        print(f"Next: seesay train --data {data} --recipe {recipe} --out RUN {words}{plugin_flags()}")
 
 
 def train_run(
@@ -151,29 +153,29 @@ def train_run(
     current batch and leaves a run that can be used and resumed."""
     import torch
 
-    from seesay.learn.defaults import facts_of, said
+    from seesay.learn.defaults import facts_of, settings_notes
     from seesay.learn.run import begin, train
 
     torch_device = device_for(device)
     use_threads(threads)
     run, data, splits = begin(data, source, config, recipe, out, overwrite, resume)
-    torch.set_num_threads(run.threads)  # a resumed run goes on with as many as it began with
+    torch.set_num_threads(run.threads)  # a resumed run keeps its original number of threads
     if not quiet:
         say_notes(splits.notes)
         facts = facts_of(data, splits.train, splits.valid)
-        lines = [f"{out} is already finished"] if run.finished else said(run.config, facts)
+        lines = [f"{out} is already finished"] if run.finished else settings_notes(run.config, facts)
         print(*lines, sep="\n", file=sys.stderr)
     with watching(run.config, len(splits.train), len(data.modalities), quiet) as watch:
         for epoch in train(run, data, splits, watch, torch_device):
             watch.say(epoch)
     if watch.stopped:
-        usable = f"{out} can be used as it is" if run.epochs() else f"{out} holds no model yet"
+        usable = f"{out} can be used as it is" if run.epochs() else f"{out} does not contain a model yet"
         print(f"Stopped. {usable}; resume with --resume", file=sys.stderr)
         raise KeyboardInterrupt
     return run, data, splits
 
 
-def _search(found: Any, threads: int, device: Device, quiet: bool) -> None:
+def _search(running: Any, threads: int, device: Device, quiet: bool) -> None:
     """Runs trials until none is left, with a progress bar. Ctrl-C loses no finished fold."""
     import optuna
 
@@ -182,23 +184,23 @@ def _search(found: Any, threads: int, device: Device, quiet: bool) -> None:
     torch_device = device_for(device)
     use_threads(threads)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    total, folds = found.study.total, len(found.pairs)
+    total, folds = running.study.total, len(running.pairs)
 
     def done() -> int:
-        return sum(trial.state != "running" for trial in found.study.trials())
+        return sum(trial.state != "running" for trial in running.study.trials())
 
     if (before := done()) and not quiet:
-        print(f"{found.study.folder}: resuming with {before} of {total} trials done", file=sys.stderr)
+        print(f"{running.study.folder}: resuming with {before} of {total} trials done", file=sys.stderr)
     with progress_bar(quiet) as progress:
         task = progress.add_task("searching", total=total * folds)
         try:
-            for trial in search(found, torch_device):
+            for trial in search(running, torch_device):
                 best = (
                     ""
-                    if found.best is None
-                    else f", best {found.best.mean(condition=found.plan.condition):.4f}"
+                    if running.best is None
+                    else f", best {running.best.mean(condition=running.plan.condition):.4f}"
                 )
-                ended = sum(folds if t.state != "running" else len(t.folds) for t in found.study.trials())
+                ended = sum(folds if t.state != "running" else len(t.folds) for t in running.study.trials())
                 text = f"trial {trial.number + 1}/{total}"
                 progress.update(task, description=text, completed=ended)
                 if trial.state in ("done", "pruned"):
@@ -209,6 +211,8 @@ def _search(found: Any, threads: int, device: Device, quiet: bool) -> None:
                 file=sys.stderr,
             )
             raise
-    if not any(trial.state == "done" for trial in found.study.trials()) and done():
-        error = next((trial.error for trial in found.study.trials() if trial.error), "all were stopped early")
+    if not any(trial.state == "done" for trial in running.study.trials()) and done():
+        error = next(
+            (trial.error for trial in running.study.trials() if trial.error), "all were stopped early"
+        )
         raise ConfigError(f"none of the {done()} trials could be trained: {error}")

@@ -38,7 +38,7 @@ def evaluate(
         run: Run folder.
         data: Data set; default: the one that the run was trained on.
         split: Split to score; default: test, or valid if no test row has a label.
-        columns: Names of your columns, as in image=photo label=class group=patient.
+        columns: Which of your columns to read, as NAME=YOUR_COLUMN: image=photo label=class group=patient.
         format: Format of the table.
         json: Print JSON.
         quiet: Print only the scores.
@@ -64,15 +64,15 @@ def compare(
     json: bool = False,
     quiet: bool = False,
 ) -> None:
-    """Compare models on the same rows: is the difference more than chance? Every pair, every condition.
+    """Test which of two or more models is better: every pair of models in every condition, on the same rows.
 
     Args:
         runs: Two or more run folders, or probabilities from other programs: .npy of (rows, classes), or
             .csv with a column per class.
         data: Data set; default: the one that the first run was trained on.
         split: Split to score; default: test, or valid if no test row has a label.
-        condition: Condition to compare, as in image; default: every one that two share. Probabilities from
-            files belong to it, or to all modalities together.
+        condition: Condition to compare, as in image; default: all that both models of a pair have.
+            Probabilities from files are taken to be for this condition; default: all modalities together.
         seed: Seed of the bootstrap.
         format: Format of the table.
         json: Print JSON.
@@ -82,21 +82,26 @@ def compare(
 
     sides, dataset, held = _sides(runs, data, split, condition)
     pairs, notes = compare(sides, dataset, held.rows, seed)
-    said = [*held.notes, *notes, *lower(pairs), INDEPENDENT]
+    all_notes = [*held.notes, *notes, *lower(pairs), INDEPENDENT]
     if json:
-        found = {"data": dataset.name, "split": held.split, "notes": said, "sentences": sentences(pairs)}
-        print_json({**found, "pairs": [pair.to_dict() for pair in pairs]})
+        result = {
+            "data": dataset.name,
+            "split": held.split,
+            "notes": all_notes,
+            "sentences": sentences(pairs),
+        }
+        print_json({**result, "pairs": [pair.to_dict() for pair in pairs]})
         return
     print_comparison(pairs, format, f"{len(held.rows):,} rows of {held.split} of {dataset.name}")
     if format == "table":
         print("\n".join(sentences(pairs)))
     if not quiet:
-        say_notes(said)
+        say_notes(all_notes)
 
 
 INDEPENDENT = (
-    "p comes from a paired bootstrap over groups; that of accuracy from McNemar's exact test, which takes "
-    "rows as independent: where speakers or recordings repeat, it is too small."
+    "p comes from a paired bootstrap over groups, except for accuracy: McNemar's exact test, which assumes "
+    "independent rows. Its p is too small where speakers or recordings repeat."
 )
 
 
@@ -118,7 +123,7 @@ def embed(
         run: Run folder.
         out: Folder to create, for figures, embedding.json and encodings.npz.
         data: Data set; default: the one that the run was trained on.
-        rows: Most distinct pictures, recordings and pairs to show, sampled at random.
+        rows: Show at most this many distinct pictures, recordings and pairs, sampled at random.
         split: Split to show.
         method: Projection; umap must be installed.
         perplexity: Perplexity of t-SNE, roughly the number of neighbours.
@@ -135,7 +140,7 @@ def embed(
     from seesay.measure.evaluate import rows_for
     from seesay.serve.predict import check_fits
 
-    make_way(out, overwrite, delete=False)  # said before the work, not after it
+    make_way(out, overwrite, delete=False)  # fail before the work, not after it
     opened = Run.open(run)
     dataset = open_data(data or training_data(opened))
     check_fits(opened.spec, dataset)
@@ -146,15 +151,17 @@ def embed(
         raise InputError(f"{dataset.name} has no labelled {split} rows to show", with_rows(scored))
     shown = views(opened.model(), dataset, picked, train, rows, seed)
     with tracking() as track:
-        found = list(track(embed(shown, len(dataset.spec.classes), method, perplexity, seed), "projecting"))
+        embeddings = list(
+            track(embed(shown, len(dataset.spec.classes), method, perplexity, seed), "projecting")
+        )
     about = {"run": str(run), "data": data or opened.data, "split": split, "method": method, "seed": seed}
     if method == "tsne":
         about = about | {"perplexity": perplexity}
-    keep_embedding(found, dataset.spec.classes, out, about, overwrite)
+    keep_embedding(embeddings, dataset.spec.classes, out, about, overwrite)
     if json:
-        print_json(numbers_of(found))
+        print_json(numbers_of(embeddings))
         return
-    print_embedding(numbers_of(found))
+    print_embedding(numbers_of(embeddings))
     print(f"Saved figures, embedding.json and encodings.npz to {out}/")
 
 
@@ -174,7 +181,7 @@ def reproduce(
         out: Folder to create or resume, for report.md, report.json, figures and runs.
         seeds: Number of times each model is trained.
         search: Also search the report's grid by cross-validation.
-        rows: Most distinct pictures, recordings and pairs in figures of encodings.
+        rows: Show at most this many distinct pictures, recordings and pairs in figures of encodings.
         overwrite: Replace the folder, if seesay created it.
         quiet: Print only the scores.
     """
@@ -211,7 +218,8 @@ def demo(out: Path = Path("demo"), seed: int = 0) -> None:
 
 
 def evaluate_run(folder: Path, data: Any, split: str | None, quiet: bool = False) -> Any:
-    """Scores a run and saves scores, figures and model card in it; prints caveats."""
+    """The evaluation of a run, after saving its scores, figures and model card in the run folder and
+    printing caveats."""
     from seesay.learn.run import Run
     from seesay.measure.evaluate import evaluate, held_out, predictions_for
     from seesay.measure.model_card import keep
@@ -220,8 +228,8 @@ def evaluate_run(folder: Path, data: Any, split: str | None, quiet: bool = False
     run = Run.open(folder)
     check_fits(run.spec, data)
     model, held = run.model(), held_out(run, data, split)
-    said = predictions_for(run, model, data, held)
-    evaluation = evaluate(model, data, held.rows, held.split, 0, held.apart, held.notes, said)
+    predictions = predictions_for(run, model, data, held)
+    evaluation = evaluate(model, data, held.rows, held.split, 0, held.apart, held.notes, predictions)
     keep(run, model, data, evaluation)
     if not quiet:
         say_notes(evaluation.notes)
@@ -255,8 +263,10 @@ def _sides(runs: tuple[str, ...], data: str | None, split: str | None, condition
         if name in files:
             sides.append(read_side(Path(name), dataset, held.rows, wanted, short))
             continue
-        said = predictions_for(opened[name], opened[name].model(), dataset, held)
-        if condition and condition not in said:
-            raise InputError(f"{name} has no predictions for {condition!r}", nearest(condition, list(said)))
-        sides.append(Side(short, {c: p for c, p in said.items() if condition in (None, c)}))
+        predictions = predictions_for(opened[name], opened[name].model(), dataset, held)
+        if condition and condition not in predictions:
+            raise InputError(
+                f"{name} has no predictions for {condition!r}", nearest(condition, list(predictions))
+            )
+        sides.append(Side(short, {c: p for c, p in predictions.items() if condition in (None, c)}))
     return sides, dataset, held

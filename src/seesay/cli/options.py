@@ -1,7 +1,6 @@
-"""From the words of a command line to a call: the command's signature is its options, its docstring is its
-help.
+"""Parse a command line into a call: a command's signature defines its options, its docstring is the help.
 
-tyro makes the flags from the types. Here its boxes of errors become one line with the nearest match.
+tyro makes the flags from the types; its boxed errors become one line with the nearest match.
 """
 
 import ast
@@ -16,7 +15,7 @@ import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
 import tyro
 
@@ -30,7 +29,7 @@ Call = functools.partial[int | None]
 
 
 def parse(commands: Mapping[str, Callable[..., int | None]], arguments: list[str]) -> Call | None:
-    """The call that the arguments ask for. None: help or the version was asked for and has been printed.
+    """The call that the arguments ask for; None if help or the version was asked for and has been printed.
 
     An unknown command, option or value: ConfigError with the nearest.
     """
@@ -46,11 +45,11 @@ def parse(commands: Mapping[str, Callable[..., int | None]], arguments: list[str
         return None
     command = _with_config(commands[name], rest)
     arguments = ["--help" if word == ALL else word for word in rest]
-    asked, said = "--help" in arguments or "-h" in arguments, io.StringIO()
+    asked, output = "--help" in arguments or "-h" in arguments, io.StringIO()
     brief = asked and _has_config(command) and ALL not in rest
     shown = _spread(command, COMMON if brief else _all_fields(command)) if asked else command
     try:
-        with contextlib.redirect_stderr(said):
+        with contextlib.redirect_stderr(output):
             return tyro.cli(
                 _deferred(shown),
                 args=arguments,
@@ -60,14 +59,14 @@ def parse(commands: Mapping[str, Callable[..., int | None]], arguments: list[str
     except SystemExit as exit:
         if exit.code in (0, None):
             if brief:
-                print(f"seesay {name} {ALL} shows every option: each field of the config is one.")
+                print(f"seesay {name} {ALL} lists all options, one per config field.")
             return None
-        raise ConfigError(*_short(said.getvalue(), name, _flags(command))) from None
+        raise ConfigError(*_short(output.getvalue(), name, _flags(command))) from None
 
 
 def _plugins(arguments: list[str]) -> list[str]:
-    """The arguments without `--plugin MODULE`, which every command takes, once those modules have been
-    imported; where there is work to do, the plug-ins of installed packages too."""
+    """Import the modules of `--plugin MODULE`, and return the other arguments. Unless only help is asked for,
+    plug-ins of installed packages are imported too."""
     rest, words = [], iter(arguments)
     for word in words:
         option, equals, module = word.partition("=")
@@ -101,11 +100,11 @@ COMMON = (
     "optim.epochs", "optim.batch", "optim.lr", "optim.patience", "optim.class_weights",
     "optim.weight_decay", "optim.keep",
 )  # fmt: skip
-"""Fields of the config that `--help` shows; all of them are behind `--help-all`, these first."""
+"""Fields of the config that `--help` shows; `--help-all` shows these first, then the others."""
 
 
 def _all_fields(command: Callable[..., int | None]) -> tuple[str, ...]:
-    """The dotted names of all fields of a command's config, if it takes one, those of `--help` first."""
+    """The dotted names of a command's config fields, those of `--help` first; none without a config."""
     if not _has_config(command):
         return ()
     names = _fields(type(inspect.signature(command).parameters["config"].default))
@@ -113,7 +112,7 @@ def _all_fields(command: Callable[..., int | None]) -> tuple[str, ...]:
 
 
 def _command(commands: Mapping[str, Any], arguments: list[str]) -> tuple[str | None, list[str]]:
-    """The command's name and what follows it; None where only help is asked for."""
+    """The command's name and its arguments; None if only help is asked for."""
     words = arguments[:2]
     for name in (" ".join(words), *words[:1]):
         if name in commands:
@@ -131,20 +130,19 @@ def _command(commands: Mapping[str, Any], arguments: list[str]) -> tuple[str | N
 
 
 def _overview(commands: Mapping[str, Callable[..., int | None]], family: str) -> str:
-    """All commands with the first sentence of each."""
+    """The list of commands, with the first sentence of each help."""
     lines = ["seesay classifies what is seen and said: a picture, a recording, or both.", ""]
     for name, command in commands.items():
         if name.startswith(family):
-            said = " ".join((inspect.getdoc(command) or "").partition("\n\n")[0].split())
-            first = f"  seesay {name:<16}{re.split(r'(?<=[.]) ', said)[0]}"
+            sentences = " ".join((inspect.getdoc(command) or "").partition("\n\n")[0].split())
+            first = f"  seesay {name:<16}{re.split(r'(?<=[.]) ', sentences)[0]}"
             lines += textwrap.wrap(first, 100, subsequent_indent=" " * 25)
     last = "seesay COMMAND --help shows a command's options. Every command takes --plugin MODULE: own parts."
     return "\n".join([*lines, "", last])
 
 
 def _with_config(command: Callable[..., int | None], arguments: list[str]) -> Callable[..., int | None]:
-    """A command that takes a config starts from the recipe that the arguments name, and has options for the
-    modalities of the data set that they name."""
+    """The command with config defaults from `--recipe` and with options for the modalities of `--data`."""
     if not _has_config(command):
         return command
     name = _given("recipe", arguments) or inspect.signature(command).parameters["recipe"].default
@@ -172,7 +170,7 @@ def _with_config(command: Callable[..., int | None], arguments: list[str]) -> Ca
 
 
 def _given(option: str, arguments: list[str]) -> str:
-    """What the arguments say for an option; "": nothing."""
+    """The value of an option in the arguments; "" if it is not given."""
     for i, word in enumerate(arguments):
         if word == f"--{option}" and i + 1 < len(arguments):
             return arguments[i + 1]
@@ -182,9 +180,9 @@ def _given(option: str, arguments: list[str]) -> str:
 
 
 def _kinds(data: str, arguments: Sequence[str]) -> Mapping[str, str]:
-    """By modality the kind of content in the data: of a data set folder as it says, of other data pictures
-    and recordings; they are read where the arguments name another modality. What is wrong with the data is
-    said by who opens them."""
+    """The kind of content by modality, read from the data. Data that are not a data set folder are opened
+    only if the arguments name a modality other than image and audio. Errors in the data are left to the
+    command that opens them."""
     try:
         modalities = json.loads((Path(data) / "dataset.json").read_text())["modalities"] if data else {}
         return {name: part["spec"]["kind"] for name, part in modalities.items()} or USUAL_KINDS
@@ -205,7 +203,7 @@ def _kinds_read(data: str) -> Mapping[str, str]:
 
 
 def as_flags(config: Config) -> Any:
-    """The config as a dataclass of which tyro makes options: each named modality is a field of its model."""
+    """The config as a dataclass for tyro, in which each named modality is a field of the model."""
     model = _options(config.model, "kinds", "named")
     model += [(name, type(each), each) for name, each in config.model.named.items()]
     of_model = _instance(ModelConfig, model)
@@ -214,14 +212,14 @@ def as_flags(config: Config) -> Any:
 
 
 def _options(config: Any, *without: str) -> list[tuple[str, Any, Any]]:
-    """Of a dataclass the fields but these: name, type and value."""
+    """Name, type and value of a dataclass's fields, except these."""
     hints = get_type_hints(type(config), include_extras=True)
     names = [field.name for field in dataclasses.fields(config) if field.name not in without]
     return [(name, hints[name], getattr(config, name)) for name in names]
 
 
 def _instance(kind: type, fields: list[tuple[str, Any, Any]]) -> Any:
-    """An instance of a dataclass with these fields, whose sentences stand in `kind`."""
+    """An instance of a new dataclass with these fields; `kind` holds their docstrings."""
     made = [(name, hint, dataclasses.field(default=value)) for name, hint, value in fields]
     flags = dataclasses.make_dataclass(kind.__name__, made, frozen=True)
     flags.__doc__ = kind.__doc__
@@ -235,12 +233,12 @@ def _has_config(command: Callable[..., int | None]) -> bool:
 
 
 def _spread(command: Callable[..., int | None], names: Sequence[str]) -> Callable[..., int | None]:
-    """The command as its help shows it: its own options, then these fields of its config, if it takes one."""
+    """The command as its help shows it: its own options, then these fields of its config."""
     parameters = dict(inspect.signature(command).parameters)
     config = parameters.pop("config", None)
     fields = [] if config is None else [_field_option(config.default, name) for name in names]
     shown = [*parameters.values(), *fields]
-    shown = [parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY) for parameter in shown]
+    shown = [_told_once(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)) for parameter in shown]
 
     def spread(**_: Any) -> None:
         raise AssertionError("a help is never called")
@@ -252,15 +250,38 @@ def _spread(command: Callable[..., int | None], names: Sequence[str]) -> Callabl
     return spread
 
 
+def _told_once(parameter: inspect.Parameter) -> inspect.Parameter:
+    """The option without tyro's `(default: None)` and `{None}|INT`, where None is what its help explains."""
+    if parameter.default is not None and parameter.default != ():
+        return parameter
+    hint, annotated = parameter.annotation, cast(Any, Annotated)
+    marks = getattr(hint, "__metadata__", ())
+    if any(mark is tyro.conf.Positional for mark in marks) or "Positional" in str(marks):
+        return parameter
+    quiet = tyro.conf.arg(help_behavior_hint="", metavar=_metavar(hint))
+    return parameter.replace(annotation=annotated[hint, quiet])
+
+
+def _metavar(hint: Any) -> str | None:
+    """The placeholder for a value that may be None, as in `INT`; None: tyro's own."""
+    inner = getattr(hint, "__origin__", hint) if hasattr(hint, "__metadata__") else hint
+    kinds = [kind for kind in get_args(inner) if kind is not type(None)]
+    if type(None) not in get_args(inner) or len(kinds) != 1:
+        return None
+    if get_origin(kinds[0]) is Literal:
+        return f"{{{','.join(map(str, get_args(kinds[0])))}}}"
+    return {int: "INT", float: "FLOAT", str: "STR", Path: "PATH", bool: "{True,False}"}.get(kinds[0])
+
+
 def _doc(command: Callable[..., int | None]) -> str:
-    """What a command says of itself, each paragraph and each option in one line: tyro keeps line breaks."""
+    """A command's docstring with each paragraph and option on one line, since tyro keeps line breaks."""
     written = command.func if isinstance(command, functools.partial) else command
     first, args, options = (inspect.getdoc(written) or "").partition("\n\nArgs:\n")
     return " ".join(first.split()) + args + re.sub(r"\n {8,}", " ", options)
 
 
 def _field_option(config: Any, name: str) -> inspect.Parameter:
-    """A field of the config, by its dotted name, as an option with its default and its help."""
+    """A field of the config as an option, with its default and help."""
     owner, last, value = _field(config, name)
     off, help = value is True, field_docs(getattr(owner, "described_in", type(owner)))[last]
     flag = tyro.conf.arg(name=_flag(config, name), help=f"Turns off: {help}" if off else help)
@@ -278,12 +299,12 @@ def _field_option(config: Any, name: str) -> inspect.Parameter:
 
 
 def _choices(choice: Choice) -> str:
-    """As tyro writes the values that an option may have."""
+    """The metavar of a field that names a registered part, as in `{concat,gated}`."""
     return f"{{{','.join(names(choice.family))}}}"
 
 
 def _field(config: Any, name: str) -> tuple[Any, str, Any]:
-    """Of a dotted name: the dataclass that has the field, its name there, its value."""
+    """The dataclass that has a field of this dotted name, the field's name there, and its value."""
     *path, last = name.split(".")
     for part in path:
         config = getattr(config, part)
@@ -291,13 +312,13 @@ def _field(config: Any, name: str) -> tuple[Any, str, Any]:
 
 
 def _flag(config: Any, name: str) -> str:
-    """The option of a field, without its dashes. What is on can only be turned off."""
+    """The option of a field, without dashes; `no-...` for a switch that is on by default."""
     *path, last = name.replace("_", "-").split(".")
     return ".".join([*path, f"no-{last}" if _field(config, name)[2] is True else last])
 
 
 def field_docs(kind: type) -> dict[str, str]:
-    """The sentence under each field of a dataclass."""
+    """The docstring under each field of a dataclass, by name."""
     [definition] = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
     body = definition.body if isinstance(definition, ast.ClassDef) else []
     return {
@@ -311,7 +332,7 @@ def field_docs(kind: type) -> dict[str, str]:
 
 
 def _deferred(command: Callable[..., int | None]) -> Callable[..., Call]:
-    """The same signature, but calling it gives the call."""
+    """A function of the same signature that returns the call instead of making it."""
 
     def defer(*positional: Any, **named: Any) -> Call:
         return functools.partial(command, *positional, **named)
@@ -322,7 +343,7 @@ def _deferred(command: Callable[..., int | None]) -> Callable[..., Call]:
 
 
 def _flags(command: Callable[..., int | None]) -> list[str]:
-    """Every option the command has."""
+    """Every option of a command, with dashes."""
     flags = []
     for name, parameter in inspect.signature(command).parameters.items():
         config = parameter.default
@@ -333,13 +354,11 @@ def _flags(command: Callable[..., int | None]) -> list[str]:
 
 
 def _short(box: str, name: str, flags: list[str]) -> tuple[str, str]:
-    """What a box of tyro's says, in one line, and what to do."""
+    """The problem and the remedy in an error box printed by tyro, one line each."""
     lines = [re.sub(r"[│╭╮╰╯─]+", " ", line).strip() for line in box.splitlines()]
-    title, *said = [line for line in lines if line]
-    said = said[
-        : next((i for i, line in enumerate(said) if line.startswith(("For full", "Argument help"))), None)
-    ]
-    text = " ".join(said)
+    title, *rest = [line for line in lines if line]
+    end = next((i for i, line in enumerate(rest) if line.startswith(("For full", "Argument help"))), None)
+    text = " ".join(rest[:end])
     unknown = re.search(r"Unrecognized options: (--[\w.-]+)", text)
     if unknown:
         return f"seesay {name} has no option {unknown[1]}", nearest(unknown[1], flags)

@@ -26,7 +26,7 @@ def predict(
     json: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Classify a picture, a recording, or both; or every row of a data set, into a CSV file.
+    """Classify a picture, a recording or both, or write predictions for all rows of a data set to a CSV file.
 
     Args:
         run: Run folder; default: the model of digits that comes with seesay.

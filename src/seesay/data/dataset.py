@@ -1,8 +1,8 @@
 """A data set: per modality a table of distinct contents, and rows that index into the tables.
 
-A repeated recording is stored once, a missing modality is the index -1, a leak is two splits that share a
-content, and new partners are a shuffled column. On disk it is a folder of `.npy` files, opened memory-mapped,
-and `dataset.json`.
+A content is one picture, recording, matrix or vector. A recording used in several rows is stored once; the
+index -1 means that a row lacks the modality; two splits that share an index leak; rows are re-paired by
+shuffling a column of indices. On disk: a folder of `.npy` files, opened memory-mapped, and `dataset.json`.
 """
 
 import dataclasses
@@ -69,7 +69,7 @@ class Dataset:
     """Name of each row's file, where rows were files of a folder; not stored on disk."""
 
     def __post_init__(self) -> None:
-        """InputError where the arrays do not fit each other."""
+        """Raises InputError if the arrays are inconsistent."""
         check(self)
 
     def __len__(self) -> int:
@@ -147,8 +147,8 @@ class Dataset:
         return dataset
 
     def save(self, folder: Path | str, overwrite: bool = False) -> None:
-        """Write the folder, all or nothing. It exists and `overwrite` is false, or a full disk:
-        OutputError."""
+        """Write the folder, atomically. Raises OutputError if it exists (unless `overwrite` is set) or
+        the disk is full."""
         with new_folder(folder, overwrite) as temporary:
             for name, array in self._arrays():
                 np.save(temporary / f"{name}.npy", array, allow_pickle=False)
@@ -230,7 +230,7 @@ def _check_table(dataset: Dataset, modality: Modality) -> None:
     for name, group in dataset.groups.get(modality, {}).items():
         if group.ids.shape != (len(table),):
             raise InputError(
-                f"{len(table)} contents of {modality} need as many ids in {name}, got {group.ids.shape}"
+                f"{name} of {modality} needs one id for each of {len(table)} contents, got {group.ids.shape}"
             )
         _check_indices(f"a {name} of {modality}", group.ids, len(group.names))
 
@@ -272,7 +272,7 @@ def _check_indices(what: str, indices: np.ndarray, choices: int) -> None:
         raise InputError(f"{what} must be -1 to {choices - 1}, got {indices.min()} to {indices.max()}")
 
 
-def only_rows(data: Dataset, rows: np.ndarray) -> Dataset:
+def subset_with_contents(data: Dataset, rows: np.ndarray) -> Dataset:
     """The data set of only these rows and the contents they use."""
     data = data.select(rows)
     contents, groups, columns = {}, {}, []

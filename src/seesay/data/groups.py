@@ -64,7 +64,7 @@ def unknown_speakers(dataset: Dataset) -> tuple[int, int]:
     return unknown, total
 
 
-def says_speakers(unknown: int, recordings: int) -> tuple[str, ...]:
+def speaker_notes(unknown: int, recordings: int) -> tuple[str, ...]:
     """A note on unknown speakers and what to do about them; empty if all are known."""
     if not unknown:
         return ()

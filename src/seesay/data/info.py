@@ -15,7 +15,7 @@ import numpy as np
 
 from seesay.data.dataset import MISSING, SPLITS, Dataset
 from seesay.data.dataset_json import shape_of
-from seesay.data.groups import says_speakers, sharing, ties, unknown_speakers
+from seesay.data.groups import sharing, speaker_notes, ties, unknown_speakers
 from seesay.data.ragged import ContentTable, Ragged
 from seesay.data.splits import Leak, leaks, stored
 from seesay.errors import listed
@@ -207,7 +207,7 @@ def _warnings(info: Info) -> Iterator[str]:
     yield from (_says_shared(leak, info.kinds) for leak in info.shared)
     yield from _says_drawn(info.drawn_by_row, info.kinds)
     recordings = [table for table in info.modalities.values() if spec_type(table.kind).speech]
-    yield from says_speakers(sum(t.ungrouped for t in recordings), sum(t.contents for t in recordings))
+    yield from speaker_notes(sum(t.ungrouped for t in recordings), sum(t.contents for t in recordings))
     yield from _says_balance(info)
     for modality, table in info.modalities.items():
         of = f"of the {table.contents:,} {noun(modality, info.kinds)}s"

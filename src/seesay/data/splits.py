@@ -22,8 +22,8 @@ VALID = 0.1
 """Default fraction of the training rows for validation."""
 
 By = Literal["group", "content", "row"]
-"""`group`: rows that share a content or group stay together; `content`: rows that share a content do, those
-of one speaker may not; `row`: rows are drawn one by one, and repeated contents leak."""
+"""`group`: rows that share a content or a group stay together; `content`: rows that share a content stay
+together, rows of one speaker need not; `row`: rows are drawn one by one, so repeated contents leak."""
 
 ROW_NOTE = (
     "Drawn row by row: a picture, recording or speaker of several rows can be in two splits, "
@@ -43,7 +43,7 @@ class Splits:
     valid: np.ndarray
     test: np.ndarray
     notes: tuple[str, ...] = ()
-    """What the groups did not allow, and what leaks, a sentence each."""
+    """One sentence per warning: fractions or classes that the groups made impossible, and leaks."""
 
     def __getitem__(self, name: str) -> np.ndarray:
         return getattr(self, name)
@@ -239,7 +239,8 @@ def _notes(
         )
     if bound:
         notes.append(
-            f"No {part} rows of {_classes(bound)}: its groups hold other classes that train would then lack."
+            f"No {part} rows of {_classes(bound)}: each of its groups also has rows of a class that train "
+            "would then lack."
         )
     if len(drawn) and not 0.75 <= (drawn_fraction := drawn.mean()) / fraction <= 1.5:
         notes.append(
@@ -259,8 +260,8 @@ def _classes(names: Sequence[str]) -> str:
 def folds(
     dataset: Dataset, rows: np.ndarray, k: int, seed: int = 0, by: By = "group"
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """`k` pairs (train, valid) of the labelled `rows`: each row is valid once, classes balanced, groups
-    whole.
+    """`k` pairs (train, valid) of the labelled `rows`: each row is in exactly one valid part,
+    classes are balanced, and no group is divided.
 
     Groups are assigned largest first, each to the fold with the least of its classes (like scikit-learn's
     StratifiedGroupKFold, with one product per group). More folds than a class has groups: InputError.
@@ -275,7 +276,8 @@ def folds(
 
 
 def fold_limit(dataset: Dataset, rows: np.ndarray, by: By = "group") -> int:
-    """The largest number of folds: groups of the labelled `rows` in the scarcest class."""
+    """The largest number of folds possible: the number of groups, among the labelled `rows`, of the class
+    with fewest."""
     rows = rows[dataset.label[rows] >= 0]
     classes, label = np.unique(dataset.label[rows], return_inverse=True)
     counts = _counts(_components(dataset, rows, by), label, len(classes))

@@ -189,9 +189,12 @@ def _mfcc(clips: ContentTable, spec: WaveformSpec) -> np.ndarray:
 
 def _features(clips: ContentTable, features: FeaturesConfig, spec: WaveformSpec) -> np.ndarray:
     """Features (n, frames, columns), not normalised."""
-    from seesay.signal.front_ends import front_end, front_of  # imports torch, which takes a second
+    from seesay.signal.front_ends import (  # imports torch, which takes a second
+        features_of_contents,
+        front_end,
+    )
 
-    return front_of(front_end(features, spec), clips).numpy()
+    return features_of_contents(front_end(features, spec), clips).numpy()
 
 
 def _deviations(features: np.ndarray, centre: np.ndarray | None = None) -> np.ndarray:

@@ -25,7 +25,7 @@ class Mistake:
     picture: Shaped[np.ndarray, "c h w"] | None
     """uint8, or floats in [0, 1]; None if the row has none or it was not used."""
     features: Float[np.ndarray, "t f"] | None
-    """Of the recording; None likewise."""
+    """Features of the recording; None if the row has no recording or it was not used."""
     label: str
     prediction: str
     probability: float
@@ -37,7 +37,7 @@ class Mistake:
 
 
 MARGIN = 0.12
-"""Inches left of the title and the cells."""
+"""Left margin of the title and the cells, in inches."""
 
 SIDE = 1.05
 """Inches of a picture or a feature matrix."""
@@ -82,7 +82,8 @@ def _blank(width: float, height: float, title: str) -> Figure:
 
 
 def _write(figure: Figure, left: float, top: float, text: str, **style: Any) -> None:
-    """Write a line of text, its middle this many inches from the left and top of the page."""
+    """Write a line of text that starts `left` inches from the left edge of the page, vertically centred `top`
+    inches below its upper edge."""
     width, height = figure.get_size_inches()
     figure.text(left / width, 1 - top / height, text, va="center", parse_math=False, **style)
 
@@ -133,7 +134,7 @@ def _draw_cell(
 
 
 def _percent(probability: float) -> str:
-    """Never 100 %: no model is certain."""
+    """The probability as a percentage; "over 99.9 %" instead of 100 %, since no model is certain."""
     return "over 99.9 %" if probability > 0.9995 else f"{100 * probability:.1f} %"
 
 

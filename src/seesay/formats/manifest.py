@@ -92,12 +92,13 @@ def read_rows(
 ) -> Dataset:
     """The data set of a manifest's columns.
 
-    `path`: the manifest, to which paths in cells are relative. `detected`: columns of arrays that nobody
-    named; one that cannot be read is left out, with a note, unless a row has nothing else. `name`: of the
+    `path`: the manifest, to which paths in cells are relative. `detected`: columns of arrays that
+    were found, not asked for; an unreadable one is left out, with a note, unless some row has no other
+    content. `name`: of the
     data set, if not the file's. `names`: all columns of the manifest. `classes`: the names that labels index.
 
-    Rows without any content, no modality at all, missing or unreadable files: InputError, or, with
-    `reading.on_bad` "skip", those rows are left out.
+    InputError if there is no modality, or if rows are empty or their files missing or unreadable; with
+    `reading.on_bad` "skip", such rows are left out instead.
     """
     named = in_order(name for name in columns if name not in ROW_COLUMNS and any(columns[name]))
     files: dict[Modality, list[File | None]] = {m: files_of(columns[m], path.parent) for m in named}

@@ -56,7 +56,7 @@ class Reading:
     """Settings for reading files into contents and rows."""
 
     rate: int | None = None
-    """Hz; None: the lowest among the recordings, at most 16,000, so that bandwidth carries no information."""
+    """Hz; None: the lowest among the recordings, at most 16,000, so that bandwidth reveals no class."""
     reader: Reader = "auto"
     """Read pictures as `ink` on paper or as a `photo`; `auto` decides by a sample of them."""
     size: int | None = None
@@ -70,7 +70,7 @@ class Reading:
     on_bad: Literal["stop", "skip"] = "stop"
     """Whether an unreadable file stops reading, or its row is skipped."""
     columns: Mapping[str, str] = field(default_factory=dict)
-    """The table's names of our columns and of further modalities: `{"label": "class"}`."""
+    """Maps our column names, and new modality names, to column names in the table: `{"label": "class"}`."""
     name_pattern: str | None = None
     """Pattern of file names in a folder, such as `{label}_{speaker}_{take}`; None: detected."""
 
@@ -136,7 +136,7 @@ def array_contents(
     read, faults = _read(distinct_files, array_reader(), track, modality)
     spec = reading.spec.contents.get(modality) if reading.spec is not None else None
     fixed = isinstance(spec, MatrixSpec | VectorSpec)
-    why = "as the model has" if fixed else "as most have"
+    why = "as in the model" if fixed else "as in most files"
     if read:
         shape = spec.shape if fixed else common_shape(array.shape for array in read.values())
         for file, array in list(read.items()):
@@ -146,8 +146,8 @@ def array_contents(
     _check_read(files, read, faults, reading, where)
     if modality in DEFAULT_NAMES.values() and next(iter(read.values())).ndim == 1:
         raise InputError(
-            f"{where}: {modality} holds vectors, which may be pixels, samples or encodings",
-            f"Give encodings a name of their own, as in --columns vector={modality}; otherwise list files of "
+            f"{where}: {modality} contains vectors, which could be pixels, samples or embeddings",
+            f"Name embeddings differently, as in --columns vector={modality}; otherwise list files of "
             "pictures or recordings.",
         )
     table = array_table({f"{where}, {modality}": np.stack(list(read.values()))}, modality)
@@ -164,10 +164,10 @@ READERS: Mapping[str, Callable[..., Table]] = {
 
 def reader_of(kind: str) -> Callable[..., Table]:
     """The function that reads a column of files of this kind, a registered one too, into a table."""
-    return READERS[kind] if kind in READERS else partial(own_contents, spec_type(kind))
+    return READERS[kind] if kind in READERS else partial(registered_contents, spec_type(kind))
 
 
-def own_contents(
+def registered_contents(
     kind: type[ContentSpec],
     files: Sequence[File | None],
     reading: Reading,
@@ -269,7 +269,7 @@ def _from_files(
 def image_settings(
     sources: Sequence[Any], reading: Reading, modality: Modality | None = None
 ) -> Chosen[PictureSpec]:
-    """How to store these pictures: as the given model needs them, else by the files."""
+    """The settings for storing these pictures: those of the model if given, else chosen from the files."""
     for spec in _of_model(reading, modality):
         if isinstance(spec, PictureSpec):
             return Chosen(spec, "read like the model's pictures")
@@ -279,7 +279,7 @@ def image_settings(
 def audio_settings(
     sources: Sequence[Any], reading: Reading, modality: Modality | None = None
 ) -> Chosen[WaveformSpec]:
-    """How to store these recordings: as the given model needs them, else by the files."""
+    """The settings for storing these recordings: those of the model if given, else chosen from the files."""
     for spec in _of_model(reading, modality):
         if isinstance(spec, WaveformSpec):
             return Chosen(spec, "read like the model's recordings")

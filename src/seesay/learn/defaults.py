@@ -142,7 +142,7 @@ def learned_prior(optim: OptimConfig, counts: np.ndarray) -> np.ndarray:
     return (1 - optim.label_smoothing) * fractions + optim.label_smoothing / len(counts)
 
 
-def said(config: Config, facts: Facts) -> list[str]:
+def settings_notes(config: Config, facts: Facts) -> list[str]:
     """A one-line summary of the settings in use and why."""
     optim, split = config.optim, config.split
     validation = f"{facts.valid:,} validation rows" if facts.valid else "no validation rows"

@@ -1,6 +1,8 @@
 """The training loop, as a generator of epochs: `for epoch in fit(model, data, splits, config): ...`
 
-Pruning, logging and saving are the caller's. All randomness of an epoch is drawn from (seed, epoch), so a run
+Pruning, logging and saving are left to the caller.
+
+All randomness of an epoch is drawn from (seed, epoch), so a run
 resumed at the end of an epoch reaches exactly the same weights as an uninterrupted one.
 """
 
@@ -47,7 +49,7 @@ class Epoch:
     scores: Mapping[Condition, float]
     """Macro-F1 of the averaged weights on the validation rows; with cross-fitting, in the last epoch only."""
     remarks: tuple[str, ...]
-    """What the validation rows show that a user should know, a sentence each."""
+    """Warnings for the user from the validation results, one sentence each."""
     seconds: float
     whole: bool
     """False: the epoch was stopped before its last batch."""
@@ -135,7 +137,7 @@ class Training:
 
     @torch.no_grad()
     def _update_average(self) -> None:
-        """Update the EMA, whose length grows with the steps done up to `optim.average`."""
+        """Update the EMA. Its averaging length grows with the number of steps, up to `optim.average`."""
         steps = max(1.0, min(self.config.optim.average * self.steps, self.done / 9 + 1))
         decay = 1 - 1 / steps
         average, weights = (
@@ -201,7 +203,7 @@ def fit(
     Encoders that the config freezes are not trained.
 
     `held_out`: cross-fitted outputs (cross_fit.py) to calibrate on if there are no validation rows. `raw`:
-    see `features_of`. Unset config fields follow from the rows. No training rows: InputError.
+    see `features_of`. Unset config fields are derived from the rows. Raises InputError without training rows.
     """
     check_rows(splits)
     config = settled(config, facts_of(data, splits.train, splits.valid))
@@ -303,8 +305,8 @@ def loss_of(
 def scores_of(
     probabilities: Mapping[Condition, np.ndarray], label: np.ndarray
 ) -> tuple[dict[Condition, float], float]:
-    """Macro-F1 by condition, of probabilities (n, k) with NaN in rows outside it, and the mean negative
-    log-likelihood over conditions."""
+    """Two values: macro-F1 by condition, and the negative log-likelihood averaged over the conditions. Rows
+    of `probabilities`, (n, k), that do not count in a condition are NaN."""
     scores, losses = {}, []
     for condition, p in probabilities.items():
         present = ~np.isnan(p[:, 0])

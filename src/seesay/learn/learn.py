@@ -11,7 +11,7 @@ from torch import Tensor
 
 from seesay.config import Config
 from seesay.data.dataset import Dataset
-from seesay.data.groups import says_speakers, unknown_speakers
+from seesay.data.groups import speaker_notes, unknown_speakers
 from seesay.data.splits import Splits, split
 from seesay.learn.cross_fit import HeldOutPart, cross_fit
 from seesay.learn.defaults import facts_of, settled, settled_split
@@ -51,7 +51,7 @@ def prepared(data: Dataset, config: Config) -> tuple[Dataset, Splits, Config]:
     config = settled(config, facts_of(data, splits.train, splits.valid))
     data = data.only(*config.modalities or data.modalities)
     if config.split.by == "group":
-        splits = replace(splits, notes=(*splits.notes, *says_speakers(*unknown_speakers(data))))
+        splits = replace(splits, notes=(*splits.notes, *speaker_notes(*unknown_speakers(data))))
     return data, splits, config
 
 

@@ -2,7 +2,7 @@
 
 Intervals and p values come from a paired bootstrap over groups of rows that share contents or speakers; the p
 of accuracy is McNemar's, which takes rows as independent. The p values of each metric are Holm-corrected for
-all pairs and conditions. ECE has neither: resampled rows overstate it.
+all pairs and conditions. ECE gets no interval and no p: resampling inflates it.
 """
 
 from collections.abc import Mapping, Sequence
@@ -14,7 +14,7 @@ import numpy as np
 
 from seesay.condition import Condition
 from seesay.data.dataset import Dataset
-from seesay.data.groups import components, says_speakers, unknown_speakers
+from seesay.data.groups import components, speaker_notes, unknown_speakers
 from seesay.errors import ConfigError, InputError
 from seesay.learn.run import Run
 from seesay.measure.evaluate import HeldOut, held_out, resampling_units
@@ -122,7 +122,7 @@ def held_out_alike(runs: Mapping[str, Run], dataset: Dataset, split: str | None)
             )
     notes = dict.fromkeys(note for rows in by_run.values() for note in rows.notes)
     rows = shared.rows[dataset.label[shared.rows] >= 0]
-    return shared._replace(rows=rows, notes=(*notes, *says_speakers(*unknown_speakers(dataset))))
+    return shared._replace(rows=rows, notes=(*notes, *speaker_notes(*unknown_speakers(dataset))))
 
 
 def _pair(

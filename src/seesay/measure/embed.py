@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Integer
 
 from seesay.condition import Condition, conditions
-from seesay.data.dataset import MISSING, Dataset, only_rows
+from seesay.data.dataset import MISSING, Dataset, subset_with_contents
 from seesay.errors import ConfigError, InputError
 from seesay.figures.scatter import scatter, scatter_pair
 from seesay.figures.style import save
@@ -153,7 +153,7 @@ def _view(
 
 def encode(model: Classifier, data: Dataset, rows: Rows) -> Encodings:
     """The encodings of these rows; each distinct content is encoded once."""
-    part = only_rows(data, rows)
+    part = subset_with_contents(data, rows)
     encodings = encodings_of(model, features_of(model, part))
     tables = {m: table.values.cpu().numpy() for m, table in encodings.items()}
     present = {m: (part.pointers(m) != MISSING)[:, None] for m in tables}

@@ -1,5 +1,7 @@
-"""Scores of a model on rows of a data set: in every condition, with intervals, and with what the rows share
-with the training rows."""
+"""Evaluate a model on rows of a data set: predictions, metrics with confidence intervals, and leak warnings.
+
+Everything is computed per condition: the set of modalities that the model may use, such as `image+audio`.
+"""
 
 import json
 import time
@@ -11,8 +13,8 @@ import numpy as np
 
 from seesay.condition import Condition
 from seesay.data.batches import table
-from seesay.data.dataset import MISSING, SPLITS, Dataset, only_rows
-from seesay.data.groups import says_speakers, ties, unknown_speakers
+from seesay.data.dataset import MISSING, SPLITS, Dataset, subset_with_contents
+from seesay.data.groups import speaker_notes, ties, unknown_speakers
 from seesay.data.info import either, tie_noun
 from seesay.data.splits import Splits, leaks, split
 from seesay.errors import InputError
@@ -39,7 +41,7 @@ class Evaluation:
     """By condition: `rows`, every metric of `METRICS` that is defined, and intervals as `<metric>_ci`."""
     seconds: float
     apart: str = ""
-    """What the rows do not share with training rows, a sentence."""
+    """A sentence that says what these rows do not share with the training rows, such as speakers."""
     notes: tuple[str, ...] = ()
     """Reasons to trust the scores less, a sentence each."""
 
@@ -85,7 +87,7 @@ def evaluate(
         predicted = {name: probabilities[labelled] for name, probabilities in predicted.items()}
     results = dict(_results(dataset, rows, label, predicted, seed))
     used = dataset.only(*(m for m in dataset.modalities if m in model.modalities))
-    notes = tuple(dict.fromkeys((*notes, *says_speakers(*unknown_speakers(used)))))
+    notes = tuple(dict.fromkeys((*notes, *speaker_notes(*unknown_speakers(used)))))
     seconds = time.perf_counter() - began
     return Evaluation(split, rows, label, predicted, results, seconds, apart, notes)
 
@@ -93,15 +95,15 @@ def evaluate(
 def predictions_of(model: Classifier, dataset: Dataset, rows: np.ndarray) -> dict[Condition, np.ndarray]:
     """Probabilities (n, k) by condition; NaN in rows that do not count in the condition. Only the contents of
     these rows are read."""
-    part = only_rows(dataset, rows)
+    part = subset_with_contents(dataset, rows)
     return posteriors(model, table(part, np.arange(len(part)), features_of(model, part)))
 
 
 def predictions_for(
     run: Run, model: Classifier, dataset: Dataset, held_out: "HeldOut"
 ) -> dict[Condition, np.ndarray]:
-    """Probabilities (n, k) by condition for these rows; of cross-fitted rows, those of the models trained
-    without them."""
+    """Probabilities (n, k) by condition for the held-out rows. Cross-fitted rows are predicted by models that
+    were trained without them."""
     if not held_out.cross_fitted:
         return predictions_of(model, dataset, held_out.rows)
     evidence = Evidence.joined(list(run.cross_fitted().values()))
@@ -146,9 +148,9 @@ def table_of(results: Mapping[Condition, Mapping[str, Any]]) -> list[list[str]]:
 
 
 def resampling_units(dataset: Dataset, rows: np.ndarray, condition: Condition) -> np.ndarray:
-    """(n,): the bootstrap unit of each row. Rows with the same content are one unit. Of several modalities
-    the one with the fewest distinct contents counts: its repeats tie the most rows together. A row without it
-    is a unit of its own."""
+    """Bootstrap unit of each row (n,): rows with the same content share a unit. With several modalities, the
+    one with the fewest distinct contents decides, since it is repeated most. A row that lacks it is its own
+    unit."""
     row_units = -2 - np.arange(len(rows))
     pointers = [dataset.pointers(m)[rows] for m in condition.modalities]
     units = [np.where(contents == MISSING, row_units, contents) for contents in pointers]
@@ -159,7 +161,7 @@ def resampling_units(dataset: Dataset, rows: np.ndarray, condition: Condition) -
 
 
 class HeldOut(NamedTuple):
-    """Rows to score, with what they share with the training rows (see `Evaluation`)."""
+    """Rows to score, and what separates them from the training rows (fields as in `Evaluation`)."""
 
     split: str
     rows: np.ndarray
@@ -234,8 +236,8 @@ def _rows(splits: Splits | None, dataset: Dataset, name: str) -> np.ndarray:
 
 
 def shared_with_training(dataset: Dataset, splits: Splits, scored: str) -> tuple[str, tuple[str, ...]]:
-    """A sentence on what rows of the scored split do not share with training rows, and a note for each thing
-    that some of them do share, which inflates their scores."""
+    """Two values: a sentence that says what the scored rows do not share with the training rows, and a
+    warning for each thing, such as a speaker, that some of them do share."""
     if scored == "train":
         return "", ()
     kinds = dataset.spec.kinds

@@ -15,7 +15,7 @@ from seesay.measure.evaluate import Evaluation, table_of
 from seesay.metrics.scores import METRICS, confusion, in_order, lower_is_better
 from seesay.model.classifier import Classifier
 from seesay.signal.feature_axes import FeatureAxes, feature_axes
-from seesay.signal.front_ends import front_of
+from seesay.signal.front_ends import features_of_contents
 from seesay.spec import Modality, Spec
 from seesay.tables import written
 
@@ -107,7 +107,7 @@ def row_features(model: Classifier, data: Dataset, row: int) -> dict[Modality, n
         pointer = int(data.pointers(modality)[row])
         if pointer >= 0:
             content = data.contents[modality][[pointer]]
-            features[modality] = front_of(model.front_ends[modality], content)[0].numpy()
+            features[modality] = features_of_contents(model.front_ends[modality], content)[0].numpy()
     return features
 
 

@@ -1,4 +1,4 @@
-"""Metrics: the table `METRICS`, which everything that scores reads.
+"""Metrics, and the table `METRICS` from which all scoring code takes them.
 
 A metric is one function and one entry here. It then appears in `metrics.json`, on the terminal, in the model
 card, in a search and in a comparison. Scores are fractions, not percentages; NLL is in nats.
@@ -65,7 +65,7 @@ def by_class(
     higher_is_better: bool = True,
     interval: bool = False,
 ) -> Metric:
-    """A metric of three counts per class: true positives, rows labelled and rows predicted as the class."""
+    """A metric computed from three counts per class: true positives, rows with the label, rows predicted."""
     return Metric(
         lambda probabilities, label: _of_confusion(of_counts, _confusion_of(probabilities, label)),
         heading,
@@ -310,7 +310,7 @@ def printed(name: str, score: float) -> str:
 
 
 def lower_is_better(names: Iterable[str]) -> str:
-    """A sentence naming the metrics of which lower is better; empty if there are none."""
+    """A sentence that names the metrics for which lower is better; empty if there are none."""
     lower = [
         heading(name) for name in in_order(names) if name in METRICS and not METRICS[name].higher_is_better
     ]
@@ -318,7 +318,7 @@ def lower_is_better(names: Iterable[str]) -> str:
 
 
 def _is_function(score: Any) -> bool:
-    """`callable`, which itself would narrow the type of `score`."""
+    """Like `callable(score)`, but does not narrow the type of `score` for type checkers."""
     return callable(score)
 
 

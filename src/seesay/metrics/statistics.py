@@ -18,8 +18,9 @@ CELLS = 4_000_000
 """Weights drawn at once, 32 MB, whatever the number of groups."""
 
 MANY = 4_096
-"""Distinct groups above which groups are drawn one by one: 2,000 resamples of 10,000 take 0.2 s, with a
-multinomial 1.3 s."""
+"""With more distinct groups than this, groups are drawn one by one, which is faster: 2,000 resamples of
+10,000
+groups take 0.2 s, against 1.3 s by multinomial draws."""
 
 Group = Integer[np.ndarray, "n"]
 
@@ -55,8 +56,8 @@ def bootstrap(
     seed: int = 0,
     level: float = 0.95,
 ) -> tuple[float, float]:
-    """The percentile bootstrap interval of a metric over `n` resamples of the groups; (1, 1) for accuracy or
-    macro-F1 without any error."""
+    """The percentile bootstrap interval of a metric over `n` resamples of the groups. A perfect accuracy
+    or macro-F1 gives (1, 1)."""
     return interval(drawn_scores(metric, [probabilities], label, group, n, seed)[:, 0], level)
 
 
@@ -73,7 +74,8 @@ def paired_bootstrap(
     """The difference of two models' scores on the same rows, with an interval and a p-value from common
     resamples.
 
-    p is twice the fraction of resamples on the other side of no difference, at least 2 / (n + 1).
+    p is twice the fraction of resamples in which the difference is 0 or has the opposite sign; at least
+    2 / (n + 1).
     """
     a, b = (metric.score(p, label) for p in (probabilities_a, probabilities_b))
     of_a, of_b = drawn_scores(metric, [probabilities_a, probabilities_b], label, group, n, seed).T
@@ -148,10 +150,11 @@ def by_group(counts: np.ndarray, group: np.ndarray) -> np.ndarray:
 def resample(
     counts: np.ndarray, n: int, seed: int, score: Callable[[np.ndarray], np.ndarray]
 ) -> Float[np.ndarray, "resamples ..."]:
-    """`score` of the summed counts of groups drawn with replacement, `n` times, as many as there are groups.
+    """The `score` of each of `n` resamples; a resample draws as many groups as there are, with replacement,
+    and sums their counts.
 
-    Groups with equal counts are one kind, and a resample is a multinomial draw of kinds: ten thousand groups
-    of one row each have at most classes x classes kinds.
+    Groups with equal counts are interchangeable, so a resample is a multinomial draw over the distinct
+    counts: ten thousand groups of one row each have at most classes x classes of them.
     """
     kinds, sizes = np.unique(counts, axis=0, return_counts=True)
     many = len(kinds) > MANY

@@ -41,10 +41,10 @@ class Classifier(nn.Module):
     log_prior: Tensor
     """(k,): log prior of the predictions; the output for a row without any modality."""
     learned: Tensor
-    """(conditions, k): log prior that heads and fusion have learned, which class weights and label smoothing
-    shift."""
+    """(conditions, k): log prior built into the heads and the fusion by training. Class weights and label
+    smoothing shift it away from the class fractions."""
     stand_in: Tensor
-    """(modalities,) bool: at most one is true; its own prediction replaces the fusion's."""
+    """(modalities,) bool: marks at most one modality, whose own prediction replaces the fused one."""
 
     def __init__(
         self,
@@ -119,8 +119,8 @@ class Classifier(nn.Module):
     def evidence(
         self, encodings: Inputs, present: Present
     ) -> tuple[dict[Modality, Tensor], Float[Tensor, "b k"]]:
-        """The logits minus the learned prior: of each modality, zeros where it is absent, and of the fusion
-        (zeros for a weighted sum, which follows from the modalities)."""
+        """Logits minus the learned prior, (b, k), as a pair: by modality (zeros where absent), and of the
+        fusion (zeros for a posterior sum, which can be computed from the modalities)."""
         alone = {m: self._evidence(m, encodings[m], present[m]) for m in self.modalities}
         stacked = torch.stack([encodings[m] for m in self.modalities], 1)
         opinions = torch.stack([self.learned[i] + alone[m] for i, m in enumerate(self.modalities)], 1)
@@ -163,8 +163,7 @@ class Classifier(nn.Module):
         return self.log_prior + self._evidence(modality, encoding, present) / temperature
 
     def _fused(self, encodings: Inputs, opinions: Mapping[Modality, Tensor], present: Present) -> Logits:
-        """The fusion's logits, except in rows where the stand-in is present or only one modality is: there,
-        that modality's own."""
+        """Fused logits. Rows with the stand-in or with only one modality get that modality's own logits."""
         no_encoding, no_opinion = (torch.zeros_like(next(iter(d.values()))) for d in (encodings, opinions))
         absent = torch.zeros_like(next(iter(present.values())))
         stacked = torch.stack([encodings.get(m, no_encoding) for m in self.modalities], 1)
@@ -255,8 +254,8 @@ def _check_fusion(name: str, fusion: Any, modalities: int, dim: int, classes: in
 def upgraded_state(
     tensors: Mapping[str, Tensor], fusion: str, normalisers: Mapping[Modality, Sequence[Sequence[float]]]
 ) -> dict[str, Tensor]:
-    """The state dict of an older `Classifier`, with what today's has besides. `normalisers`: mean and scale
-    by modality, which used to be in the spec. Before there were learned priors, outputs were
+    """An older `Classifier`'s state dict, with the entries added that the current class needs. `normalisers`:
+    mean and scale by modality, formerly stored in the spec. Before learned priors, outputs were
     `logits / temperature`."""
     tensors = dict(tensors)
     for modality, mean_and_scale in normalisers.items():
@@ -278,8 +277,8 @@ def upgraded_state(
 def posteriors(model: Classifier, rows: Table, size: int = 128) -> dict[Condition, np.ndarray]:
     """Class probabilities, (n, k) by condition, of rows of features (`features_of`), in order.
 
-    NaN in rows outside a condition. Without rows, or without a modality in the table, its conditions are
-    absent.
+    Rows that do not count in a condition are NaN. A condition is left out if there are no rows or the table
+    lacks one of its modalities.
     """
     model.eval()
     parts: dict[Condition, list[np.ndarray]] = defaultdict(list)

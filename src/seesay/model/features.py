@@ -12,7 +12,7 @@ from seesay.data.batches import Features
 from seesay.data.dataset import MISSING, Dataset
 from seesay.data.ragged import ContentTable
 from seesay.model.classifier import Classifier
-from seesay.signal.front_ends import Normaliser, fitted, fitting, front_of, steps_of
+from seesay.signal.front_ends import Normaliser, features_of_contents, fitted, fitting, steps_of
 from seesay.spec import Modality
 
 FRONT_END_BATCH = 16
@@ -90,4 +90,4 @@ def _used(dataset: Dataset, modality: Modality, rows: np.ndarray) -> np.ndarray:
 
 def _extract(steps: nn.Module, contents: ContentTable, device: torch.device) -> Tensor:
     starts = range(0, max(1, len(contents)), FRONT_END_BATCH)  # one empty batch if there are no contents
-    return torch.cat([front_of(steps, contents[i : i + FRONT_END_BATCH], device) for i in starts])
+    return torch.cat([features_of_contents(steps, contents[i : i + FRONT_END_BATCH], device) for i in starts])

@@ -31,7 +31,7 @@ def mlp(size: int, hidden: int, classes: int, layers: int) -> nn.Sequential:
 
 
 class Concat(nn.Module):
-    """Concatenated encodings, zeros where absent, and the presence mask."""
+    """An MLP on the concatenated encodings, zeros where absent, and the presence mask."""
 
     def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
         super().__init__()
@@ -60,7 +60,9 @@ class Gated(nn.Module):
 
 
 class Attention(nn.Module):
-    """Multi-head attention over the modalities' encodings with a learned query (Vaswani et al. 2017)."""
+    """An MLP on multi-head attention over the encodings, with a learned embedding per modality (`place`)
+    and a
+    learned query (`question`; Vaswani et al. 2017). Absent modalities are masked."""
 
     def __init__(self, modalities: int, dim: int, classes: int, hidden: int, layers: int = 2) -> None:
         super().__init__()

@@ -52,8 +52,8 @@ def score_of(outcome: Outcome, model: int) -> dict[str, float]:
 
 
 def leak(rows: Outcome, groups: Outcome) -> dict[str, Mapping[str, Any]]:
-    """The `difference`, first minus second, and its `ci`, for each measure. The two have different test rows,
-    so they are resampled independently."""
+    """For each measure, the score on the row split minus that on the group split (`difference`) and its
+    interval (`ci`). The splits have different test rows, so they are resampled independently."""
     means = [_measured(_sums(outcome), outcome)[0] for outcome in (rows, groups)]
     drawn = resampled(rows, seed=1) - resampled(groups, seed=2)
     return {

@@ -23,15 +23,15 @@ class Progress:
 
     @staticmethod
     def open(folder: Path, plan: Mapping[str, Any], overwrite: bool = False) -> "Progress":
-        """The progress in this folder, new or to be resumed. The folder holds another plan or other files and
-        `overwrite` is false: OutputError."""
+        """Load the progress in this folder, or start it. Raises OutputError if the folder contains a
+        different plan or other files, unless `overwrite` is set."""
         path, plan = folder / FILE, json.loads(json.dumps(plan))
         if path.is_file() and not overwrite:
             values = _read(path)
             changed = [name for name in plan if plan[name] != values["asked"].get(name)]
             if changed:
                 raise OutputError(
-                    f"{folder} was started with other {' and '.join(changed)}: "
+                    f"{folder} was started with different settings for {' and '.join(changed)}: "
                     f"{changes(values['asked'], plan)}",
                     "Choose another --out, or add --overwrite.",
                 )

@@ -20,7 +20,7 @@ import numpy as np
 from seesay.condition import Condition, conditions
 from seesay.config import Config
 from seesay.data.batches import table
-from seesay.data.dataset import MISSING, Dataset, only_rows
+from seesay.data.dataset import MISSING, Dataset, subset_with_contents
 from seesay.data.splits import Splits, folds, split
 from seesay.errors import ConfigError, nearest
 from seesay.learn.fit import Epoch, Watch
@@ -41,7 +41,7 @@ class Plan:
 
     space: Space
     config: Config
-    """Values of all fields outside the space; its seed is also that of the search."""
+    """Values of the fields that are not searched. `config.seed` also seeds the search."""
     trials: int | None = None
     """Number of trials proposed by TPE; None: the whole grid."""
     folds: int | None = None
@@ -85,10 +85,11 @@ class Search:
 
 
 def begin(data: Dataset, plan: Plan, folder: Path) -> Search:
-    """The search in this folder, created or resumed.
+    """Create the search in this folder, or resume it.
 
-    More folds than a class has groups: InputError. More rows than available, fewer trials than one, a field
-    of a modality the data set lacks: ConfigError. A folder with another search: OutputError.
+    Raises InputError if a class has fewer groups than there are folds; ConfigError if `plan` asks for more
+    rows than available, no trials, or a field of a modality the data set lacks; OutputError if the folder
+    contains a different search.
     """
     parts = split(data, plan.config.split.seed, plan.config.split.by, plan.config.split.valid)
     data = data.only(*plan.config.modalities or data.modalities)
@@ -106,7 +107,7 @@ def begin(data: Dataset, plan: Plan, folder: Path) -> Search:
     }
     total = plan.trials or len(cells)
     study = Study(folder, plan.space, json.loads(json.dumps(description)), total, cells, plan.config.seed)
-    return Search(plan, only_rows(data, pool), pairs, study)
+    return Search(plan, subset_with_contents(data, pool), pairs, study)
 
 
 def search(search: Search, device: str = "cpu", watch: Watch = iter) -> Iterator[Trial]:
@@ -114,8 +115,8 @@ def search(search: Search, device: str = "cpu", watch: Watch = iter) -> Iterator
 
     Ends when no trial is left to start or resume; other processes may still be working on theirs. It may be
     interrupted at any time: the next call resumes a started trial at its next fold. A trial that cannot be
-    trained with its values is `failed`, and the search continues. The last epoch is always the one scored, so
-    nothing is selected on the validation rows.
+    trained with its values is `failed`, and the search continues. The score is always that of the last
+    epoch: no epoch is selected on the validation rows.
     """
     while (claimed := search.study.next()) is not None:
         with claimed:
@@ -158,8 +159,8 @@ def _score(epoch: Epoch, condition: Condition | None) -> float:
 
 
 def scores_of(model: Classifier, data: Dataset, rows: np.ndarray) -> dict[Condition, dict[str, float]]:
-    """Every metric by condition, each over its own rows among these."""
-    data = only_rows(data, rows)
+    """Every metric by condition, each computed on those of `rows` that count in the condition."""
+    data = subset_with_contents(data, rows)
     tensors = table(data, np.arange(len(data)), features_of(model, data))
     scores = {}
     for condition, probabilities in posteriors(model, tensors).items():
@@ -175,7 +176,7 @@ def scores_of(model: Classifier, data: Dataset, rows: np.ndarray) -> dict[Condit
 def _pairs(
     data: Dataset, parts: Splits, plan: Plan
 ) -> tuple[np.ndarray, tuple[tuple[np.ndarray, np.ndarray], ...]]:
-    """The rows to search on and, per fold, the positions among them of training and validation rows."""
+    """The rows to search on, and per fold the training and validation rows as positions in them."""
     settings = plan.config.split
     pool = np.sort(np.concatenate([parts.train, parts.valid]))
     pool = pool[(data.rows[pool] != MISSING).any(1)]

@@ -94,8 +94,8 @@ def shown(value: Value) -> str:
 
 
 def parse_space(text: str, modality: Modality | None = None, config: Config | None = None) -> Space:
-    """The space that a text describes or names (`SPACES`, which need the modality). `config`: the config that
-    has the fields, with modalities named; None: the default one for pictures and recordings.
+    """The space that a text describes or names (`SPACES`, which need the modality). `config`: the config
+    whose fields may be named; None: the default config for image and audio.
 
     An unknown field, an empty range, a value of another type or outside the field's limits: ConfigError.
     """

@@ -25,7 +25,7 @@ from seesay.errors import InputError, OutputError
 from seesay.files import new_file
 from seesay.model.classifier import Classifier
 from seesay.serve.predict import Predictor, check_fits, shared
-from seesay.signal.front_ends import front_of
+from seesay.signal.front_ends import features_of_contents
 from seesay.spec import Modality
 
 T = TypeVar("T")
@@ -48,8 +48,9 @@ microseconds per recording with 16, 360 with 128 (docs/log.md)."""
 def predict_rows(
     predictor: Predictor, dataset: Dataset, rows: Rows, size: int = 4096, threads: int = 1
 ) -> Iterator[list[list[Any]]]:
-    """CSV lines for these rows, in order, in parts of `size`: `[row_id, label, score, used, agree, opinion of
-    each modality]`. `row_id` counts the rows of the source from 0, including those skipped when it was read.
+    """Yield predictions in lists of up to `size` rows, in order. Each row is a list of CSV fields: `[row_id,
+    label, score, used, agree, one label per modality]`. `row_id` is the row's number in the source, from 0;
+    rows skipped on import are counted.
 
     Contents are read from the memory-mapped tables part by part. `threads`: parts processed in parallel.
     """
@@ -68,7 +69,7 @@ def predict_rows(
         logits = model.decide({m: encodings[m](p) for m, p in pointers.items()}, present)
         return _lines(ids[part], logits, present, np.array(predictor.spec.classes))
 
-    yield from side_by_side(lines, range(0, len(rows), size), threads)
+    yield from parallel_map(lines, range(0, len(rows), size), threads)
 
 
 def _lines(
@@ -101,7 +102,7 @@ def _used(modalities: list[Modality], masks: np.ndarray) -> list[str]:
     return np.array(names)[index].tolist()
 
 
-def side_by_side(call: Callable[[int], T], parts: Iterable[int], threads: int) -> Iterator[T]:
+def parallel_map(call: Callable[[int], T], parts: Iterable[int], threads: int) -> Iterator[T]:
     """The results of `call` for each part, in order, computed in `threads` single-core threads. At most
     `threads` + 1 results are computed ahead."""
     if threads == 1:
@@ -125,13 +126,13 @@ def write_predictions(
     overwrite: bool = False,
     threads: int = 1,
 ) -> None:
-    """Write a CSV with a line for each of these rows, with a column `file` if the rows are files of a folder.
-    The file exists and `overwrite` is false: OutputError."""
+    """Write predictions for these rows as CSV, with a column `file` if the rows are files of a folder. Raises
+    OutputError if the file exists, unless `overwrite` is set."""
     if Path(out).exists() and not overwrite:
         raise OutputError(f"{out} exists already", "Choose another name, or add --overwrite.")
     check_fits(predictor.spec, dataset, labelled=False)
     if not len(rows):
-        raise InputError(f"{dataset.name} has no such rows", "See seesay data info.")
+        raise InputError(f"{dataset.name} has no rows to predict", "See seesay data info.")
     with new_file(out, newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         files = dataset.files
@@ -175,7 +176,9 @@ class Encodings:
     @torch.inference_mode()
     def _encode(self, contents: ContentTable) -> Float[Tensor, "n d"]:
         front_end, starts = self.model.front_ends[self.modality], range(0, len(contents), FRONT_END_BATCH)
-        features = torch.cat([front_of(front_end, contents[i : i + FRONT_END_BATCH]) for i in starts])
+        features = torch.cat(
+            [features_of_contents(front_end, contents[i : i + FRONT_END_BATCH]) for i in starts]
+        )
         return self.model.encode({self.modality: features})[self.modality]
 
 
@@ -190,7 +193,7 @@ def release(array: np.ndarray) -> None:
 
 
 def unlabelled(dataset: Dataset) -> np.ndarray:
-    """(n,): the test rows, in order. None, or some with a label: InputError."""
+    """Indices of the test rows (n,), in order. Raises InputError if there are none or if any has a label."""
     rows = dataset.rows_of("test")
     labelled = int((dataset.label[rows] >= 0).sum())
     if not len(rows) or labelled:

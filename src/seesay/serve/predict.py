@@ -1,7 +1,7 @@
 """Prediction: files, bytes or arrays in, labels with scores out, and what each modality predicts on its own.
 
-Inputs are read and pass the front end as in training. A modality that is not given is missing: nothing stands
-in for it.
+Inputs are read and preprocessed as in training. A modality that is not given is masked, not replaced by a
+guess.
 """
 
 from collections.abc import Iterable
@@ -90,7 +90,8 @@ class Predictor:
         return named | inputs
 
     def read(self, modality: Modality, source: Any) -> np.ndarray:
-        """The content read from a file, bytes or array, as the model's data set would hold it."""
+        """The content of a file, bytes or an array: an array with the format and scale of the training
+        data."""
         if modality not in self.spec.modalities:
             trained_on = " and ".join(self.spec.modalities)
             raise InputError(
@@ -137,15 +138,14 @@ def shared(spec: Spec, dataset: Dataset) -> list[Modality]:
 
 
 def _differences(model: ContentSpec, data: ContentSpec) -> list[str]:
-    """The fields, such as `rate`, in which contents differ from those that the model was trained on and must
-    not."""
+    """A phrase for each field, such as `rate`, that must be the same as in training and is not."""
     fields = ("kind", *model.fixed) if model.kind == data.kind else ("kind",)
     pairs = ((name, getattr(model, name), getattr(data, name)) for name in fields)
     return [f"{name} {ours} and {theirs}" for name, ours, theirs in pairs if ours != theirs]
 
 
 def reading_of(spec: Spec) -> Reading:
-    """How to read files into unlabelled contents like those that the model was trained on."""
+    """Settings for reading unlabelled files in the format of the model's training data."""
     return Reading(spec=spec, labelled=False)
 
 

@@ -72,9 +72,9 @@ class LogMel(nn.Module):
 class Mfcc(nn.Module):
     """Waveforms `(b, samples)` → cepstra 1 to n and then the log energy, `(b, frames, n + 1)`.
 
-    Cepstra are the orthonormal cosine transform (DCT-II) of the log-mel columns. The energy is also `ln(1 +
-    power / FLOOR)`, of the filters' sum: only between the lowest and the highest filter, which excludes sound
-    above it that only sources of higher rates have.
+    Cepstra are the orthonormal cosine transform (DCT-II) of the log-mel columns. The energy is `ln(1 +
+    power / FLOOR)` of the sum over filters. It ignores frequencies above the highest filter, which only
+    recordings with a higher sample rate contain.
     """
 
     cosines: Float[Tensor, "filters coefficients"]
@@ -217,12 +217,12 @@ class FrontEnd(nn.Sequential):
 
 
 def front_end(features: FeaturesConfig, spec: ContentSpec) -> FrontEnd:
-    """The module from contents `(b, ...)` of this spec to features.
+    """Build the module that turns contents `(b, ...)` of this spec into features.
 
     Features are (b, channels, height, width) for pictures, (b, frames, columns) for recordings and matrices,
-    (b, size) for vectors. Contents may be uint8 or int16; pictures and recordings may have any size. All but
-    pictures are normalised last. A registered front end (`kind`) replaces the step `features`. Settings that
-    conflict with each other or the contents: ConfigError.
+    (b, size) for vectors. Contents may be uint8 or int16; pictures and recordings may have any size. The
+    last step normalises all kinds but pictures. A registered front end (`kind`) replaces the step `features`.
+    Raises ConfigError if settings conflict with each other or with the contents.
     """
     settings = settled_features(features, spec)
     made = part_of(spec, "front_end")(settings, spec)
@@ -233,7 +233,7 @@ def front_end(features: FeaturesConfig, spec: ContentSpec) -> FrontEnd:
 Steps = OrderedDict[str, nn.Module]
 
 
-def of_pictures(features: FeaturesConfig, spec: PictureSpec) -> Steps:
+def picture_steps(features: FeaturesConfig, spec: PictureSpec) -> Steps:
     """Steps that bring pictures to one size, in 0 to 1."""
     assert features.height is not None
     assert features.width is not None
@@ -241,7 +241,7 @@ def of_pictures(features: FeaturesConfig, spec: PictureSpec) -> Steps:
     return Steps(fit=fit, features=_registered(features, spec) or UnitRange())
 
 
-def of_recordings(features: FeaturesConfig, spec: WaveformSpec) -> Steps:
+def recording_steps(features: FeaturesConfig, spec: WaveformSpec) -> Steps:
     """Steps that cut clips, make feature matrices and normalise them."""
     clip = Clip(analysis_of(features, spec).samples)
     return _normalised(Steps(clip=clip, features=_registered(features, spec) or ReadyMade()), spec)
@@ -302,7 +302,9 @@ def fitted(fit: nn.Module | None, contents: Contents) -> Tensor:
 
 
 @torch.no_grad()
-def front_of(front_end: nn.Module, contents: Contents, device: torch.device | str = "cpu") -> Tensor:
+def features_of_contents(
+    front_end: nn.Module, contents: Contents, device: torch.device | str = "cpu"
+) -> Tensor:
     """Features of contents, which may differ in size."""
     fit, rest = fitting(front_end)
     if fit is None and not isinstance(contents, np.ndarray):

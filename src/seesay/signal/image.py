@@ -129,7 +129,7 @@ def as_content(picture: Float[np.ndarray, "c h w"]) -> UInt8[np.ndarray, "c h w"
 
 
 def _spare(size: tuple[int, int], spec: PictureSpec) -> int:
-    """The factor by which a picture may be reduced before reading without visible loss."""
+    """The integer factor by which a picture can be downscaled before reading, without visible loss."""
     if spec.reader == "ink":
         return max(1, max(size) // LONGEST)
     return max(1, max(size) // (3 * spec.max_side))
