@@ -32,7 +32,7 @@ from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.features import features_of_contents, fitted, fitting
 from seesay.serve.batch import parallel_map
-from seesay.serve.export import Graph, Kind, export
+from seesay.serve.export import Graph, InputKind, export
 from seesay.serve.predict import Predictor
 from seesay.spec import Modality, WaveformSpec
 
@@ -78,8 +78,8 @@ def measure(run: Path, data: Path, rows: int = 1_000_000, scratch: Path | None =
     opened, dataset = Run.open(run), Dataset.open(data)
     check(opened, dataset, rows)
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        kinds: tuple[Kind, ...] = ("contents", "features")
-        graphs: dict[Kind, Path] = {kind: Path(folder) / f"{kind}.onnx" for kind in kinds}
+        kinds: tuple[InputKind, ...] = ("contents", "features")
+        graphs: dict[InputKind, Path] = {kind: Path(folder) / f"{kind}.onnx" for kind in kinds}
         for kind, path in graphs.items():
             export(opened, path, kind)
         return [
@@ -101,7 +101,7 @@ def check(run: Run, data: Dataset, rows: int) -> None:
 # --------------------------------------------------------------------------------------------------- one pair
 
 
-def one_pair(run: Run, data: Dataset, graphs: dict[Kind, Path]) -> Iterator[Figure]:
+def one_pair(run: Run, data: Dataset, graphs: dict[InputKind, Path]) -> Iterator[Figure]:
     """Latencies."""
     predictor, plain = Predictor.open(run), run.model()
     contents, features = Graph(graphs["contents"]), Graph(graphs["features"])

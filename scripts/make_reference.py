@@ -28,9 +28,10 @@ def cli_page() -> str:
     ]
     lines += [
         "",
-        "Every command also takes `--help`, `--plugin MODULE` (own parts, may be repeated) and, if it takes",
+        "Every command also takes `--help`, `--plugin MODULE` (a module with your own parts; may be repeated)",
+        "and, if it takes a config, `--help-all`.",
+        "Exit codes: 0 done, 1 rows were skipped, 2 wrong input, 130 stopped.",
     ]
-    lines += ["a config, `--help-all`. Exit codes: 0 done, 1 rows were skipped, 2 wrong input, 130 stopped."]
     for name, call in COMMANDS.items():
         lines += [
             "",

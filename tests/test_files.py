@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seesay.errors import InputError, OutputError
-from seesay.files import check_file, make_way, new_file, new_folder, read_array
+from seesay.files import check_file, check_new_folder, new_file, new_folder, read_array
 
 
 def names(folder: Path) -> list[str]:
@@ -237,7 +237,7 @@ def test_what_seesay_did_not_make_is_not_replaced(tmp_path: Path):
     (tmp_path / "thesis").mkdir()
     (tmp_path / "thesis" / "chapter").touch()
     with pytest.raises(OutputError, match="not made by seesay"):
-        make_way(tmp_path / "thesis", overwrite=True)
+        check_new_folder(tmp_path / "thesis", overwrite=True)
     assert names(tmp_path / "thesis") == ["chapter"]
 
 
@@ -245,9 +245,9 @@ def test_a_config_of_another_program_does_not_make_a_folder_ours(tmp_path: Path)
     (tmp_path / "bert").mkdir()
     (tmp_path / "bert" / "config.json").write_text('{"model_type": "bert"}')
     with pytest.raises(OutputError, match="not made by seesay"):
-        make_way(tmp_path / "bert", overwrite=True)
+        check_new_folder(tmp_path / "bert", overwrite=True)
     (tmp_path / "bert" / "config.json").write_text('{"seesay": "0.1.0"}')
-    make_way(tmp_path / "bert", overwrite=True)
+    check_new_folder(tmp_path / "bert", overwrite=True)
     assert not (tmp_path / "bert").exists()
 
 
@@ -255,9 +255,9 @@ def test_a_file_and_a_link_are_not_replaced_by_a_folder(tmp_path: Path):
     (tmp_path / "file").touch()
     (tmp_path / "link").symlink_to(ours(tmp_path / "real"))
     with pytest.raises(OutputError, match="is a file"):
-        make_way(tmp_path / "file", overwrite=True)
+        check_new_folder(tmp_path / "file", overwrite=True)
     with pytest.raises(OutputError, match="is a link"):
-        make_way(tmp_path / "link", overwrite=True)
+        check_new_folder(tmp_path / "link", overwrite=True)
     assert (tmp_path / "real" / "dataset.json").exists()
 
 

@@ -10,7 +10,7 @@ LONGEST = 1_000
 """Characters of a message. A cell, a name or a library's own message may have any length."""
 
 SHOWN = 10
-"""Faults of a list that are shown; the rest are counted."""
+"""Number of items of a list that are shown; the rest are counted."""
 
 LONG = 200
 """Characters of one of those faults that are shown."""
@@ -65,7 +65,7 @@ def nearest(word: str, choices: list[str]) -> str:
 
 
 def listed(faults: Iterable[str]) -> str:
-    """At most SHOWN faults, each cut to LONG characters, and how many more there are."""
+    """The items joined by commas: at most SHOWN, each cut to LONG characters, and how many more there are."""
     faults = list(faults)
     more = f" and {len(faults) - SHOWN} more" if len(faults) > SHOWN else ""
     return ", ".join(shortened(fault, LONG) for fault in faults[:SHOWN]) + more

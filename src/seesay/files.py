@@ -87,25 +87,25 @@ def new_file(path: Path | str, mode: str = "w", **options: Any) -> Generator[IO[
 
 @contextlib.contextmanager
 def new_folder(path: Path | str, overwrite: bool = False) -> Generator[Path]:
-    """A temporary folder that becomes `path` if the block succeeds. Where `path` exists: see `make_way`."""
+    """A temporary folder that becomes `path` if the block succeeds. Where `path` exists: see `check_new_folder`."""
     path = Path(path)
     with writing(path):
-        make_way(path, overwrite, delete=False)
+        check_new_folder(path, overwrite, delete=False)
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
         try:
             yield temporary
             temporary.chmod(0o777 & ~_umask())
-            make_way(path, overwrite, delete=False)
+            check_new_folder(path, overwrite, delete=False)
             _put(temporary, path)
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
 
 
-def make_way(path: Path | str, overwrite: bool, delete: bool = True) -> None:
-    """Check that a folder may be made at `path`, and `delete` an old one there.
+def check_new_folder(path: Path | str, overwrite: bool, delete: bool = True) -> None:
+    """Check that a folder may be created at `path` and, with `delete`, remove an old one there.
 
-    OutputError where `path` exists, unless it is an empty folder, or `overwrite` is set and seesay made it.
+    OutputError if `path` exists, unless it is an empty folder, or seesay made it and `overwrite` is set.
     """
     path = Path(path)
     if path.is_symlink():

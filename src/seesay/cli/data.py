@@ -39,7 +39,7 @@ def data_build(
         reader: How to read pictures: ink (drawings) is cropped and centred as in MNIST, photos stay whole.
         size: Height and width of drawings in pixels; default: 28.
         max_side: Longest side of a stored photo, in pixels.
-        name_pattern: Meaning of file names, as in {label}_{speaker}_{take}; by default found automatically.
+        name_pattern: Pattern of file names, such as {label}_{speaker}_{take}. If not given, it is detected.
         overwrite: Replace the folder if seesay made it.
     """
     from seesay.formats.media import Reading
@@ -123,7 +123,7 @@ def data_info(
         source: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
         json: Print JSON.
         columns: Names of your columns, as in image=photo label=class group=patient.
-        name_pattern: Meaning of file names, as in {label}_{speaker}_{take}; by default found automatically.
+        name_pattern: Pattern of file names, such as {label}_{speaker}_{take}. If not given, it is detected.
     """
     from seesay.cli.info_table import print_info
     from seesay.data.info import describe

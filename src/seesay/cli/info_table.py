@@ -23,7 +23,7 @@ def print_info(info: Info, console: Console) -> None:
     if not info.shared and len(info.splits) > 1:
         groups = [name for table in info.modalities.values() for name in table.groups]
         shareable = [*(noun(m, info.kinds) for m in info.modalities), *groups]
-        console.print(f"No {either(list(dict.fromkeys(shareable)))} is in two of these splits.")
+        console.print(f"No {either(list(dict.fromkeys(shareable)))} is in more than one split.")
     for note in info.notes:
         console.print(Text(note))
     for warning in info.warnings:

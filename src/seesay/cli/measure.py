@@ -125,7 +125,7 @@ def embed(
         data: Data set; default: the one that the run was trained on.
         rows: Show at most this many distinct pictures, recordings and pairs, sampled at random.
         split: Split to show.
-        method: Projection; umap must be installed.
+        method: Projection method; umap needs a separate installation.
         perplexity: Perplexity of t-SNE, roughly the number of neighbours.
         seed: Seed of sampling, projection and clustering.
         json: Print JSON.
@@ -133,14 +133,14 @@ def embed(
     """
     from seesay.data.dataset import SPLITS
     from seesay.data.splits import with_rows
-    from seesay.files import make_way
+    from seesay.files import check_new_folder
     from seesay.formats.open import open_data
     from seesay.learn.run import Run
     from seesay.measure.embed import embed, keep_embedding, numbers_of, views
     from seesay.measure.evaluate import rows_for
     from seesay.serve.predict import check_fits
 
-    make_way(out, overwrite, delete=False)  # fail before the work, not after it
+    check_new_folder(out, overwrite, delete=False)  # fail before the work, not after it
     opened = Run.open(run)
     dataset = open_data(data or training_data(opened))
     check_fits(opened.spec, dataset)

@@ -75,7 +75,7 @@ def _plugins(arguments: list[str]) -> list[str]:
             continue
         module = module if equals else next(words, "")
         if not module or module.startswith("-"):
-            raise ConfigError("--plugin needs the name of a module", "As in --plugin my_package.")
+            raise ConfigError("--plugin needs the name of a module", "For example: --plugin my_package.")
         load_plugin(module)
     if not {"--help", "-h", "--version"} & set(arguments):
         load_installed()
@@ -137,7 +137,7 @@ def _overview(commands: Mapping[str, Callable[..., int | None]], family: str) ->
             sentences = " ".join((inspect.getdoc(command) or "").partition("\n\n")[0].split())
             first = f"  seesay {name:<16}{re.split(r'(?<=[.]) ', sentences)[0]}"
             lines += textwrap.wrap(first, 100, subsequent_indent=" " * 25)
-    last = "seesay COMMAND --help shows a command's options. Every command takes --plugin MODULE: own parts."
+    last = "seesay COMMAND --help shows a command's options. --plugin MODULE loads your own parts."
     return "\n".join([*lines, "", last])
 
 
@@ -162,7 +162,7 @@ def _with_config(command: Callable[..., int | None], arguments: list[str]) -> Ca
         default=flags, annotation=kind, kind=inspect.Parameter.KEYWORD_ONLY
     )
     ordered = sorted(parameters.values(), key=lambda parameter: parameter.kind)
-    vars(call).pop("__wrapped__", None)  # which a checker of types leaves, and tyro would look behind
+    vars(call).pop("__wrapped__", None)  # left by a type checker; tyro would follow it
     call.__doc__ = command.__doc__
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in ordered}
     vars(call)["__signature__"] = inspect.Signature(ordered)
@@ -238,19 +238,19 @@ def _spread(command: Callable[..., int | None], names: Sequence[str]) -> Callabl
     config = parameters.pop("config", None)
     fields = [] if config is None else [_field_option(config.default, name) for name in names]
     shown = [*parameters.values(), *fields]
-    shown = [_told_once(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)) for parameter in shown]
+    shown = [_without_none(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY)) for parameter in shown]
 
     def spread(**_: Any) -> None:
-        raise AssertionError("a help is never called")
+        raise AssertionError("only shown as help, never called")
 
-    vars(spread).pop("__wrapped__", None)  # which a checker of types leaves, and tyro would look behind
+    vars(spread).pop("__wrapped__", None)  # left by a type checker; tyro would follow it
     spread.__doc__ = _doc(command)
     spread.__annotations__ = {parameter.name: parameter.annotation for parameter in shown}
     vars(spread)["__signature__"] = inspect.Signature(shown)
     return spread
 
 
-def _told_once(parameter: inspect.Parameter) -> inspect.Parameter:
+def _without_none(parameter: inspect.Parameter) -> inspect.Parameter:
     """The option without tyro's `(default: None)` and `{None}|INT`, where None is what its help explains."""
     if parameter.default is not None and parameter.default != ():
         return parameter
@@ -289,7 +289,7 @@ def _field_option(config: Any, name: str) -> inspect.Parameter:
     choices = [each for each in getattr(hint, "__metadata__", ()) if isinstance(each, Choice)]
     if choices:
         flag = tyro.conf.arg(name=_flag(config, name), help=help, metavar=_choices(choices[0]))
-    annotated: Any = Annotated  # type checkers take what stands in its brackets for a type
+    annotated: Any = Annotated  # type checkers treat anything in its brackets as a type
     return inspect.Parameter(
         name.replace(".", "_"),
         inspect.Parameter.KEYWORD_ONLY,

@@ -29,7 +29,7 @@ def predict(
     """Classify a picture, a recording or both, or write predictions for all rows of a data set to a CSV file.
 
     Args:
-        run: Run folder; default: the model of digits that comes with seesay.
+        run: Run folder. Without one, the digits model that comes with seesay.
         image: Picture file.
         audio: Recording file.
         input: Files of other modalities, as in touch=touch.npy front=front.png.
@@ -95,7 +95,7 @@ def export(
 
     Args:
         out: ONNX file to write.
-        run: Run folder; default: the model of digits that comes with seesay.
+        run: Run folder. Without one, the digits model that comes with seesay.
         inputs: Inputs of the exported model: contents (uint8 pictures, int16 waveforms), or their features.
         overwrite: Replace the file.
     """

@@ -60,7 +60,7 @@ class Contents:
 
 @dataclass(frozen=True)
 class Drawn:
-    """How a random split of the training rows would leak one kind of thing that rows share."""
+    """How much a random split would leak through one thing that rows share, such as a speaker."""
 
     what: str
     sharing: float
@@ -228,8 +228,8 @@ def says_left_out(reasons: Mapping[str, int]) -> Iterator[str]:
 def _says_shared(leak: Leak, kinds: Mapping[Modality, str]) -> str:
     (one, other), (a, b) = leak.splits, leak.rows
     return (
-        f"{one.capitalize()} and {other} share {tie_noun(leak.what, kinds)}s: {a:,} {one} rows and {b:,} "
-        f"{other} rows have one that is in both. Scores on {other} are inflated."
+        f"{one.capitalize()} and {other} share {tie_noun(leak.what, kinds)}s: they occur in {a:,} {one} rows "
+        f"and {b:,} {other} rows. Scores on {other} are inflated."
     )
 
 
@@ -238,7 +238,7 @@ def _says_drawn(drawn: Sequence[Drawn], kinds: Mapping[Modality, str]) -> Iterat
     if harm:
         parts = (
             f"{_percent(d.sharing)} of the rows share their {tie_noun(d.what, kinds)} with another row, and "
-            f"of a validation set drawn by row {_percent(d.leaking)} would find theirs in training."
+            f"{_percent(d.leaking)} of a random validation set would share theirs with training rows."
             for d in harm
         )
         yield f"A random split of the rows would leak. {' '.join(parts)} Use the default split (by group)."

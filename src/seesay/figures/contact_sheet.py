@@ -51,7 +51,7 @@ FEATURES: dict[str, Any] = {"cmap": "RdBu_r", "origin": "lower", "aspect": "auto
 
 @dataclass(frozen=True)
 class Panel:
-    """One image per row of the sheet, values 0 to 1; None if the row has none."""
+    """One kind of image on the sheet: for each row its image, values 0 to 1, or None if missing."""
 
     images: list[np.ndarray | None]
     width: float
@@ -73,13 +73,13 @@ class Panel:
 def draw_sheet(dataset: Dataset, out: Path | str, rows: int = 24, seed: int = 0) -> int:
     """Write a PNG of `rows` rows of the data set, or of all if it has fewer, and return how many it shows.
 
-    Rows are sampled evenly from the classes with `seed`, and ordered by class. A recording is shown as its
-    log-mel spectrogram, time to the right, and, if a model would use MFCC by default, as MFCC too, as
-    deviations from silence (blue below, red above) scaled by column; ready-made features as deviations from
-    their mean over the rows shown. A missing picture or recording is an empty, hatched cell.
+    Rows are sampled evenly from the classes with `seed`, and ordered by class. A recording is shown as a
+    log-mel spectrogram, time to the right. If a model would use MFCC by default, they are shown too: their
+    deviations from silence (blue below, red above), scaled by column. Ready-made features are shown as
+    deviations from their mean over the rows shown. A missing picture or recording is an empty, hatched cell.
 
-    Fewer than 1 or more than 400 rows, or a name that does not end in .png: ConfigError; a data set without
-    rows: InputError; the file cannot be written: OutputError.
+    ConfigError for fewer than 1 or more than 400 rows, or a name that does not end in .png; InputError for a
+    data set without rows; OutputError if the file cannot be written.
     """
     if Path(out).suffix.lower() != ".png":
         raise ConfigError(f"a sheet is a PNG file, got the name {out}", "End it in .png.")
@@ -174,7 +174,7 @@ def _matrices(values: np.ndarray) -> np.ndarray:
 
 
 def _log_mel(clips: ContentTable, spec: WaveformSpec) -> np.ndarray:
-    """(n, filters, frames): each clip scaled from `DECIBELS` below its loudest point, or silence, to it."""
+    """(n, filters, frames): 1 is a clip's loudest point; 0 is `DECIBELS` below it, or silence if louder."""
     plain = replace(PLAIN, kind="log-mel")
     level, silence = _features(clips, plain, spec), _features(SILENCE, plain, spec)
     loudest = level.max((1, 2), keepdims=True)
@@ -198,8 +198,8 @@ def _features(clips: ContentTable, features: FeaturesConfig, spec: WaveformSpec)
 
 
 def _deviations(features: np.ndarray, centre: np.ndarray | None = None) -> np.ndarray:
-    """(n, columns, frames): deviations from `centre` (default: the mean), scaled so that 0.5 is none and
-    0 and 1 are `DEVIATIONS`."""
+    """(n, columns, frames): deviations from `centre` (default: the mean), scaled so that 0.5 means
+    none, and 0 and 1 mean `DEVIATIONS` standard deviations below and above."""
     features = features.astype(np.float32)
     deviation = features - (features.mean((0, 1)) if centre is None else centre)
     scale = np.sqrt((deviation**2).mean((0, 1)))

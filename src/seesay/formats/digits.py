@@ -74,7 +74,7 @@ def digits_dataset() -> Dataset:
         sources=(
             "1,797 handwritten digits of scikit-learn (UCI optical recognition of handwritten digits), "
             "13 writers",
-            "1,920 digits spoken by espeak-ng: synthetic speech, whose scores say little about real voices",
+            "1,920 digits spoken by espeak-ng: synthetic speech; scores on it say little about real voices",
         ),
     )
 

@@ -85,9 +85,9 @@ def is_array_folder(folder: Path) -> bool:
 def read_npz(path: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
     """The data set in a `.npz` file of labels and contents, one entry per row.
 
-    Optional arrays: `split` (names, or 0, 1, 2 for train, valid, test, or -1), `speaker`, `group`, and
-    `classes`, which labels then index. If only test rows have the label -1, it means unknown. Arrays that do
-    not fit each other, or are pickled: InputError.
+    Optional arrays: `split` (names, or 0, 1, 2 for train, valid, test; -1: not assigned), `speaker`, `group`,
+    and `classes`, the class names; labels are then indices into it. If only test rows have the label -1, it
+    means unknown. InputError if arrays do not match each other or are pickled.
     """
     return _dataset(_npz_arrays(path), path.stem, f"the arrays of {path.name}", str(path), reading, track)
 
@@ -118,8 +118,8 @@ def _dataset(
     contents: list[Modality] = [*default_kinds, *_others(named, arrays, where)]
     if not contents or ("label" not in named and reading.labelled):
         raise InputError(
-            f"{where} holds {listed(arrays)}, expected label and image, audio or both, or vectors of other "
-            "names (or x_train, y_train, x_test, y_test)",
+            f"{where} contains {listed(arrays)}; expected label, and image, audio or arrays of other names "
+            "(or x_train, y_train, x_test, y_test)",
             "Rename the arrays.",
         )
     parts = _parts(named, contents, where)
@@ -173,7 +173,7 @@ def _others(named: Named, arrays: Mapping[str, np.ndarray], where: str) -> list[
 
 
 def _named(arrays: Mapping[str, np.ndarray], where: str) -> Named:
-    """The arrays by kind and split. Two of one kind, or a column that is not one: InputError."""
+    """The arrays by kind and split. InputError for two of one kind, or a column of the wrong shape."""
     named: Named = {}
     for name, array in arrays.items():
         if (kind := kind_of(name)) is None:
@@ -198,7 +198,9 @@ def _parts(named: Named, contents: Sequence[Modality], where: str) -> tuple[str,
         or labels - splits - {""}
     ):
         names = [name for kind in (*contents, "label") for name, _ in named.get(kind, {}).values()]
-        raise InputError(f"{where} has {listed(names)}, which do not match each other", "Name them alike.")
+        raise InputError(
+            f"{where} has {listed(names)}, which do not match each other", "Use the same splits in all names."
+        )
     if labels and "" not in labels and (lacking := sorted(splits - labels - {"test"})):
         raise InputError(
             f"{where} has {named[contents[0]][lacking[0]][0]} and no labels for it, only "
@@ -274,7 +276,7 @@ def _npz_arrays(path: Path) -> dict[str, np.ndarray]:
 
 
 def _without_unknown(label: np.ndarray, split: np.ndarray | None, where: str) -> np.ndarray:
-    """Names of labels; -1 means unknown if only test rows have it."""
+    """The labels as text, "" where unknown: -1 means unknown if only test rows have it."""
     names = label_names(label, where)
     unlabelled = names == str(MISSING)
     if split is None or len(split) != len(names):

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from seesay.data.dataset import Dataset
 from seesay.errors import ConfigError, InputError
-from seesay.files import make_way
+from seesay.files import check_new_folder
 from seesay.formats.folders import UNDERSTOOD, read_folder, read_pictures
 from seesay.formats.idx import is_idx_folder
 from seesay.formats.manifest import read_manifest, read_parquet_folder
@@ -64,7 +64,7 @@ def import_data(
 
     `out` exists and `overwrite` is false, or the disk is full: OutputError, and old files are unchanged.
     """
-    make_way(out, overwrite, delete=False)  # fail before the work, not after it
+    check_new_folder(out, overwrite, delete=False)  # fail before the work, not after it
     data = open_data(source, reading, track)
     data.save(out, overwrite)
     return Dataset.open(out).replace(skipped=data.skipped)

@@ -17,7 +17,7 @@ from seesay.data.dataset import MISSING, SPLITS, Dataset, Group
 from seesay.data.groups import unknown_speakers
 from seesay.data.splits import Splits, split, stored
 from seesay.errors import ConfigError, InputError, listed, nearest
-from seesay.files import check_file, make_way
+from seesay.files import check_file, check_new_folder
 from seesay.formats.cells import composed
 from seesay.formats.folders import Recording, read_pictures, recordings_of
 from seesay.formats.media import USUAL, Reading, Track, audio_contents, silent
@@ -54,7 +54,7 @@ def build(
     """
     if seed < 0:
         raise ConfigError(f"seed must be 0 or more, got {seed}")
-    make_way(out, overwrite, delete=False)
+    check_new_folder(out, overwrite, delete=False)
     images = read_pictures(Path(pictures), replace(reading, name_pattern=None), track)
     speech = read_speech(recordings, images.spec.classes, reading, track)
     speech_splits = (

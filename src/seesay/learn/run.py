@@ -26,7 +26,7 @@ from seesay.data.dataset import Dataset
 from seesay.data.ragged import hashed
 from seesay.data.splits import Splits
 from seesay.errors import ConfigError, InputError, OutputError
-from seesay.files import make_way, new_file, writing
+from seesay.files import check_new_folder, new_file, writing
 from seesay.learn.cross_fit import HeldOutPart, from_tensors, to_tensors
 from seesay.learn.fit import Epoch, Watch
 from seesay.learn.learn import Progress, learn, prepared
@@ -66,7 +66,7 @@ class Run:
     plugins: tuple[str, ...] = ()
     """Plug-in modules that its parts come from."""
     normalisers: Mapping[Modality, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
-    """Mean and scale by modality, of an old run with normalisers in its `config.json`."""
+    """Mean and scale by modality; only in old runs, which kept them in `config.json`."""
 
     @staticmethod
     def create(run: "Run", overwrite: bool = False) -> "Run":
@@ -74,7 +74,7 @@ class Run:
         if not overwrite and (run.folder / "config.json").is_file():
             remedy = "Add --resume to resume that run, --overwrite to replace it, or give another --out."
             raise OutputError(f"{run.folder} exists already", remedy)
-        make_way(run.folder, overwrite)
+        check_new_folder(run.folder, overwrite)
         card = {"seesay": version("seesay"), **to_dict(run), "environment": environment()}
         del card["folder"], card["normalisers"]
         run.write("config.json", json.dumps(card, indent=2) + "\n")
@@ -117,7 +117,7 @@ class Run:
             file.write(text)
 
     def log(self, epoch: Epoch) -> None:
-        """Save the epoch: a line in `epochs.jsonl`, its model if it has one, the state if it is complete."""
+        """Save an epoch: its line in `epochs.jsonl`, its model if any and, if it is complete, the state."""
         if epoch.model is not None and (epoch.whole or not (self.folder / MODEL).is_file()):
             self.save_model(epoch.model)
         lines = self.epochs()[: epoch.number - 1]
@@ -169,7 +169,7 @@ class Run:
         return {m: autoencoder.eval() for m, autoencoder in pretraining.autoencoders.items()}
 
     def state(self) -> dict[str, Tensor] | None:
-        """The saved state of training; None if no epoch was finished, or training is."""
+        """The saved state of training; None if no epoch has finished, or all training has."""
         path = self.folder / STATE
         return _load_tensors(path) if path.is_file() else None
 
@@ -183,7 +183,7 @@ class Run:
         return ended and not (self.folder / STATE).is_file()
 
     def cross_fitted(self) -> dict[int, Evidence]:
-        """The cross-fitted outputs by number of the part; empty if there was no cross-fitting."""
+        """The outputs on held-out rows by number of the fold; empty if there was no cross-fitting."""
         path = self.folder / CROSS_FIT
         return from_tensors(_load_tensors(path)) if path.is_file() else {}
 
@@ -271,11 +271,11 @@ def begin(
     overwrite: bool = False,
     resume: bool = False,
 ) -> tuple["Run", Dataset, Splits]:
-    """A new run that trains `config` on the data set, the data set with its modalities only, and its splits.
+    """Create a run folder; return the run, the data set with only the modalities used, and its splits.
 
-    With `resume`, the run in the folder if there is one; OutputError if it was started with other rows or
-    another config. The splits do not depend on the modalities. No rows to train on: InputError, and no folder
-    is created.
+    With `resume`, open the run in the folder if there is one; OutputError if it was started with other rows
+    or another config. The splits do not depend on the modalities. InputError, and no folder, if there are no
+    rows to train on.
     """
     used, splits, config = prepared(data, config)
     fingerprint = digest(data, splits.train)
@@ -291,8 +291,10 @@ def begin(
 def train(
     run: Run, data: Dataset, splits: Splits, watch: Watch = iter, device: str = "cpu"
 ) -> Iterator[Reconstruction | Epoch]:
-    """Train the run from the start or from the last epoch it finished, saving every epoch before yielding it:
-    those of autoencoders first, if configured."""
+    """Train from the start or after the last finished epoch; yield each epoch once it is saved.
+
+    The epochs of autoencoders come first, if configured.
+    """
     if run.finished:
         return
     done = Progress(run.pretraining(), run.cross_fitted(), run.state())

@@ -1,4 +1,4 @@
-"""What an evaluation leaves in a run folder: `metrics.json`, figures, and `README.md`, the model card."""
+"""Write an evaluation into a run folder: `metrics.json`, figures, and the model card, `README.md`."""
 
 from collections.abc import Sequence
 
@@ -169,7 +169,7 @@ Predicts one of {n} classes ({classes}) from {inputs}.{missing}
 
 {meanings}
 
-Intervals are bootstraps over contents, not rows: a repeated content counts as one observation.{apart}
+Confidence intervals are bootstrapped over contents, not rows: a repeated content is one observation.{apart}
 
 Trained on `{data}` with the recipe `{recipe}`, seed {seed}, {epochs}{fusion}.
 All settings are in `config.json`, the loss and scores of each epoch in `epochs.jsonl`, and learning curves,
@@ -193,7 +193,7 @@ def _scores(evaluation: Evaluation, measured: str) -> str:
 
 
 def _meanings(evaluation: Evaluation) -> str:
-    """A line for each metric in the table that says what it is."""
+    """The meaning of each metric in the table, one per line, and which of them are better when lower."""
     names = [n for n in in_order(n for each in evaluation.results.values() for n in each) if n in METRICS]
     lines = [f"- {METRICS[n].heading}: {METRICS[n].meaning}" for n in names if METRICS[n].meaning]
     return "\n".join([*lines, "", lower_is_better(names)]).rstrip()

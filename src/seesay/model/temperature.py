@@ -1,9 +1,9 @@
 """Calibration on held-out rows, so that predictions with probability 0.9 are right nine times in ten.
 
-Three things are set, in this order. The *prior*: heads learn that of weighted and smoothed labels, and
-predictions are corrected back to the class fractions in training. *Temperatures* (Guo et al. 2017): the
-evidence of each condition is divided by one. The fusion's *weights*, and whether it is used at all: on these
-rows, the fused prediction is never less likely than that of the best single modality.
+Three things are set, in this order. The *prior*: the heads were trained on weighted and smoothed labels, so
+their prior is replaced by the class fractions of the training rows. *Temperatures* (Guo et al. 2017): one per
+condition, by which its evidence is divided. The fusion's *weights*, and whether the fusion is used at all: on
+these rows, its likelihood is never below that of the best single modality.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,8 +26,8 @@ FEWEST = 50
 """Rows below which a fitted temperature would be noise, and stays 1."""
 
 TEMPERATURES = (0.05, 20.0)
-"""Search range of temperatures. Without an error among the rows the optimum is 0; the lower end keeps it
-finite."""
+"""Search range of temperatures. If no row is wrong the optimum is 0; the lower end keeps
+logits finite."""
 
 PULL = 4.0
 """Strength of the penalty on fusion weights: nats for a weight of 0 or 2. It does not grow with the rows, so
@@ -95,7 +95,7 @@ def calibrate(
 ) -> None:
     """Set the model's prior, temperatures, fusion weights and stand-in from rows that did not train it.
 
-    `log_prior`: that of the training rows' classes; None: the one the heads have learned. Each content, or
+    `log_prior`: log class fractions of the training rows; None: the heads' own prior. Each content, or
     pair of contents, counts once. Zero errors in n rows does not mean a zero error rate: labels are smoothed
     by 1 / (n + 2) (Platt 1999, section 2.2), or a few rows that are all right would make the model certain of
     everything. With fewer than `FEWEST` rows a temperature stays 1.
@@ -241,7 +241,7 @@ def remarks(
             sentences.append(f"{modality} is no better than always predicting {majority!r}.")
     if (i := deciding_modality(model)) is not None:
         alone, together = model.modalities[i], Condition.of(model.modalities)
-        sentences.append(f"{together}: the prediction is that of {alone} alone, the fusion is no better.")
+        sentences.append(f"{together}: uses {alone} alone, since the fusion is no better.")
     return sentences
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from seesay.errors import OutputError
-from seesay.files import make_way, new_file
+from seesay.files import check_new_folder, new_file
 from seesay.plain import changes
 
 FILE = "report.json"
@@ -36,7 +36,7 @@ class Progress:
                     "Choose another --out, or add --overwrite.",
                 )
             return Progress(path, values)
-        make_way(folder, overwrite)
+        check_new_folder(folder, overwrite)
         progress = Progress(path, {"asked": plan, "stages": {}})
         progress.save()
         return progress

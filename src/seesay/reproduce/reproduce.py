@@ -121,8 +121,8 @@ def _with_more_epochs(part: OptimConfig | PretrainConfig, rows: int) -> OptimCon
 
 
 def divided(data: Dataset, by: By) -> Dataset:
-    """The labelled rows, split. `row`: the rows that are not for testing, a fifth of them held out at random
-    as the test split; `group`: the split of the data set."""
+    """The labelled rows with a test split. `group`: the data set's own. `row`: its test rows are dropped, and
+    a random fifth of the others becomes the test split."""
     data = data.select(data.label >= 0)
     if by == "group":
         return data
@@ -135,8 +135,8 @@ def divided(data: Dataset, by: By) -> Dataset:
 def reproduce(plan: Plan, overwrite: bool = False) -> Iterator[str]:
     """Train, score, draw and search what is not done yet, and yield a line for each step.
 
-    Data without pictures, recordings or labels: InputError. A folder with another plan or other files:
-    OutputError.
+    InputError if the data lack pictures, recordings or labels. OutputError if the folder has another plan or
+    other files.
     """
     _check(plan)
     progress = Progress.open(plan.folder, plan.identity(), overwrite)

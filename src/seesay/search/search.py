@@ -139,7 +139,7 @@ def _train_folds(search: Search, claimed: Claimed, device: str, watch: Watch) ->
             if not isinstance(step, Epoch):
                 continue
             may_prune = plan.trials and number == 0 and not step.last
-            if may_prune and claimed.worse(_score(step, plan.condition), step.number):
+            if may_prune and claimed.should_prune(_score(step, plan.condition), step.number):
                 claimed.prune()
                 yield
                 return

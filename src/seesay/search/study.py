@@ -48,7 +48,7 @@ FEWEST = 20
 
 
 class Study:
-    """The trials in a folder, `total` in all: the cells of a grid, or proposals of TPE."""
+    """A search in a folder: `total` trials, which are the cells of a grid or proposals of TPE."""
 
     def __init__(
         self,
@@ -171,9 +171,9 @@ class Claimed:
         """The trial as saved."""
         return self._study._read(self._study._study.get_trials(deepcopy=False)[self._trial.number])
 
-    def worse(self, score: float, epoch: int) -> bool:
-        """Record the score of an epoch of the first fold; true if the best so far is worse than the median of
-        the other trials."""
+    def should_prune(self, score: float, epoch: int) -> bool:
+        """Record the score of an epoch of the first fold; whether to prune, because the trial's best score so
+        far is below the median of the other trials."""
         if epoch not in self._study._study.get_trials(deepcopy=False)[self._trial.number].intermediate_values:
             self._trial.report(score, epoch)
         return bool(self._trial.should_prune())
@@ -244,5 +244,5 @@ def _check_same(folder: Path, saved: Mapping[str, Any], description: Mapping[str
     """Raise OutputError, naming the first differences, unless both describe the same search."""
     if changed := changes(saved, description):
         raise OutputError(
-            f"{folder} is another search: {changed}", "Give the same settings, or another --out."
+            f"{folder} contains a different search: {changed}", "Give the same settings, or another --out."
         )

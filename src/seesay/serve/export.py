@@ -1,10 +1,10 @@
 """Export a trained model as one ONNX graph, which runs without seesay and torch.
 
-Inputs, with any number of rows: for each modality `<modality>`, its contents or features, and
-`has_<modality>`, bool, which rows have it; the values of other rows do not matter. Outputs: for each
-condition `probabilities_<condition>`, (rows, classes); a row without any of its modalities gets the class
-prior of training. The graph's metadata hold the `classes` and the `spec`, which describes the inputs, as
-JSON.
+Inputs, for any number of rows: `<modality>`, the contents or features of each modality, and
+`has_<modality>`, a bool per row: false if the row lacks the modality, whose values are then ignored.
+Outputs: `probabilities_<condition>`, (rows, classes), for each condition. A row that lacks all modalities of
+a condition gets the class fractions of the training rows. The metadata contain the `classes` and the `spec`,
+which describes the inputs, as JSON.
 """
 
 import contextlib
@@ -34,7 +34,7 @@ from seesay.plain import from_dict, to_dict
 from seesay.signal.front_ends import fitting
 from seesay.spec import Modality, PictureSpec, Spec
 
-Kind = Literal["contents", "features"]
+InputKind = Literal["contents", "features"]
 """What the graph takes. `contents`: as in a data set, pictures as uint8 and waveforms as int16, with the
 front ends in the graph; `features`: the inputs of the encoders."""
 
@@ -66,7 +66,7 @@ TYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int16)": 
 """ONNX Runtime's names of input types."""
 
 
-def input_types(model: Classifier, spec: Spec, kind: Kind) -> dict[Modality, InputType]:
+def input_types(model: Classifier, spec: Spec, kind: InputKind) -> dict[Modality, InputType]:
     """The input of the graph for each modality. Contents have the fixed size of the model: clips of its
     length and pictures already resized."""
     types = {}
@@ -86,7 +86,7 @@ def input_types(model: Classifier, spec: Spec, kind: Kind) -> dict[Modality, Inp
 class OnnxWrapper(nn.Module):
     """The classifier with the graph's signature: tensors in, in the order of `names`, probabilities out."""
 
-    def __init__(self, model: Classifier, kind: Kind) -> None:
+    def __init__(self, model: Classifier, kind: InputKind) -> None:
         super().__init__()
         self.model, self.kind = folded(model), kind
         self.names = [*model.modalities, *(f"has_{m}" for m in model.modalities)]
@@ -101,12 +101,13 @@ class OnnxWrapper(nn.Module):
 
 
 def export(
-    run: Run | Path | str | None, path: Path | str, inputs: Kind = "contents", overwrite: bool = False
+    run: Run | Path | str | None, path: Path | str, inputs: InputKind = "contents", overwrite: bool = False
 ) -> None:
     """Write the run's model as an ONNX file, after checking that ONNX Runtime and torch agree.
 
-    `run` None: the model that comes with seesay. The file exists and `overwrite` is false, or the two differ
-    by more than TOLERANCE: OutputError, and no file. A package of the extra `onnx` is missing: InputError.
+    `run` None: the model that comes with seesay. OutputError, and no file, if the
+    file exists without `overwrite` or if the two differ by more than TOLERANCE. InputError if a package of
+    the extra `onnx` is missing.
     """
     run = run if isinstance(run, Run) else Run.open(run)
     if Path(path).exists() and not overwrite:
@@ -118,7 +119,7 @@ def export(
         file.write(graph)
 
 
-def to_onnx(model: Classifier, spec: Spec, inputs: Kind = "contents") -> bytes:
+def to_onnx(model: Classifier, spec: Spec, inputs: InputKind = "contents") -> bytes:
     """The ONNX file of a model as bytes, not checked."""
     onnx, *_ = [_package(name) for name in PACKAGES]
     wrapper = OnnxWrapper(model, inputs)
@@ -159,7 +160,7 @@ class Graph:
             content = source if isinstance(source, bytes) else str(source)
             self.session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
             metadata = self.session.get_modelmeta().custom_metadata_map
-            self.inputs: Kind = metadata["inputs"]
+            self.inputs: InputKind = metadata["inputs"]
             self.spec: Spec = from_dict(Spec, json.loads(metadata["spec"]), "spec")
         except Exception as error:  # ONNX Runtime raises many types of its own
             raise InputError(f"{name} was not written by seesay export ({error})", "Export again.") from None
@@ -177,7 +178,7 @@ class Graph:
         inputs: Mapping[Modality, Num[np.ndarray, "b ..."]],
         present: Mapping[Modality, Bool[np.ndarray, " b"]] | None = None,
     ) -> dict[Condition, Float[np.ndarray, "b k"]]:
-        """Probabilities by condition. Modalities not in `inputs`, and rows not `present`, are missing."""
+        """Probabilities by condition. Modalities not in `inputs` and rows not `present` count as missing."""
         unknown = [name for name in inputs if name not in self.spec.modalities]
         if unknown or not inputs:
             expected, got = " and ".join(self.spec.modalities), " and ".join(unknown) or "nothing"

@@ -1,7 +1,7 @@
 """Open recordings, from files or bytes: by libsndfile, else by FFmpeg if the extra `media` is installed.
 
-Headers are not trusted. A file with less sound than its header declares is refused: it was cut short. One
-whose header declares no length, as programs write into a pipe, is read to the end of the file.
+Headers are not trusted. A file with less sound than its header declares is refused: it was cut short. If
+the header declares no length, as when a program writes to a pipe, the file is read to its end.
 """
 
 import struct
@@ -27,12 +27,12 @@ Source = bytes | str | PathLike[str]
 
 LONGEST = 600
 """Seconds. A spoken word takes one; ten minutes allow for a careless recording, an hour is a mistake."""
-RATES = (1_000, 768_000)  # Hz, lowest and highest accepted: below is no speech, above is no sound card
-PIPED = 2**31 - 4096  # bytes: from here on, a placeholder of programs that write into a pipe
+RATES = (1_000, 768_000)  # Hz, lowest and highest accepted: speech needs more, sound cards offer less
+PIPED = 2**31 - 4096  # bytes: a declared length from here up is a placeholder, for output to a pipe
 
 FORMATS = "WAV, FLAC, OGG (Vorbis, Opus), MP3 or AIFF"
 MAGIC = (b"RIFF", b"RIFX", b"RF64", b"FORM", b"fLaC", b"OggS")
-"""First bytes of those formats, but for MP3. A file that begins so and cannot be opened is damaged."""
+"""First bytes of these formats, except MP3. A file that starts with them but cannot be opened is damaged."""
 ENDIAN = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">", b"FORM": ">"}
 """Byte order of the numbers in chunked files."""
 UNKNOWN = (1, 4, 18)  # libsndfile's numbers: format not recognised, encoding not supported, not implemented
@@ -64,8 +64,10 @@ class Facts:
 
 
 def facts_of(source: Source) -> Facts | None:
-    """Rate and length of a recording, without decoding it. None if unreadable: reading it raises the
-    error."""
+    """The rate and length of a recording, from its header; None if it cannot be opened.
+
+    No error is raised here: reading the recording raises it.
+    """
     try:
         with opened(source, "the recording") as sound:
             if not RATES[0] <= sound.samplerate <= RATES[1]:
