@@ -4,7 +4,7 @@ PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help setup demo test check coverage bench reference model data-given
+.PHONY: help setup demo test check coverage bench reference wheel model data-given
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -39,6 +39,9 @@ bench: .venv/developer ## how quick it is here: make bench BENCH="--data FOLDER 
 
 reference: .venv/developer ## write the pages of the command line and the config from the code
 	$(BIN)/python scripts/make_reference.py
+
+wheel: .venv/developer ## build the wheel, install it alone and with each extra alone, and try it
+	$(BIN)/python scripts/try_wheel.py
 
 # DATA: a folder with mnist, fsdd and speech_commands (scripts/make_model.py says what is in them). The voices need npm
 # (Node.js) and espeak-ng besides Python's packages: half an hour of one core, and kept in build/. Training takes eight

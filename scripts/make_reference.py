@@ -28,7 +28,7 @@ def cli_page() -> str:
     ]
     lines += [
         "",
-        "Every command also takes `--help`, `--plugin MODULE` (a module with your own parts; may be repeated)",
+        "Every command also takes `--help`, `--plugin MODULE` (a module with your own parts; repeatable)",
         "and, if it takes a config, `--help-all`.",
         "Exit codes: 0 done, 1 rows were skipped, 2 wrong input, 130 stopped.",
     ]

@@ -155,7 +155,7 @@ def test_a_column_that_is_called_as_something_else_is_no_modality(tmp_path: Path
 @pytest.mark.parametrize("name", ["a.parquet", "a.jsonl"])
 def test_samples_without_a_rate_stay_refused(tmp_path: Path, name: str):
     said = refused(table(tmp_path, name, audio=[vector(i).tolist() for i in range(ROWS)]))
-    assert "has no rate for them" in said or "audio holds vectors, which may be pixels, samples" in said
+    assert "has no rate for them" in said or "audio contains vectors, which could be pixels, samples" in said
 
 
 def test_a_rate_makes_samples_of_lists_where_no_column_is_called_audio(tmp_path: Path):
@@ -245,8 +245,8 @@ def object_array() -> np.ndarray:
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        (vector(0, 5), "expected the shape (4,), as most have, got (5,)"),
-        (vector(0)[None], "expected the shape (4,), as most have, got (1, 4)"),
+        (vector(0, 5), "expected the shape (4,), as in most files, got (5,)"),
+        (vector(0)[None], "expected the shape (4,), as in most files, got (1, 4)"),
         (np.array(["a", "b", "c", "d"]), "expected numbers, got <U1. Save a numeric array"),
         (np.array([1, 2, np.nan, 4]), "holds NaN or an infinity. Fix it, or leave the cell empty"),
         (np.array([1, 2, 3, 1e300]), "holds NaN or an infinity"),
@@ -302,7 +302,7 @@ def test_files_that_are_not_there_are_named_with_their_rows(tmp_path: Path):
 @pytest.mark.parametrize(
     ("bad", "message"),
     [
-        ([1, 2, 3], "expected the shape (4,), as most have, got (3,)"),
+        ([1, 2, 3], "expected the shape (4,), as in most files, got (3,)"),
         ([1, None, 3, 4], "NaN or an infinity|cells without a number"),
     ],
 )
@@ -390,7 +390,7 @@ def test_a_row_without_any_content_is_named(tmp_path: Path):
 def test_vectors_are_not_called_image_or_audio(tmp_path: Path):
     files = saved(tmp_path, [vector(i) for i in range(ROWS)])
     said = refused(table(tmp_path, image=files))
-    assert "image holds vectors, which may be pixels, samples or encodings" in said
+    assert "image contains vectors, which could be pixels, samples or embeddings" in said
     assert open_data(table(tmp_path, image=files), named("clip=image")).spec.kinds == {"clip": "vector"}
 
 
@@ -539,5 +539,5 @@ def test_a_model_reads_only_columns_that_it_knows(tmp_path: Path):
 def test_arrays_have_the_shape_that_the_model_has(tmp_path: Path):
     spec = Spec(("0", "1"), {"touch": VectorSpec(3)})
     path = table(tmp_path, touch=saved(tmp_path, [vector(i) for i in range(4)]))
-    with pytest.raises(InputError, match=r"expected the shape \(3,\), as the model has, got \(4,\)"):
+    with pytest.raises(InputError, match=r"expected the shape \(3,\), as in the model, got \(4,\)"):
         open_data(path, Reading(spec=spec, labelled=False))

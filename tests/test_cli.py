@@ -797,7 +797,7 @@ def test_a_run_never_replaces_the_data_it_trains_on(capsys: Captured, tmp_path: 
     tiny_data().save(data)
     before = names(data)
     words = ["train", "--data", data, "--out", data, "--overwrite", *SMALL]
-    assert "holds the data to train on" in refused(capsys, *words)
+    assert "contains the training data" in refused(capsys, *words)
     assert names(data) == before
 
 

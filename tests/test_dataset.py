@@ -118,7 +118,7 @@ def test_a_data_set_may_have_no_rows():
         ({"contents": dict(tiny().contents) | {"audio": np.zeros((2, 200), np.uint8)}}, "must be int16 or"),
         (
             {"groups": {"audio": {"speaker": Group(np.zeros(4, int), ("ann",))}}},
-            "need as many ids in speaker",
+            "speaker of audio needs one id for each",
         ),
         ({"groups": {"audio": {"speaker": Group(np.ones(2, int), ("ann",))}}}, "must be -1 to 0, got 1 to 1"),
     ],

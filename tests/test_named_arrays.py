@@ -82,7 +82,7 @@ def test_names_that_say_nothing():
         ({"x_train": TRAIN, "y_train": np.eye(10)[labels(20)]}, "y_train must be a single column"),
         ({"x_train": TRAIN, "y_train": labels(19)}, "number of rows: 20 in x_train, 19 in y_train"),
         ({"x_train": TRAIN, "x_test": TEST, "labels": labels(20)}, "30 rows need as many labels, got 20"),
-        ({"a": TRAIN, "b": labels(20)}, "holds a, b, expected label and image"),
+        ({"a": TRAIN, "b": labels(20)}, "contains a, b; expected label, and image"),
         ({"audio": np.zeros((9, 8_000)), "label": labels(9)}, "add an array `rate`"),
         ({"audio": np.zeros((9, 8_000)), "label": labels(9), "rate": [8_000, 1]}, "or one per row"),
         ({"audio": np.zeros((9, 8, 8)), "label": labels(9), "rate": 8_000}, "expected waveforms as"),

@@ -247,7 +247,7 @@ def test_a_short_help_shows_the_common_fields_and_a_long_one_all_of_them(capsys:
     assert set(COMMON) <= set(FIELDS)
     assert [flag for flag in flags if flag not in long.replace(".no-", ".")] == []
     assert long.index("--optim.epochs") < long.index("--model.image.kind"), "the common ones come first"
-    assert "--help-all shows every option" in short
+    assert "--help-all lists all options" in short
     assert "--help-all" not in long
 
 

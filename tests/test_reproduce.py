@@ -282,8 +282,8 @@ def test_what_is_finished_is_not_done_again(tmp_path: Path):
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"seeds": 2}, "was started with other seeds"),
-        ({"data": tiny_data(seed=5)}, "was started with other data"),
+        ({"seeds": 2}, "was started with different settings for seeds"),
+        ({"data": tiny_data(seed=5)}, "was started with different settings for data"),
         (
             {"configs": {**tiny_configs(), Condition("image"): tiny_config(3)}},
             "was started with other configs",

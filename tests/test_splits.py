@@ -235,7 +235,7 @@ def test_a_group_that_would_take_a_class_out_of_train_is_not_taken_and_that_is_s
     dataset = paired([0, 1, 2, 3], [0, 1, 0, 2], speaker=[0, 0, 1, 1], part=TRAIN)
     splits = split(dataset, test=0)
     assert len(splits.train) == 4
-    assert any("class 'class 0': its groups hold other classes" in note for note in splits.notes)
+    assert any("class 'class 0': each of its groups also has rows" in note for note in splits.notes)
 
 
 def test_shares_of_the_given_split_are_reported_not_hidden():

@@ -87,7 +87,7 @@ def new_file(path: Path | str, mode: str = "w", **options: Any) -> Generator[IO[
 
 @contextlib.contextmanager
 def new_folder(path: Path | str, overwrite: bool = False) -> Generator[Path]:
-    """A temporary folder that becomes `path` if the block succeeds. Where `path` exists: see `check_new_folder`."""
+    """A temporary folder that becomes `path` if the block succeeds; `check_new_folder` if `path` exists."""
     path = Path(path)
     with writing(path):
         check_new_folder(path, overwrite, delete=False)
