@@ -174,3 +174,15 @@ def test_features_of_a_row_are_those_that_it_has(half: Run):
     assert row_features(model, data, 0)["image"].shape == IMAGE.shape
     assert set(row_features(model, data, 2)) == {"audio"}
     assert set(row_features(model, data, 3)) == {"image"}
+
+
+def test_the_card_shows_how_to_predict_with_modalities_of_other_names(tmp_path: Path):
+    """Other names than image and audio have no option of their own."""
+    from test_three_modalities import felt_data, three
+    from tiny import tiny_run
+
+    data = felt_data()
+    run = tiny_run(tmp_path / "run", data, three(epochs=1))
+    evaluation = evaluate(run.model(), data, data.rows_of("test"), "test")
+    text = card(run, evaluation, data.name)
+    assert "$ seesay predict . --image PICTURE --audio RECORDING --input touch=TOUCH" in text

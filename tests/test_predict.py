@@ -116,7 +116,7 @@ def test_neither_is_refused(predictor: Predictor):
 @pytest.mark.parametrize(("known", "given"), [("image", "audio"), ("audio", "image")])
 def test_a_modality_that_the_model_does_not_know_is_refused(tmp_path: Path, known: str, given: str):
     single = Predictor(build(tiny_model(), tiny_spec([known])), tiny_spec([known]))
-    with pytest.raises(InputError, match=f"trained on {known} only, got {given}. Leave --{given} out"):
+    with pytest.raises(InputError, match=f"trained on {known} only, got {given}. Leave {given} out"):
         single.predict(**{given: files(tmp_path, 0)[given]})
 
 

@@ -337,6 +337,11 @@ FIRST = tuple(DEFAULT_NAMES.values())
 """Modalities of these names come before others."""
 
 
+def file_option(modality: Modality, file: str) -> str:
+    """The option of `seesay predict` for a file of this modality: `--image FILE` or `--input NAME=FILE`."""
+    return f"--{modality} {file}" if modality in FIRST else f"--input {modality}={file}"
+
+
 def in_order(names: Iterable[Modality]) -> list[Modality]:
     """Modalities in their standard order: those in `FIRST`, then the others as given."""
     names = list(names)

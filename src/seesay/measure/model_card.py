@@ -16,7 +16,7 @@ from seesay.metrics.scores import METRICS, confusion, in_order, lower_is_better
 from seesay.model.classifier import Classifier
 from seesay.signal.feature_axes import FeatureAxes, feature_axes
 from seesay.signal.front_ends import features_of_contents
-from seesay.spec import Modality, Spec
+from seesay.spec import Modality, Spec, file_option
 from seesay.tables import written
 
 MISTAKES = 24
@@ -131,7 +131,10 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
         "seed": config.seed,
         "epochs": f"{len(epochs)} epoch{'s' * (len(epochs) != 1)}",
         "fusion": f", fusion `{config.model.fusion}`" if several else "",
-        "flags": " ".join(f"--{m} {spec.noun(m).upper()}" for m in spec.modalities),
+        "options": " ".join(
+            [file_option(m, spec.noun(m).upper()) for m in spec.modalities]
+            + [f"--plugin {module}" for module in run.plugins]
+        ),
         "notes": "".join(f"- {note}\n" for note in (*remarks, *evaluation.notes)),
         "rows": ROWS_OF[evaluation.split],
     }
@@ -176,7 +179,7 @@ All settings are in `config.json`, the loss and scores of each epoch in `epochs.
 confusion matrices and the most confident mistakes in `figures/`.
 
 ```console
-$ seesay predict . {flags}
+$ seesay predict . {options}
 ```
 
 ## Limitations

@@ -19,7 +19,7 @@ from seesay.formats.media import Reading
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.folding import folded
-from seesay.spec import ContentSpec, Modality, Spec, part_of
+from seesay.spec import ContentSpec, Modality, Spec, file_option, part_of
 
 Score = dict[str, Any]
 """`{"label": "7", "score": 0.98}`"""
@@ -70,8 +70,8 @@ class Predictor:
         given = {name: source for name, source in self._named(sources, inputs).items() if source is not None}
         contents = {name: torch.from_numpy(self.read(name, source))[None] for name, source in given.items()}
         if not contents:
-            flags = " or ".join(f"--{modality}" for modality in self.spec.modalities)
-            raise InputError("expected at least one input, got none", f"Give {flags}.")
+            options = " or ".join(file_option(modality, "FILE") for modality in self.spec.modalities)
+            raise InputError("expected at least one input, got none", f"Give {options}.")
         with torch.inference_mode():
             all_logits = self.model(contents)
         ranked = {name: self._ranked(logits[0].softmax(0).numpy()) for name, logits in all_logits.items()}
@@ -95,7 +95,7 @@ class Predictor:
         if modality not in self.spec.modalities:
             trained_on = " and ".join(self.spec.modalities)
             raise InputError(
-                f"this model was trained on {trained_on} only, got {modality}", f"Leave --{modality} out."
+                f"this model was trained on {trained_on} only, got {modality}", f"Leave {modality} out."
             )
         spec = self.spec[modality]
         return part_of(spec, "read")(source, spec)
