@@ -36,7 +36,7 @@ def test_every_kind_of_encoder_is_another(spec: ContentSpec):
     made = {k: encoder(EncoderConfig(kind=k, width=4), 8, shape, spec.kind) for k in kinds}
     assert len({repr(module) for module in made.values()}) == len(kinds) > 0, made
     for other in set(names("encoder")) - set(kinds):
-        with pytest.raises(ConfigError, match=f"an encoder {other} does not fit a {spec.kind}"):
+        with pytest.raises(ConfigError, match=f"the encoder {other} is not for the kind {spec.kind}"):
             encoder(EncoderConfig(kind=other, width=4), 8, shape, spec.kind)
 
 

@@ -120,7 +120,7 @@ def test_what_is_linear_in_a_vector_needs_no_hidden_layer():
     ids=str,
 )
 def test_a_network_that_is_not_for_such_contents_is_refused(shape: tuple[int, ...], kind: str):
-    with pytest.raises(ConfigError, match=f"an encoder {kind} does not fit "):
+    with pytest.raises(ConfigError, match=f"the encoder {kind} is not for the kind "):
         network(shape, kind)
 
 

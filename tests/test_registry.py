@@ -3,11 +3,13 @@ line, in a run folder that says which plug-in it needs and never imports one."""
 
 import importlib
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -251,7 +253,7 @@ def test_register_is_a_decorator_too():
     assert registry.find("encoder", "flat").load() is flat
     assert "flat" in registry.names("encoder", "picture")
     assert "flat" not in registry.names("encoder", "vector")
-    with pytest.raises(ConfigError, match="an encoder flat does not fit a waveform"):
+    with pytest.raises(ConfigError, match="the encoder flat is not for the kind waveform"):
         build(tiny_model(kinds={"waveform": EncoderConfig(kind="flat")}, named={}), tiny_spec(("audio",)))
 
 
@@ -296,3 +298,59 @@ def test_a_run_folder_keeps_which_plugins_it_needs(tmp_path: Path):
     assert registry.plugins_of(tiny_config(1).parts()) == ()
     assert to_dict(config)["model"]["fusion"] == "bad"
     assert Dataset  # the data of a run never need a plug-in
+
+
+def test_parts_that_do_not_fit_are_named_before_there_is_a_folder(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Whatever is wrong with an own part: one line that names it, and nothing is left behind."""
+    register(
+        "encoder", "wide", lambda config, dim, shape: nn.Sequential(nn.Flatten(), nn.LazyLinear(dim + 1))
+    )
+    register("encoder", "raises", lambda config: None)
+    register("front-end", "flat", lambda features, spec: nn.Flatten(0), kinds=["waveform"])
+    register("front-end", "nan", lambda features, spec: NaN(), kinds=["waveform"])
+    register("fusion", "other-arguments", lambda modalities: None)
+    for flags, message in (
+        ("--model.image.kind wide", r"wide returns \(2, 9\) for 2 rows.*encodings \(2, 8\)"),
+        ("--model.image.kind raises", r"the encoder raises cannot be built \(TypeError"),
+        (
+            "--model.audio.features.kind flat",
+            r"flat returns .* features \(2, frames, columns\)",
+        ),
+        ("--model.audio.features.kind nan", "the front-end nan returns NaN or infinite values"),
+        ("--model.fusion other-arguments", r"the fusion other-arguments cannot be built \(TypeError"),
+    ):
+        words = ["train", "--data", "data", "--out", "run", "--model.dim", "8", *flags.split()]
+        assert main(words) == 2
+        error = capsys.readouterr().err
+        assert re.search(message, error), error
+        assert not Path("run").exists()
+
+
+class NaN(nn.Module):
+    def forward(self, clips: torch.Tensor) -> torch.Tensor:
+        return torch.full((len(clips), 4, 3), torch.nan)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("fusion", "v", 3), "must be a class or a function"),
+        (("kind", "k", dict), "must be a subclass of seesay.spec.ContentSpec"),
+    ],
+)
+def test_what_cannot_be_a_part_is_refused(arguments: tuple[Any, ...], message: str):
+    with pytest.raises(ConfigError, match=message):
+        register(*arguments)
+
+
+def test_kinds_are_a_list():
+    with pytest.raises(ConfigError, match="kinds must be a list, got 'picture'"):
+        register("encoder", "mine", Bad, kinds="picture")
+
+
+@pytest.mark.parametrize("module", ["my_parts.py", "../own_parts", "a b"])
+def test_plugin_takes_the_name_of_a_module(module: str, capsys: pytest.CaptureFixture[str]):
+    assert main(["evaluate", "run", "--plugin", module]) == 2
+    assert "--plugin takes the name of a module" in capsys.readouterr().err

@@ -94,7 +94,9 @@ _installed: list[str] = []
 """Entry points already loaded; not empty once `load_installed` has run."""
 
 
-def register(family: str, name: str, part: Any = None, *, kinds: Collection[str] = ()) -> Any:
+def register(
+    family: str, name: str, part: Any = None, *, kinds: Collection[str] = (), **settings: Any
+) -> Any:
     """Register a part under a name, usable everywhere: `register("fusion", "mine", Mine)`. Returns the part;
     without a part, returns a decorator.
 
@@ -106,16 +108,26 @@ def register(family: str, name: str, part: Any = None, *, kinds: Collection[str]
     `seesay.spec.ContentSpec`; a metric is a function `(probabilities, label)` that returns a number.
 
     `kinds`: the kinds of content that an encoder or a front end is for (`picture`, `waveform`, `matrix`,
-    `vector`); empty: any. An unknown family, an invalid name, or one already in use: ConfigError.
+    `vector`); empty: any. `settings`: of a metric: `heading`, `meaning`, `higher_is_better`, `interval`. An
+    unknown family, an invalid name, one already in use, or a part of another type: ConfigError.
     """
     if part is None:
-        return lambda decorated: register(family, name, decorated, kinds=kinds)
+        return lambda decorated: register(family, name, decorated, kinds=kinds, **settings)
     if family == "metric":
         from seesay.metrics.scores import add_metric
 
-        add_metric(name, part)
+        add_metric(name, part, **settings)
         return part
     parts = table(family)
+    if not callable(part):
+        raise ConfigError(f"the {family} {name} must be a class or a function, got {part!r}")
+    if isinstance(kinds, str):
+        raise ConfigError(f"kinds must be a list, got {kinds!r}", f'As in kinds=["{kinds}"].')
+    if family == "kind" and (getattr(part, "kind", name) != name or not hasattr(part, "front_end")):
+        raise ConfigError(
+            f"the kind {name} must be a subclass of seesay.spec.ContentSpec with kind = {name!r}",
+            f"Got {part!r}.",
+        )
     if NAME.fullmatch(name) is None:
         raise ConfigError(f"a {family} cannot be called {name!r}", "Use letters, digits, - and _.")
     existing = parts.get(name)
@@ -170,6 +182,9 @@ def check(family: str, name: str | None) -> None:
 def load_plugin(module: str) -> None:
     """Import a module that registers parts, installed or in the working directory. ConfigError if that
     fails."""
+    if module.endswith(".py") or not all(word.isidentifier() for word in module.split(".")):
+        name = module.replace("\\", "/").rpartition("/")[2].removesuffix(".py")
+        raise ConfigError(f"--plugin takes the name of a module, got {module}", f"As in --plugin {name}.")
     if module not in _named:
         with _working_directory_on_path():
             _import(module, "Give the name of a module, in this folder or installed.")

@@ -258,7 +258,8 @@ def _without_none(parameter: inspect.Parameter) -> inspect.Parameter:
     marks = getattr(hint, "__metadata__", ())
     if any(mark is tyro.conf.Positional for mark in marks) or "Positional" in str(marks):
         return parameter
-    quiet = tyro.conf.arg(help_behavior_hint="", metavar=_metavar(hint))
+    metavar = next((mark.metavar for mark in marks if getattr(mark, "metavar", None)), None)
+    quiet = tyro.conf.arg(help_behavior_hint="", metavar=metavar or _metavar(hint))
     return parameter.replace(annotation=annotated[hint, quiet])
 
 

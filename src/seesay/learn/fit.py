@@ -23,7 +23,7 @@ from seesay.config import AugmentConfig, Config
 from seesay.data.batches import Batch, Table, table
 from seesay.data.dataset import Dataset
 from seesay.data.splits import Splits
-from seesay.errors import InputError
+from seesay.errors import ConfigError, InputError
 from seesay.learn.defaults import class_weights, facts_of, learned_prior, settled
 from seesay.learn.frozen_encoders import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.hardware import channels_last, uses_bfloat16
@@ -226,6 +226,11 @@ def fit(
             torch.manual_seed(seed_of(config.seed, number))
             augmented_batches = epoch_batches(rows, data, config, number, model)
             losses = [training.step(batch) for batch in watch(augmented_batches)]
+        if not np.isfinite(losses).all():
+            raise ConfigError(
+                f"the loss is not finite in epoch {number}",
+                "Lower --optim.lr; check registered front ends, encoders and fusions for NaN.",
+            )
         if not losses:  # stopped before the first batch
             return
         complete = len(losses) == batches

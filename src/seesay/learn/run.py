@@ -284,6 +284,7 @@ def begin(
         check_same(run, config, fingerprint)
         return run, used, splits
     threads, plugins = torch.get_num_threads(), plugins_of(config.parts())
+    build(config.model, used.spec)  # an unfit part is refused before there is a folder
     run = Run(folder, config, used.spec, source, fingerprint, recipe, threads, plugins)
     return Run.create(run, overwrite), used, splits
 

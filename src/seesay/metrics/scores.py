@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Integer, Real
 
-from seesay.errors import ConfigError
+from seesay.errors import ConfigError, SeesayError
 from seesay.metrics.reliability import reliability
 
 Probabilities = Float[np.ndarray, "n k"]
@@ -256,7 +256,7 @@ RESERVED = ("a", "b", "condition", "rows", "groups", "only_a", "only_b")
 def measure(probabilities: Probabilities, label: Label) -> dict[str, float]:
     """Every metric of `METRICS` that is defined for these rows. ConfigError if one does not return a
     number."""
-    scores = {name: _number(name, metric.score(probabilities, label)) for name, metric in METRICS.items()}
+    scores = {name: _score(name, metric, probabilities, label) for name, metric in METRICS.items()}
     return {name: score for name, score in scores.items() if not math.isnan(score)}
 
 
@@ -320,6 +320,16 @@ def lower_is_better(names: Iterable[str]) -> str:
 def _is_function(score: Any) -> bool:
     """Like `callable(score)`, but does not narrow the type of `score` for type checkers."""
     return callable(score)
+
+
+def _score(name: str, metric: Metric, probabilities: Probabilities, label: Label) -> float:
+    """The value of a metric. ConfigError if a registered one fails."""
+    try:
+        return _number(name, metric.score(probabilities, label))
+    except SeesayError:
+        raise
+    except Exception as error:  # whatever a user's function raises
+        raise ConfigError(f"the metric {name} failed ({type(error).__name__}: {error})") from error
 
 
 def _number(name: str, score: Any) -> float:

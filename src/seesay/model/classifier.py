@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import chain, combinations
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,11 +17,11 @@ from torch import Tensor, nn
 from seesay.condition import Condition, conditions
 from seesay.config import EncoderConfig, ModelConfig
 from seesay.data.batches import Inputs, Present, Table
-from seesay.errors import ConfigError
 from seesay.model.encoders import encoder
 from seesay.model.fusion import FusionDropout, PosteriorSum, mlp
 from seesay.registry import find
 from seesay.signal.front_ends import FrontEnd, features_shape, front_end
+from seesay.signal.registered import build_part, try_part
 from seesay.spec import ContentSpec, Modality, Spec
 
 Logits = Float[Tensor, "b k"]
@@ -227,28 +226,14 @@ def _fusion(
     if config.fusion == "posterior-sum":
         return PosteriorSum(log_prior.clone(), len(encoders))
     part = find("fusion", config.fusion)
-    fusion = part.load()(len(encoders), config.dim, classes, config.hidden, config.fusion_layers)
+    count, dim = len(encoders), config.dim
+    sizes = (count, dim, classes, config.hidden, config.fusion_layers)
+    fusion = build_part("fusion", config.fusion, part, *sizes)
     if part.module:
-        _check_fusion(config.fusion, fusion, len(encoders), config.dim, classes)
+        blank = [torch.zeros(2, count, dim), torch.zeros(2, count, classes), torch.ones(2, count) > 0]
+        try_part("fusion", config.fusion, fusion, blank, "logits of shape", (classes,))
     rates = [encoder.fusion_dropout for encoder in encoders]
     return FusionDropout(fusion, rates) if any(rates) else fusion
-
-
-@torch.no_grad()
-def _check_fusion(name: str, fusion: Any, modalities: int, dim: int, classes: int) -> None:
-    """Raise ConfigError if a plug-in's fusion does not return logits for two test rows."""
-    encodings, opinions = torch.zeros(2, modalities, dim), torch.zeros(2, modalities, classes)
-    present = torch.ones(2, modalities, dtype=torch.bool)
-    if not isinstance(fusion, nn.Module):
-        raise ConfigError(f"the fusion {name} must be a torch.nn.Module, got {type(fusion).__name__}")
-    logits = fusion.eval()(encodings, opinions, present)
-    fusion.train()
-    if not isinstance(logits, Tensor) or logits.shape != (2, classes):
-        got = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-        raise ConfigError(
-            f"the fusion {name} returns {got} for 2 rows, {modalities} modalities and {classes} classes",
-            f"It must return logits of shape {(2, classes)}.",
-        )
 
 
 def upgraded_state(

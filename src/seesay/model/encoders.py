@@ -20,6 +20,7 @@ from seesay.model.recording_cnn import ResidualRecordingCnn, SpectralRecordingCn
 from seesay.model.report_cnn import ReportCnn
 from seesay.model.transformer import Transformer
 from seesay.registry import find, names
+from seesay.signal.registered import build_part, try_part
 
 Shape = tuple[int, ...]
 """Shape of one content's features: (channels, height, width), (frames, columns) or (size,)."""
@@ -146,6 +147,10 @@ def encoder(config: EncoderConfig, dim: int, shape: Shape, kind: str) -> nn.Modu
     ConfigError if it is not for this kind."""
     part = find("encoder", config.kind)
     if part.kinds and kind not in part.kinds:
-        choices = ", ".join(names("encoder", kind))
-        raise ConfigError(f"an encoder {config.kind} does not fit a {kind}", f"Choose one of: {choices}.")
-    return part.load()(config, dim, shape)
+        fitting = ", ".join(names("encoder", kind))
+        remedy = f"Choose one of: {fitting}." if fitting else f'Register one with kinds=["{kind}"].'
+        raise ConfigError(f"the encoder {config.kind} is not for the kind {kind}", remedy)
+    module = build_part("encoder", config.kind, part, config, dim, shape)
+    if part.module:
+        try_part("encoder", config.kind, module, [torch.zeros(2, *shape)], "encodings", (dim,))
+    return module

@@ -6,7 +6,7 @@ export everywhere and is saved inside the model. Everything is computed in float
 
 import math
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import torch
@@ -18,6 +18,7 @@ from seesay.config import FeaturesConfig
 from seesay.errors import ConfigError
 from seesay.registry import find
 from seesay.signal.feature_settings import Analysis, analysis_of, settled_features
+from seesay.signal.registered import build_part, try_part
 from seesay.spec import ContentSpec, PictureSpec, WaveformSpec, part_of
 
 PLATEAU = 0.01
@@ -238,23 +239,51 @@ def picture_steps(features: FeaturesConfig, spec: PictureSpec) -> Steps:
     assert features.height is not None
     assert features.width is not None
     fit = Fit(features.height, features.width, features.fit or "crop")
-    return Steps(fit=fit, features=_registered(features, spec) or UnitRange())
+    steps = Steps(fit=fit, features=_registered(features, spec) or UnitRange())
+    _check_registered(features, steps, spec)
+    return steps
 
 
 def recording_steps(features: FeaturesConfig, spec: WaveformSpec) -> Steps:
     """Steps that cut clips, make feature matrices and normalise them."""
     clip = Clip(analysis_of(features, spec).samples)
-    return _normalised(Steps(clip=clip, features=_registered(features, spec) or ReadyMade()), spec)
+    steps = Steps(clip=clip, features=_registered(features, spec) or ReadyMade())
+    _check_registered(features, steps, spec)
+    return _normalised(steps, spec)
 
 
 def ready_made(features: FeaturesConfig, spec: ContentSpec) -> Steps:
     """Steps that normalise ready-made features."""
-    return _normalised(Steps(features=_registered(features, spec) or ReadyMade()), spec)
+    steps = Steps(features=_registered(features, spec) or ReadyMade())
+    _check_registered(features, steps, spec)
+    return _normalised(steps, spec)
 
 
 def _registered(features: FeaturesConfig, spec: ContentSpec) -> nn.Module | None:
     """The step that the config names, or None."""
-    return None if features.kind is None else find("front-end", features.kind).load()(features, spec)
+    if features.kind is None:
+        return None
+    part = find("front-end", features.kind)
+    return build_part("front-end", features.kind, part, features, spec)
+
+
+def _check_registered(features: FeaturesConfig, steps: Steps, spec: ContentSpec) -> None:
+    """ConfigError if a registered front end does not make features of the kind of its contents."""
+    if features.kind is None or not find("front-end", features.kind).module:
+        return
+    sizes, name = FEATURE_SIZES.get(spec.kind), features.kind
+    if sizes is not None:
+        blank = torch.zeros(2, *spec.shape, dtype=getattr(torch, spec.integers or "float32"))
+        try_part("front-end", name, nn.Sequential(steps), [blank], "features", sizes)
+
+
+FEATURE_SIZES: Mapping[str, tuple[str, ...]] = {
+    "picture": ("channels", "height", "width"),
+    "waveform": ("frames", "columns"),
+    "matrix": ("frames", "columns"),
+    "vector": ("size",),
+}
+"""Axes of the features of one content, by kind."""
 
 
 def _normalised(steps: Steps, spec: ContentSpec) -> Steps:
