@@ -311,7 +311,7 @@ def test_a_run_is_compared_with_what_another_program_says(capsys: pytest.Capture
         (["short", "short"], [], "expected two or more different runs"),
         (["short", "apart"], [], "they were trained on different splits"),
         (["short", "nowhere"], [], "nowhere is not a run"),
-        (["short", "long"], ["--condition", "imge"], "says nothing of 'imge'. Did you mean 'image'?"),
+        (["short", "long"], ["--condition", "imge"], "has no predictions for 'imge'. Did you mean 'image'?"),
         (["short", "long"], ["--seed", "-1"], "seed must be 0 or more"),
         (["a.npy", "b.npy"], [], "Say which data set with --data"),
     ],

@@ -13,7 +13,7 @@ from seesay.learn.defaults import (
     Facts,
     class_weights,
     learned_prior,
-    said,
+    settings_notes,
     settled,
     settled_split,
 )
@@ -114,7 +114,7 @@ def test_the_learned_prior_by_hand():
 
 def test_one_line_says_what_was_chosen():
     config = dataclasses.replace(settled(Config(), facts(40)), split=SplitConfig(valid=0.0, folds=3))
-    (line,) = said(config, facts(40))
+    (line,) = settings_notes(config, facts(40))
     assert "40 training rows" in line
     assert "3 cross-fitted models" in line
     assert f"{config.optim.epochs} epochs" in line

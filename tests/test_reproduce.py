@@ -286,7 +286,7 @@ def test_what_is_finished_is_not_done_again(tmp_path: Path):
         ({"data": tiny_data(seed=5)}, "was started with different settings for data"),
         (
             {"configs": {**tiny_configs(), Condition("image"): tiny_config(3)}},
-            "was started with other configs",
+            "was started with different settings for configs",
         ),
     ],
 )

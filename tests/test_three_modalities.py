@@ -82,7 +82,7 @@ def test_rows_with_any_two_train_the_whole_fusion_and_are_scored_together(fusion
 
 @pytest.mark.parametrize("fusion", FUSIONS)
 def test_every_fusion_learns_from_any_subset(fusion: str, tmp_path: Path):
-    data = felt_data()
+    data = felt_data(each=72)
     run = tiny_run(tmp_path / "run", data, three(fusion, epochs=10))
     found = evaluate(run.model(), data, data.rows_of("test"))
     assert found.results[ALL]["macro_f1"] > 0.8
