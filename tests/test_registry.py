@@ -354,3 +354,10 @@ def test_kinds_are_a_list():
 def test_plugin_takes_the_name_of_a_module(module: str, capsys: pytest.CaptureFixture[str]):
     assert main(["evaluate", "run", "--plugin", module]) == 2
     assert "--plugin takes the name of a module" in capsys.readouterr().err
+
+
+def test_another_lambda_is_another_part():
+    """Lambdas share a name, so a second one is not the first defined again."""
+    register("encoder", "short", lambda config, dim, shape: nn.Flatten())
+    with pytest.raises(ConfigError, match="there is already a.* encoder 'short'|already a encoder"):
+        register("encoder", "short", lambda config, dim, shape: nn.Identity())

@@ -114,8 +114,10 @@ def register(
     if part is None:
         return lambda decorated: register(family, name, decorated, kinds=kinds, **settings)
     if family == "metric":
-        from seesay.metrics.scores import add_metric
+        from seesay.metrics.scores import METRICS, add_metric
 
+        if name in METRICS and _same_definition(METRICS[name].score, part):
+            del METRICS[name]
         add_metric(name, part, **settings)
         return part
     parts = table(family)
@@ -131,18 +133,16 @@ def register(
     if NAME.fullmatch(name) is None:
         raise ConfigError(f"a {family} cannot be called {name!r}", "Use letters, digits, - and _.")
     existing = parts.get(name)
-    if existing is not None and not _is_redefinition(existing, part):
+    if existing is not None and not _same_definition(existing.make, part):
         raise ConfigError(f"there is already a {family} {name!r}", "Register yours under another name.")
     parts[name] = Part(part, tuple(kinds), _loading[-1] if _loading else getattr(part, "__module__", ""))
     return part
 
 
-def _is_redefinition(existing: Part, part: Any) -> bool:
-    """Whether this is the same part defined again, as when a notebook cell runs twice."""
-    names = [
-        (getattr(p, "__module__", None), getattr(p, "__qualname__", None)) for p in (existing.make, part)
-    ]
-    return bool(existing.module) and names[0] == names[1]
+def _same_definition(existing: Any, part: Any) -> bool:
+    """Whether this is the same class or function defined again, as when a notebook cell runs twice."""
+    places = [(getattr(p, "__module__", None), getattr(p, "__qualname__", "")) for p in (existing, part)]
+    return existing is part or (places[0] == places[1] and "<lambda>" not in places[0][1])
 
 
 def table(family: str) -> dict[str, Part]:

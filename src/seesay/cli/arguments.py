@@ -11,12 +11,8 @@ from seesay.recipes import RECIPES
 
 Settings = Annotated[Config, tyro.conf.arg(name="")]
 Words = tyro.conf.Positional
-
-
 Device = Literal["auto", "cpu", "cuda"]
 OnBad = Literal["stop", "skip"]
-
-
 Recipe = Annotated[str, tyro.conf.arg(metavar=f"{{{','.join(RECIPES)}}}")]
 
 

@@ -4,12 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from seesay.cli.arguments import OnBad, Words, open_source, report_skipped
-from seesay.cli.terminal import (
-    console,
-    describe_data,
-    print_json,
-    tracking,
-)
+from seesay.cli.terminal import console, describe_data, print_json, tracking
 
 
 def data_build(
@@ -122,7 +117,7 @@ def data_info(
     Args:
         source: Data set folder, anything that data import reads, digits (built in), or wsd (downloaded).
         json: Print JSON.
-        columns: Names of your columns, as in image=photo label=class group=patient.
+        columns: Which of your columns to read, as NAME=YOUR_COLUMN: image=photo label=class group=patient.
         name_pattern: Pattern of file names, such as {label}_{speaker}_{take}. If not given, it is detected.
     """
     from seesay.cli.info_table import print_info

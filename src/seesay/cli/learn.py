@@ -5,14 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from seesay.cli.arguments import Device, Recipe, Settings, device_for, open_source, use_threads
-from seesay.cli.terminal import (
-    console,
-    print_json,
-    print_validation,
-    progress_bar,
-    say_notes,
-    watching,
-)
+from seesay.cli.terminal import console, print_json, print_validation, progress_bar, say_notes, watching
 from seesay.config import Config
 from seesay.errors import ConfigError, InputError
 from seesay.registry import plugin_flags

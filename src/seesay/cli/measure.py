@@ -5,11 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from seesay.cli.arguments import (
-    Words,
-    open_source,
-    training_data,
-)
+from seesay.cli.arguments import Words, open_source, training_data
 from seesay.cli.learn import train_run
 from seesay.cli.terminal import (
     print_comparison,

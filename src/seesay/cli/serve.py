@@ -4,10 +4,7 @@ from pathlib import Path
 from typing import Literal
 
 from seesay.cli.arguments import OnBad, Words, check_threads, open_source, report_skipped, use_threads
-from seesay.cli.terminal import (
-    print_json,
-    print_prediction,
-)
+from seesay.cli.terminal import print_json, print_prediction
 from seesay.errors import InputError
 from seesay.formats.source import check_path
 
@@ -36,7 +33,7 @@ def predict(
         data: Data set to predict row by row; needs --out.
         split: Split of the data set to predict.
         out: CSV file to write.
-        columns: Names of your columns, as in image=photo audio=sound.
+        columns: Which of your columns to read, as NAME=YOUR_COLUMN: image=photo audio=sound.
         on_bad: Stop at unreadable files of --data, or skip their rows and list them in OUT.bad.csv.
         threads: CPU threads, for --data.
         json: Print JSON.

@@ -94,13 +94,9 @@ def image_contents(
     modality: Modality | None = None,
 ) -> Table:
     """The table of pictures, one file or None per row. Missing or unreadable files: InputError."""
-    distinct_files = _distinct_files(files)
-    choice = image_settings(list(map(source_of, distinct_files)), reading, modality)
-
-    def content(file: File) -> np.ndarray:
-        return image.as_content(image.read_image(source_of(file), choice.spec))
-
-    return _from_files(choice, files, distinct_files, content, reading, where, track, "pictures")
+    sources = list(map(source_of, _distinct_files(files)))
+    choice = image_settings(sources, reading, modality)
+    return _from_files(choice, image.as_content, image.read_image, files, reading, where, track)
 
 
 def audio_contents(
@@ -111,13 +107,9 @@ def audio_contents(
     modality: Modality | None = None,
 ) -> Table:
     """The table of recordings, one file or None per row. Missing or unreadable files: InputError."""
-    distinct_files = _distinct_files(files)
-    choice = audio_settings(list(map(source_of, distinct_files)), reading, modality)
-
-    def content(file: File) -> np.ndarray:
-        return audio.as_content(audio.read_audio(source_of(file), choice.spec))
-
-    return _from_files(choice, files, distinct_files, content, reading, where, track, "recordings")
+    sources = list(map(source_of, _distinct_files(files)))
+    choice = audio_settings(sources, reading, modality)
+    return _from_files(choice, audio.as_content, audio.read_audio, files, reading, where, track)
 
 
 def array_contents(
@@ -251,15 +243,20 @@ def _table(
 
 def _from_files(
     choice: Chosen[PictureSpec] | Chosen[WaveformSpec],
+    as_content: Callable[..., np.ndarray],
+    read_file: Callable[..., np.ndarray],
     files: Sequence[File | None],
-    distinct_files: Sequence[File],
-    content: Callable[[File], np.ndarray],
     reading: Reading,
     where: str,
     track: Track,
-    what: str,
 ) -> Table:
-    read, faults = _read(distinct_files, content, track, what)
+    """The table of what `read_file` reads, stored as `as_content` makes it."""
+
+    def content(file: File) -> np.ndarray:
+        return as_content(read_file(source_of(file), choice.spec))
+
+    what = f"{choice.spec.noun}s"
+    read, faults = _read(_distinct_files(files), content, track, what)
     _check_read(files, read, faults, reading, where)
     contents, pointers = distinct(list(read.values()))
     summary = f"{len(read)} {what}, {choice.summary}; {len(contents)} distinct"

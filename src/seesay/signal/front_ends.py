@@ -273,8 +273,7 @@ def _check_registered(features: FeaturesConfig, steps: Steps, spec: ContentSpec)
         return
     sizes, name = FEATURE_SIZES.get(spec.kind), features.kind
     if sizes is not None:
-        blank = torch.zeros(2, *spec.shape, dtype=getattr(torch, spec.integers or "float32"))
-        try_part("front-end", name, nn.Sequential(steps), [blank], "features", sizes)
+        try_part("front-end", name, nn.Sequential(steps), [_blank(spec, 2)], "features", sizes)
 
 
 FEATURE_SIZES: Mapping[str, tuple[str, ...]] = {
@@ -294,8 +293,12 @@ def _normalised(steps: Steps, spec: ContentSpec) -> Steps:
 @torch.no_grad()
 def features_shape(front_end: nn.Module, spec: ContentSpec) -> tuple[int, ...]:
     """The shape of one content's features, from a trial with zeros."""
-    whole = getattr(torch, spec.integers or "float32")
-    return tuple(front_end(torch.zeros(1, *spec.shape, dtype=whole)).shape[1:])
+    return tuple(front_end(_blank(spec, 1)).shape[1:])
+
+
+def _blank(spec: ContentSpec, rows: int) -> Tensor:
+    """Contents of zeros, (rows, ...), of the dtype in which they are stored."""
+    return torch.zeros(rows, *spec.shape, dtype=getattr(torch, spec.integers or "float32"))
 
 
 PLAIN = (nn.Sequential, FrontEnd)
