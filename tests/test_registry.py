@@ -359,5 +359,5 @@ def test_plugin_takes_the_name_of_a_module(module: str, capsys: pytest.CaptureFi
 def test_another_lambda_is_another_part():
     """Lambdas share a name, so a second one is not the first defined again."""
     register("encoder", "short", lambda config, dim, shape: nn.Flatten())
-    with pytest.raises(ConfigError, match="there is already a.* encoder 'short'|already a encoder"):
+    with pytest.raises(ConfigError, match="there is already a encoder 'short'"):
         register("encoder", "short", lambda config, dim, shape: nn.Identity())
