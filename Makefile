@@ -4,7 +4,7 @@ PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help setup demo test check coverage bench reference wheel model data-given
+.PHONY: help setup demo test test-long check coverage bench reference wheel model data-given
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -19,9 +19,14 @@ demo: .venv/package ## train on the embedded digits, measure, draw
 # because torch.compile cannot follow it.
 CHECKER := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
-test: .venv/developer ## every test
+PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 "--jaxtyping-packages=seesay,$(CHECKER)"
+
+test: .venv/developer ## every test but the long ones
 	$(BIN)/python -m pytest -m compile
-	$(BIN)/python -m pytest -m "not compile" -n auto --maxprocesses 4 --dist loadfile "--jaxtyping-packages=seesay,$(CHECKER)"
+	$(PYTEST) -m "not compile and not long" --dist loadfile
+
+test-long: .venv/developer ## the long tests: pages followed whole, kills, every fusion exported
+	$(PYTEST) -m long
 
 check: .venv/developer ## lint, format, types, layers
 	$(BIN)/ruff check

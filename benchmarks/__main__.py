@@ -138,11 +138,11 @@ def main() -> None:
     parser.add_argument("--rows", type=int, default=1_000_000)
     given = parser.parse_args()
     torch.set_num_threads(1)
-    data = open_data(given.data)
     for name in given.recipes:
         recipe(name)
     if given.run:
         prediction.check(Run.open(given.run), Dataset.open(given.data), given.rows)
+    data = open_data(given.data)
     lines = []
     for line in page(data, given):
         print(line, flush=True)

@@ -306,6 +306,7 @@ def stopped(words: list[str], run: Path, how: signal.Signals) -> tuple[int, str]
     return child.returncode, err
 
 
+@pytest.mark.long
 def test_after_kill_9_a_run_goes_on_to_the_very_same_model(
     capsys: Captured, folder: Path, tmp_path: Path, undisturbed: bytes
 ):

@@ -18,6 +18,7 @@ from seesay.learn.defaults import (
     settled_split,
 )
 from seesay.recipes import recipe
+from seesay.spec import PictureSpec, VectorSpec
 from tiny import tiny_data
 
 
@@ -126,3 +127,12 @@ def test_photos_are_mirrored_and_digits_are_not():
     assert not settled(Config(), facts(100)).augment.mirror
     given = dataclasses.replace(Config().augment, mirror=False)
     assert settled(Config(augment=given), photos).augment == given
+
+
+@pytest.mark.parametrize("rows", [100, 1_400, 60_000])
+def test_vectors_alone_take_large_batches(rows: int):
+    """Their steps are cheap, and small batches score lower (docs/log.md)."""
+    vectors = dataclasses.replace(facts(rows), contents={"clip": VectorSpec(8), "clap": VectorSpec(8)})
+    assert settled(Config(), vectors).optim.batch == min(rows // 8, 256)
+    mixed = dataclasses.replace(facts(rows), contents={"clip": VectorSpec(8), "image": PictureSpec()})
+    assert settled(Config(), mixed).optim.batch == settled(Config(), facts(rows)).optim.batch

@@ -332,7 +332,6 @@ def test_bytes_become_fractions_exactly_and_floats_keep_their_values() -> None:
 # ----------------------------------------------------------------------------------------------------- export
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("settings", "kind"), [(MFCC, torch.int16), (LOG_MEL, torch.float32)], ids=["mfcc", "log-mel"]
 )

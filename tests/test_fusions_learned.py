@@ -269,7 +269,14 @@ def test_an_exported_classifier_says_the_same_for_any_number_of_rows(name: str):
             torch.testing.assert_close(theirs, ours)
 
 
-@pytest.mark.parametrize("name", list(FUSIONS))
+@pytest.mark.parametrize(
+    "name",
+    [
+        "posterior-sum",
+        "gated",
+        *(pytest.param(n, marks=pytest.mark.long) for n in FUSIONS if n not in ("posterior-sum", "gated")),
+    ],
+)
 def test_onnx_runtime_says_the_same(name: str):
     """Bytes and samples in, logits out: front ends, encoders, fusion and who is there, in one graph."""
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")

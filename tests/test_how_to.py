@@ -40,9 +40,17 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
             del sys.modules[name]
 
 
-@pytest.mark.slow
+ONE_EPOCH = ("--optim.epochs", "1")
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_a_page_can_be_followed(page: Path, folder: Path, capsys: pytest.CaptureFixture[str]):
+@pytest.mark.parametrize(
+    "more", [ONE_EPOCH, pytest.param((), marks=pytest.mark.long)], ids=["quick", "whole"]
+)
+def test_a_page_can_be_followed(
+    page: Path, more: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    """Quick: each training and trial is one epoch."""
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     session, text = {"__name__": "__main__"}, page.read_text()
     done = 0
@@ -55,7 +63,9 @@ def test_a_page_can_be_followed(page: Path, folder: Path, capsys: pytest.Capture
             exec(compile("\n" * line + block, page, "exec"), session)
         elif fence["language"] == "console":
             for command in re.findall(r"^\$ seesay (.+)$", block, re.M):
-                assert main(shlex.split(command)) == 0, f"{command}: {capsys.readouterr().err}"
+                words = shlex.split(command)
+                words += more if words[0] in ("train", "tune") else ()
+                assert main(words) == 0, f"{command}: {capsys.readouterr().err}"
                 done += 1
     assert done, "a how-to page has commands"
 

@@ -59,7 +59,7 @@ def test_it_goes_on_from_any_step_to_the_same_model(data: Dataset, config: Confi
     """What a caller keeps of the steps so far is all that the rest needs."""
     given = prepared(data, config)
     whole = last_model(list(learn(*given)))
-    for stop in (1, 3, 5):
+    for stop in (1, 4):
         done = Progress()
         for _, step in zip(range(stop), learn(*given), strict=False):
             if isinstance(step, Reconstruction):

@@ -116,9 +116,12 @@ def test_data_of_it_are_read_with_the_plugin_alone(folder: Path, capsys: pytest.
     assert seesay("data import table.csv --out data") == 0
     assert Dataset.open("data").contents["scan"].shape == (48, 30, 3)
     registry.PARTS["kind"].pop("points")
+    del sys.modules["my_points"]
     capsys.readouterr()
     assert main(["data", "info", "data"]) == 2
-    assert "there is no kind 'points'" in capsys.readouterr().err
+    said = "data needs the plug-in my_points, which contains a kind of its contents. Add --plugin my_points"
+    assert said in capsys.readouterr().err
+    assert "my_points" not in sys.modules
 
 
 @pytest.mark.parametrize(

@@ -223,6 +223,7 @@ def test_the_page_has_the_report_beside_both_splits_and_figures_that_are_there(w
     )
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("undrawn")
 def test_several_seeds_are_averaged(tmp_path: Path):
     plan = tiny_plan(tmp_path / "two", seeds=2)
@@ -255,7 +256,7 @@ def models(folder: Path) -> dict[Path, int]:
 
 
 @pytest.mark.usefixtures("undrawn")
-@pytest.mark.parametrize("stop", [1, 9])
+@pytest.mark.parametrize("stop", [9, pytest.param(1, marks=pytest.mark.long)])
 def test_what_was_stopped_goes_on_and_ends_the_same(whole: Path, tmp_path: Path, stop: int):
     plan = tiny_plan(tmp_path / "part")
     first = list(itertools.islice(reproduce(plan), stop))

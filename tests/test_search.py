@@ -342,8 +342,7 @@ def worker(folder: Path, text: str, trials: int | None = None, pause: float = 0.
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("text", "trials"), [(GRID, None), (OPEN, 4)])
+@pytest.mark.parametrize(("text", "trials"), [(GRID, None), pytest.param(OPEN, 4, marks=pytest.mark.long)])
 def test_two_processes_share_a_search_and_do_nothing_twice(tmp_path, text, trials):
     """They begin at once, and so make the study together, too."""
     both = [worker(tmp_path / "s", text, trials, pause=0.2) for _ in range(2)]
@@ -356,7 +355,7 @@ def test_two_processes_share_a_search_and_do_nothing_twice(tmp_path, text, trial
     assert [(trial.number, trial.state) for trial in trials_] == [(n, "done") for n in range(4)]
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_what_a_killed_process_left_is_gone_on_with_at_its_next_fold(tmp_path):
     process = worker(tmp_path / "s", GRID, pause=30)
     assert process.stdout is not None

@@ -3,7 +3,7 @@
 import dataclasses
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from seesay.cli.arguments import Settings
@@ -158,6 +158,7 @@ def test_a_front_end_is_searched_by_its_fields():
     repair=st.booleans(),
     fusion=st.sampled_from(["gated", "low-rank"]),
 )
+@settings(max_examples=10)
 def test_flags_bring_a_config_back_through_the_command_line(dim, lr, repair, fusion):
     values = {"model.dim": dim, "optim.lr": lr, "augment.repair": repair, "model.fusion": fusion, "seed": 4}
     config = dataclasses.replace(apply(USUAL, values), modalities=("image", "audio"))

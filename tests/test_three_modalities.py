@@ -98,7 +98,7 @@ def test_every_fusion_learns_from_any_subset(fusion: str, tmp_path: Path):
         ["evaluate", "RUN"],
         ["predict", "RUN", "--data", "DATA", "--out", "OUT/predictions.csv"],
         ["embed", "RUN", "--data", "DATA", "--out", "OUT/embedding", "--method", "pca"],
-        ["export", "RUN", "--out", "OUT/model.onnx"],
+        pytest.param(["export", "RUN", "--out", "OUT/model.onnx"], marks=pytest.mark.long),
         [
             "tune",
             "--data",

@@ -233,7 +233,7 @@ class AugmentConfig:
     microphone or room would."""
     noise: float = 0.1
     """Recordings: standard deviation of Gaussian noise, in units of the normalised features."""
-    vector_noise: float = 1.0
+    vector_noise: float = 1.5
     """Vectors: as `noise`. The default is larger because embeddings have many dimensions and few rows, which
     the model would otherwise memorise."""
     repair: bool = True

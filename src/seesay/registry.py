@@ -15,7 +15,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from seesay.errors import ConfigError, nearest
+from seesay.errors import ConfigError, InputError, nearest
 
 ENTRY_POINTS = "seesay.plugins"
 """Entry point group in which an installed package names the module that registers its parts."""
@@ -165,9 +165,8 @@ def find(family: str, name: str) -> Part:
 
 
 def check(family: str, name: str | None) -> None:
-    """Raise ConfigError with the nearest match if no part has this name. None is accepted: it means that
-    the default
-    is chosen from the data."""
+    """Raise ConfigError with the nearest match if no part has this name. None is accepted: the default is
+    then chosen from the data."""
     if name is None or name in table(family):
         return
     load_installed()
@@ -235,9 +234,16 @@ def plugins_of(parts: Iterable[tuple[str, str | None]]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part.module for part in registered if part is not None and part.module))
 
 
-def missing_plugins(plugins: Iterable[str]) -> list[str]:
-    """The plug-ins that have not been imported."""
-    return [module for module in plugins if module not in sys.modules]
+def check_plugins(what: Path, plugins: Iterable[str], holds: str) -> None:
+    """InputError that names the plug-ins to load if some of these have not been imported. They are never
+    imported automatically: a folder may come from a stranger. `what`: the folder; `holds`: what the plug-ins
+    hold of it."""
+    if missing := [module for module in plugins if module not in sys.modules]:
+        options = " ".join(f"--plugin {module}" for module in missing)
+        raise InputError(
+            f"{what} needs the plug-in {' and '.join(missing)}, which contains {holds}",
+            f"Add {options}; in Python, import it first.",
+        )
 
 
 def plugin_flags() -> str:

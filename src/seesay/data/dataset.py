@@ -19,6 +19,7 @@ from seesay.data.ragged import ContentTable, Ragged, hashed
 from seesay.data.skipped import Skipped
 from seesay.errors import ConfigError, InputError, SeesayError, nearest
 from seesay.files import new_folder, read_array
+from seesay.registry import plugins_of
 from seesay.spec import ContentSpec, Modality, Spec, content_to_dict
 
 SPLITS = ("train", "valid", "test")
@@ -183,6 +184,7 @@ class Dataset:
             "sources": list(self.sources),
             "notes": list(self.notes),
             "left_out": dict(self.left_out),
+            "plugins": list(plugins_of(("kind", kind) for kind in self.spec.kinds.values())),
         }
 
     def _modality_card(self, modality: Modality) -> dict[str, Any]:

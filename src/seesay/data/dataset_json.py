@@ -13,6 +13,7 @@ from seesay.compatibility import old_content
 from seesay.data.ragged import ContentTable, Ragged
 from seesay.errors import ConfigError, InputError
 from seesay.plain import from_dict
+from seesay.registry import check_plugins
 from seesay.spec import Modality, Spec, content_from_dict
 
 FORMAT = 2
@@ -58,6 +59,7 @@ def read_card(path: Path) -> dict[str, Any]:
     try:
         card_spec(card)
     except ConfigError as error:
+        check_plugins(path.parent, card.get("plugins", ()), "a kind of its contents")
         raise InputError(f"{path}: {error}", AGAIN) from None
     return card
 

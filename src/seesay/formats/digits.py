@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from hashlib import sha256
 from io import BytesIO
 from pathlib import Path
@@ -57,8 +58,10 @@ class Clips(NamedTuple):
         return [speaker.partition("/")[0] for speaker in self.speakers]
 
 
+@cache
 def digits_dataset() -> Dataset:
-    """The data set `digits`: every picture with a recording of its class from the same split."""
+    """The data set `digits`: every picture with a recording of its class from the same split. Decoding takes
+    seconds, so a process does it once: its arrays are shared."""
     clips, spec = load_clips(), WaveformSpec(high=4_000.0)
     pictures, _ = digit_pictures()
     rows, label, split = digit_rows()

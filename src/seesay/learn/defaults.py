@@ -17,8 +17,8 @@ from seesay.errors import ConfigError
 from seesay.signal.feature_settings import settled_features
 from seesay.spec import ContentSpec, Modality, PictureSpec
 
-VECTOR_STEPS = 3.5
-"""Times the recipe's steps where all contents are vectors, whose steps are cheap (docs/log.md)."""
+VECTOR_STEPS = 2
+"""Factor on the recipe's steps if all contents are vectors, whose steps are cheap (docs/log.md)."""
 
 RECIPE_ROWS = 60_000
 """Training rows that the recipes' `steps` are for."""
@@ -92,11 +92,11 @@ def settled_optim(optim: OptimConfig, facts: Facts) -> OptimConfig:
     """The optimiser config with unset fields filled in for this number of rows."""
     ratio = facts.rows / RECIPE_ROWS
     usual = LARGE_BATCH * math.sqrt(min(facts.rows / LARGE, 1))
-    batch = optim.batch or max(2, min(facts.rows // 8, round(max(INPUTS, usual))))
+    vectors = bool(facts.contents) and all(spec.kind == "vector" for spec in facts.contents.values())
+    usual = LARGE_BATCH if vectors else round(max(INPUTS, usual))
+    batch = optim.batch or max(2, min(facts.rows // 8, usual))
     steps_per_epoch = max(1, facts.rows // batch)
-    steps = optim.steps * min(ratio, 1) ** 0.2 * max(ratio, 1)
-    if facts.contents and all(spec.kind == "vector" for spec in facts.contents.values()):
-        steps *= VECTOR_STEPS
+    steps = optim.steps * min(ratio, 1) ** 0.2 * max(ratio, 1) * (VECTOR_STEPS if vectors else 1)
     epochs = optim.epochs or max(1, round(steps / steps_per_epoch))
     patience = max(6, math.ceil(epochs / 4)) if optim.patience is None else optim.patience
     return replace(

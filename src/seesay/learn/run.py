@@ -35,7 +35,7 @@ from seesay.model.autoencoder import Autoencoder
 from seesay.model.classifier import Classifier, build, upgraded_state
 from seesay.model.temperature import Evidence
 from seesay.plain import changes, from_dict, to_dict
-from seesay.registry import load_installed, missing_plugins, plugins_of
+from seesay.registry import check_plugins, load_installed, plugins_of
 from seesay.spec import Modality, Spec
 
 MODEL = "model.safetensors"
@@ -104,8 +104,8 @@ class Run:
             config, spec = from_dict(Config, card["config"], "config"), from_dict(Spec, card["spec"], "spec")
             fields["plugins"] = tuple(card.get("plugins", ()))
         except ConfigError:
-            if isinstance(card, dict) and (missing := missing_plugins(card.get("plugins", ()))):
-                raise _needs(folder, missing) from None
+            if isinstance(card, dict):
+                check_plugins(folder, card.get("plugins", ()), "parts of its model")
             raise
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is not what seesay wrote ({error})", "Train again.") from None
@@ -214,16 +214,6 @@ class Run:
     def _save_tensors(self, name: str, tensors: Mapping[str, Tensor]) -> None:
         with new_file(self.folder / name, "wb") as file:
             file.write(save(dict(tensors)))
-
-
-def _needs(folder: Path, plugins: list[str]) -> InputError:
-    """The error for missing plug-ins. They are never imported automatically: a run may come from a
-    stranger."""
-    options = " ".join(f"--plugin {module}" for module in plugins)
-    return InputError(
-        f"{folder} needs the plug-in {' and '.join(plugins)}, which contains parts of its model",
-        f"Add {options}; in Python, import it first.",
-    )
 
 
 def digest(dataset: Dataset, rows: np.ndarray) -> str:
