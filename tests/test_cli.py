@@ -319,6 +319,7 @@ def test_after_kill_9_a_run_goes_on_to_the_very_same_model(
     assert [line["number"] for line in Run.open(tmp_path / "run").epochs()] == list(range(1, 21))
 
 
+@pytest.mark.long
 def test_after_one_interrupt_a_run_can_be_used_and_goes_on_to_the_very_same_model(
     capsys: Captured, folder: Path, tmp_path: Path, undisturbed: bytes
 ):

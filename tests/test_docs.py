@@ -103,12 +103,14 @@ def pages(having: str) -> list:
 
 
 @pytest.mark.usefixtures("same_metrics")
+@pytest.mark.parametrize("epochs", ["epochs=1", pytest.param("epochs=8", marks=pytest.mark.long)])
 @pytest.mark.parametrize("page", pages(having="python"))
-def test_python_runs(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+def test_python_runs(page: Path, epochs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.chdir(tmp_path)
     session = {"__name__": "__main__"}
     for block in blocks(page, "python"):
-        exec(compile("\n" * block.line + block.text, page, "exec"), session)
+        text = block.text.replace("epochs=8", epochs)
+        exec(compile("\n" * block.line + text, page, "exec"), session)
 
 
 @pytest.mark.parametrize("page", pages(having=""))
@@ -117,7 +119,7 @@ def test_commands_exist(page: Path):
         pytest.skip("its commands are run")
     for words in commands_of(page, "seesay"):
         check_command(words)
-    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M)
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.M)
     for words in commands_of(page, "make"):
         assert set(words) <= set(targets), f"make {' '.join(words)}: no such target"
 

@@ -111,6 +111,7 @@ def test_bytes_in_probabilities_out(run: Run, graph: Graph):
                 assert found[CLASSES.index(score["label"])] == pytest.approx(score["score"], abs=1e-5)
 
 
+@pytest.mark.long
 def test_a_model_of_features_takes_features(run: Run):
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     model = run.model()
@@ -158,6 +159,7 @@ def test_it_says_what_it_takes(run: Run, file: Path, graph: Graph):
     assert all(not given.type.tensor_type.shape.dim[0].dim_value for given in model.graph.input)
 
 
+@pytest.mark.long
 def test_exporting_leaves_warnings_of_others_as_they_were(run: Run):
     logger = logging.getLogger("torch.onnx")
     before = logger.level

@@ -18,6 +18,7 @@ from seesay.formats.name_parts import WORDS
 from seesay.formats.open import import_data, open_data
 from seesay.spec import WaveformSpec
 from test_open import array_of
+from tiny import tiny_data
 
 
 def picture(path: Path, seed: int = 0) -> Path:
@@ -143,9 +144,10 @@ def test_a_pattern_decides_and_its_other_fields_are_groups(tmp_path: Path):
     }
 
 
-def test_a_pattern_is_for_folders_of_files():
-    with pytest.raises(ConfigError, match="--name-pattern is for folders of files, which digits is not"):
-        open_data("digits", Reading(name_pattern="{label}_{take}"))
+def test_a_pattern_is_for_folders_of_files(tmp_path: Path):
+    tiny_data().save(tmp_path / "data")
+    with pytest.raises(ConfigError, match=r"--name-pattern is for folders of files, which .*data is not"):
+        open_data(tmp_path / "data", Reading(name_pattern="{label}_{take}"))
 
 
 def test_real_recordings_are_found(shared_data: Path):

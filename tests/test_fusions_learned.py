@@ -23,7 +23,7 @@ from seesay.model.fusion import (
     PosteriorSum,
     mlp,
 )
-from tiny import FUSIONS, tiny_data, tiny_model, tiny_spec
+from tiny import FUSIONS, quick_first, tiny_data, tiny_model, tiny_spec
 
 MODALITIES, DIM, CLASSES, HIDDEN = 3, 8, 4, 7
 LEARNED = [name for name in FUSIONS if name != "posterior-sum"]
@@ -269,14 +269,7 @@ def test_an_exported_classifier_says_the_same_for_any_number_of_rows(name: str):
             torch.testing.assert_close(theirs, ours)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "posterior-sum",
-        "gated",
-        *(pytest.param(n, marks=pytest.mark.long) for n in FUSIONS if n not in ("posterior-sum", "gated")),
-    ],
-)
+@pytest.mark.parametrize("name", quick_first(FUSIONS, "posterior-sum"))
 def test_onnx_runtime_says_the_same(name: str):
     """Bytes and samples in, logits out: front ends, encoders, fusion and who is there, in one graph."""
     onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")

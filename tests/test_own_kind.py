@@ -62,6 +62,13 @@ seesay.register("kind", "points", PointsSpec)
 '''
 
 
+LONG = (
+    "export run --out model.onnx",
+    "embed run --data data --out drawn --method pca",
+    "tune --data data --out search --space model.scan.width=8|16 --optim.epochs 1",
+)
+
+
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """The working directory: a plug-in, files of points, and a table of them."""
@@ -88,8 +95,12 @@ def seesay(command: str) -> int:
     return main([*command.split(), "--plugin", "my_points"])
 
 
-def test_it_goes_through_every_command(folder: Path, capsys: pytest.CaptureFixture[str]):
-    pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+@pytest.mark.parametrize("more", [(), pytest.param(LONG, marks=pytest.mark.long)], ids=["quick", "whole"])
+def test_it_goes_through_every_command(
+    more: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
+):
+    if more:
+        pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     for command in (
         "data import table.csv --out data",
         "data info data",
@@ -97,9 +108,7 @@ def test_it_goes_through_every_command(folder: Path, capsys: pytest.CaptureFixtu
         "train --data data --out run --optim.epochs 12 --model.scan.width 24 --quiet",
         "evaluate run",
         "predict run --data table.csv --out said.csv",
-        "export run --out model.onnx",
-        "embed run --data data --out drawn --method pca",
-        "tune --data data --out search --space model.scan.width=8|16 --optim.epochs 1",
+        *more,
     ):
         assert seesay(command) == 0, f"{command}: {capsys.readouterr().err}"
     run = Run.open("run")

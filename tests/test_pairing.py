@@ -328,7 +328,7 @@ def test_a_folder_that_exists_is_refused_before_anything_is_read_unless_it_may_b
 # -------------------------------------------------------------------------------------------------- real data
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_open_wsd_is_as_its_card_says(shared_data, tmp_path):
     """2,232 clips to train on, of which two are the same (f428ca69 says three twice), 1,106 to test on;
     nothing crosses."""

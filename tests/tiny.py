@@ -5,11 +5,12 @@ recordings that several rows point at; the first two speakers train, the third v
 """
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 
 from seesay.config import Config, EncoderConfig, FeaturesConfig, ModelConfig, OptimConfig
 from seesay.data.dataset import Dataset, Group
@@ -28,6 +29,12 @@ FUSIONS = {name: find("fusion", name).load() for name in names("fusion")}
 
 IMAGE = PictureSpec(reader="photo", height=8, width=8)
 AUDIO = WaveformSpec(rate=4_000, seconds=0.25)
+
+
+def quick_first(names: Iterable[str], *quick: str) -> list[Any]:
+    """The names as parameters of a test; all but the quick ones are long."""
+    return [name if name in quick else pytest.param(name, marks=pytest.mark.long) for name in names]
+
 
 FEATURES = FeaturesConfig(filters=12, coefficients=6)
 """Of the tones: as many as so few samples have room for."""
