@@ -25,8 +25,9 @@ test: .venv/developer ## every test but the long ones
 	$(BIN)/python -m pytest -m compile
 	$(PYTEST) -m "not compile and not long" --dist loadfile
 
-test-long: .venv/developer ## the long tests: pages followed whole, kills, every fusion exported
-	$(PYTEST) -m long
+test-long: .venv/developer ## the long tests: pages followed whole, kills, every fusion exported, a thousand examples
+	$(PYTEST) -m "long and not hypothesis"
+	$(PYTEST) -m "hypothesis and not compile" --hypothesis-profile=long
 
 check: .venv/developer ## lint, format, types, layers
 	$(BIN)/ruff check

@@ -54,6 +54,7 @@ def test_new_rows_land_among_their_class():
     assert classifier.score(half.place(PICTURES[900:1_500]), LABEL[900:1_500]) > 0.9
 
 
+@pytest.mark.long
 def test_many_rows_take_another_way_to_the_same_end(monkeypatch):
     monkeypatch.setattr(projection, "FEW", 0)
     monkeypatch.setattr(projection, "EXACT", 0)

@@ -163,7 +163,7 @@ def test_no_search_sees_a_test_row(tmp_path):
     test = data.rows_of("test")
     audio = {data.contents["audio"][i].tobytes() for i in data.pointers("audio")[test]}
     pictures = {data.contents["image"][i].tobytes() for i in data.pointers("image")[test]}
-    ways: dict[str, dict[str, Any]] = {"a": {"folds": 2}, "b": {"folds": 2, "rows": 30}, "c": {}}
+    ways: dict[str, dict[str, Any]] = {"a": {"folds": 2}, "b": {"folds": 2, "rows": 20}, "c": {}}
     for name, changes in ways.items():
         found = begin(data, plan(**changes), tmp_path / name)
         assert not audio & {content.tobytes() for content in found.data.contents["audio"]}
@@ -464,7 +464,7 @@ def test_no_rows_that_validate_is_refused(tmp_path):
         ({"space": parse_space("model.dim=4|8")}, "space.model.image.width was 2|4, now absent"),
         ({"config": tiny_config(2)}, "config.optim.epochs was 1, now 2"),
         ({"folds": 3}, "folds was 2, now 3"),
-        ({"rows": 30}, "rows was all, now 30"),
+        ({"rows": 20}, "rows was all, now 20"),
         ({"condition": Condition("image")}, "condition was mean, now image"),
         ({"trials": 3}, "search was grid, now TPE"),
     ],
