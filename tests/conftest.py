@@ -35,8 +35,8 @@ def refuse_network(event: str, arguments: tuple[Any, ...]) -> None:
 
 sys.addaudithook(refuse_network)
 
-# On a busy machine a slow example is no bug of ours; a test that hangs ends by its timeout. `make test-long` takes more
-# examples: --hypothesis-profile=long.
+# On a busy machine a slow example is no bug of ours; a test that hangs ends by its timeout. `make test-long`
+# takes more examples, by --hypothesis-profile=long.
 settings.register_profile("seesay", deadline=None, max_examples=20)
 settings.register_profile("long", deadline=None, max_examples=1_000)
 settings.load_profile("seesay")
