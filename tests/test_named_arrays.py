@@ -9,10 +9,11 @@ import pytest
 from seesay.data.dataset import Dataset
 from seesay.errors import InputError
 from seesay.formats.arrays import image_table
+from seesay.formats.media import Reading
 from seesay.formats.named_arrays import kind_of
 from seesay.formats.open import import_data, open_data
 from seesay.signal.image import read_image
-from seesay.spec import PictureSpec, WaveformSpec
+from seesay.spec import PictureSpec, Spec, VectorSpec, WaveformSpec
 from test_open import array_of, drawn, labels, npz, seen
 
 TRAIN, TEST = drawn(20, 0), drawn(10, 1)
@@ -82,7 +83,7 @@ def test_names_that_say_nothing():
         ({"x_train": TRAIN, "y_train": np.eye(10)[labels(20)]}, "y_train must be a single column"),
         ({"x_train": TRAIN, "y_train": labels(19)}, "number of rows: 20 in x_train, 19 in y_train"),
         ({"x_train": TRAIN, "x_test": TEST, "labels": labels(20)}, "30 rows need as many labels, got 20"),
-        ({"a": TRAIN, "b": labels(20)}, "contains a, b; expected label, and image"),
+        ({"a": TRAIN, "b": labels(20)}, "contains a, b, and no labels"),
         ({"audio": np.zeros((9, 8_000)), "label": labels(9)}, "add an array `rate`"),
         ({"audio": np.zeros((9, 8_000)), "label": labels(9), "rate": [8_000, 1]}, "or one per row"),
         ({"audio": np.zeros((9, 8, 8)), "label": labels(9), "rate": 8_000}, "expected waveforms as"),
@@ -206,3 +207,18 @@ def test_other_nan_is_refused(rows: slice, tmp_path: Path):
     np.savez(tmp_path / "a.npz", touch=vectors, label=np.arange(10) % 2)
     with pytest.raises(InputError, match=r"row 1 holds NaN|every row is NaN"):
         open_data(tmp_path / "a.npz")
+
+
+def test_vectors_without_labels_are_read_as_the_model_names_them(tmp_path: Path):
+    """To be predicted; a test split may lack labels in training, too."""
+    random = np.random.default_rng(0)
+    arrays = {name: random.normal(size=(5, 4)).astype(np.float32) for name in ("face", "voice", "other")}
+    np.savez(tmp_path / "new.npz", **arrays)
+    spec = Spec(("a", "b"), {"face": VectorSpec(4), "voice": VectorSpec(4)})
+    data = open_data(tmp_path / "new.npz", Reading(spec=spec, labelled=False))
+    assert (data.modalities, len(data), set(data.label.tolist())) == (("face", "voice"), 5, {-1})
+    with pytest.raises(InputError, match=r"contains face, voice, other, and no labels. Add an array label"):
+        open_data(tmp_path / "new.npz")
+    train = {"face_train": arrays["face"], "label_train": np.array(list("ababa"))}
+    np.savez(tmp_path / "split.npz", face_test=arrays["voice"], **train)
+    assert open_data(tmp_path / "split.npz").label.tolist() == [0, 1, 0, 1, 0, -1, -1, -1, -1, -1]

@@ -569,7 +569,7 @@ def test_bad_labels_of_zenodo_are_refused(tmp_path: Path):
 @pytest.mark.parametrize(
     ("arrays", "message"),
     [
-        pytest.param({"image": SQUARE}, "expected label, and image", id="no label"),
+        pytest.param({"image": SQUARE}, "contains image, and no labels", id="no label"),
         pytest.param({"label": np.zeros(6)}, "contains label; expected label, and image", id="label alone"),
         pytest.param(
             {"image": SQUARE, "label": np.zeros(5)}, "number of rows: 6 in image, 5 in label", id="rows"

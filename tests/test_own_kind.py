@@ -12,8 +12,11 @@ import pytest
 
 from seesay import registry
 from seesay.cli import main
+from seesay.config import default_encoder
 from seesay.data.dataset import Dataset
+from seesay.errors import ConfigError
 from seesay.learn.run import Run
+from seesay.spec import ContentSpec
 
 PLUGIN = '''
 """Points: files of lines `x y z`, encoded whatever their order."""
@@ -145,3 +148,38 @@ def test_a_file_that_does_not_fit_is_named(
     assert said in error
     assert "row 6" in error
     assert seesay("data import table.csv --out data --on-bad skip") == 1
+
+
+def kind(**own: object) -> type[ContentSpec]:
+    """A kind of content with these attributes."""
+    return type("TraceSpec", (ContentSpec,), {"kind": "trace", "encoder": {"kind": "mlp"}, **own})
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [
+        (
+            {"encoder": {"kind": "mlp", "channels": 3}},
+            "no setting 'channels'. Its settings are kind",
+        ),
+        ({"encoder": {}}, "the kind trace names no encoder"),
+    ],
+)
+@pytest.mark.usefixtures("folder")
+def test_an_encoder_that_cannot_be_is_one_line(own: dict[str, object], said: str):
+    registry.register("kind", "trace", kind(**own))
+    with pytest.raises(ConfigError, match=said):
+        default_encoder("trace")
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_kind_without_a_field_for_each_axis_is_one_line():
+    with pytest.raises(ConfigError, match="TraceSpec must have 2 fields, one for each axis"):
+        kind().of((3, 4))
+
+
+@pytest.mark.usefixtures("folder")
+def test_two_kinds_cannot_have_one_ending():
+    registry.register("kind", "trace", kind(suffixes=(".csv",)))
+    with pytest.raises(ConfigError, match=r"files that end in .csv are already those of trace"):
+        registry.register("kind", "other", kind(kind="other", suffixes=(".txt", ".csv")))

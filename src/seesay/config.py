@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal
 
 from seesay.errors import ConfigError
 from seesay.plain import check_object, check_range, dataclass_from, from_dict, to_dict
-from seesay.registry import Choice, check, names
+from seesay.registry import Choice, check, find, names
 from seesay.spec import Modality, spec_type
 
 LAST_SEED = 2**32 - 1
@@ -132,8 +132,14 @@ def default_encoders() -> dict[str, EncoderConfig]:
 
 
 def default_encoder(kind: str) -> EncoderConfig:
-    """The default network for contents of this kind."""
-    return EncoderConfig(**spec_type(kind).encoder)
+    """The default network for contents of this kind. ConfigError if a registered kind does not say which."""
+    given, known = spec_type(kind).encoder, [f.name for f in dataclasses.fields(EncoderConfig)]
+    if unknown := sorted(set(given) - set(known)):
+        problem = f"the kind {kind}: an encoder has no setting {unknown[0]!r}"
+        raise ConfigError(problem, f"Its settings are {', '.join(known)}.")
+    if "kind" not in given and find("kind", kind).module:
+        raise ConfigError(f"the kind {kind} names no encoder", f'Give {kind} encoder = {{"kind": NAME}}.')
+    return EncoderConfig(**given)
 
 
 BUILT_IN_KINDS = tuple(default_encoders())
@@ -232,7 +238,8 @@ class AugmentConfig:
     """Recordings: standard deviation of a constant added to each column of a clip, as another voice,
     microphone or room would."""
     noise: float = 0.1
-    """Recordings: standard deviation of Gaussian noise, in units of the normalised features."""
+    """Recordings and registered kinds: standard deviation of Gaussian noise, in units of the normalised
+    features."""
     vector_noise: float = 1.5
     """Vectors: as `noise`. The default is larger because embeddings have many dimensions and few rows, which
     the model would otherwise memorise."""

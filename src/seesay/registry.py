@@ -130,6 +130,8 @@ def register(
             f"the kind {name} must be a subclass of seesay.spec.ContentSpec with kind = {name!r}",
             f"Got {part!r}.",
         )
+    if family == "kind":
+        _check_suffixes(name, part)
     if NAME.fullmatch(name) is None:
         raise ConfigError(f"a {family} cannot be called {name!r}", "Use letters, digits, - and _.")
     existing = parts.get(name)
@@ -137,6 +139,15 @@ def register(
         raise ConfigError(f"there is already a {family} {name!r}", "Register yours under another name.")
     parts[name] = Part(part, tuple(kinds), _loading[-1] if _loading else getattr(part, "__module__", ""))
     return part
+
+
+def _check_suffixes(name: str, kind: Any) -> None:
+    """ConfigError if another registered kind has files of the same ending."""
+    for other, part in PARTS["kind"].items():
+        taken = set(getattr(part.make, "suffixes", ())) & set(kind.suffixes)
+        if other != name and taken:
+            problem = f"the kind {name}: files that end in {min(taken)} are already those of {other}"
+            raise ConfigError(problem, "Use another ending.")
 
 
 def _same_definition(existing: Any, part: Any) -> bool:

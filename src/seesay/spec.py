@@ -47,7 +47,7 @@ class ContentSpec:
     """`(FeaturesConfig, spec)` → the module from contents to features."""
     features: ClassVar[tuple[str, ...]] = ()
     """Fields of `FeaturesConfig` that the front end uses."""
-    augment: ClassVar[Any] = "seesay.signal.augment_features:augment_vectors"
+    augment: ClassVar[Any] = "seesay.signal.augment_features:augment_others"
     """`(features, AugmentConfig, generator)` → the batch of features, each augmented at random."""
     suffixes: ClassVar[tuple[str, ...]] = ()
     """Endings of files that hold a content of a registered kind, as in `(".xyz",)`."""
@@ -58,8 +58,15 @@ class ContentSpec:
 
     @classmethod
     def of(cls, shape: tuple[int, ...]) -> "ContentSpec":
-        """The spec of contents of this shape. By default the sizes are passed to the fields in order."""
-        return cls(*shape)
+        """The spec of contents of this shape. By default the sizes are passed to the fields in order.
+        ConfigError if the class has other fields."""
+        try:
+            return cls(*shape)
+        except TypeError:
+            problem = (
+                f"{cls.__name__} must have {len(shape)} fields, one for each axis of contents of {shape}"
+            )
+            raise ConfigError(problem, 'As in "size: int = 0".') from None
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -229,6 +236,7 @@ class VectorSpec(ContentSpec):
         "dropout": 0.5,
         "weight_decay": 1.0,
     }
+    augment: ClassVar[Any] = "seesay.signal.augment_features:augment_vectors"
     size: int
     """Length of the vector."""
 

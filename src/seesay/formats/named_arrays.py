@@ -115,12 +115,17 @@ def _dataset(
         named[kind] = named.pop("content")
     default_kinds = {modality: kind for kind, modality in DEFAULT_NAMES.items() if kind in named}
     named |= {modality: named.pop(kind) for modality, kind in default_kinds.items()}
-    contents: list[Modality] = [*default_kinds, *_others(named, arrays, where)]
-    if not contents or ("label" not in named and reading.labelled):
+    if "label" not in named and reading.labelled:
+        raise InputError(
+            f"{where} contains {listed(arrays)}, and no labels",
+            "Add an array label, one for each row (or y_train and y_test).",
+        )
+    contents: list[Modality] = [*default_kinds, *_others(named, arrays, where, reading)]
+    if not contents:
         raise InputError(
             f"{where} contains {listed(arrays)}; expected label, and image, audio or arrays of other names "
             "(or x_train, y_train, x_test, y_test)",
-            "Rename the arrays.",
+            "Rename the arrays, and give them as many rows as there are labels.",
         )
     parts = _parts(named, contents, where)
     rows = {split: _rows(named, contents, split, where) for split in parts}
@@ -153,16 +158,21 @@ def _dataset(
     )
 
 
-def _others(named: Named, arrays: Mapping[str, np.ndarray], where: str) -> list[Modality]:
-    """Modalities with names outside `KINDS`, added to `named` if they have as many rows as the labels. Two
-    arrays for one modality: InputError."""
+def _others(named: Named, arrays: Mapping[str, np.ndarray], where: str, reading: Reading) -> list[Modality]:
+    """Modalities with names outside `KINDS`, added to `named` if they have as many rows as the labels, or
+    without labels if the model or another split has them. Two arrays for one modality: InputError."""
     rows = {split: len(array) for split, (_, array) in named.get("label", {}).items()}
+    others = {
+        name: other
+        for name, array in arrays.items()
+        if kind_of(name) is None and (other := modality_of(name, array)) is not None
+    }
+    known = set() if reading.labelled or reading.spec is None else set(reading.spec.modalities)
+    known |= {m for name, (m, split) in others.items() if len(arrays[name]) == rows.get(split)}
     modalities: list[Modality] = []
-    for name, array in arrays.items():
-        if kind_of(name) is not None or (other := modality_of(name, array)) is None:
-            continue
-        modality, split = other
-        if len(array) != rows.get(split, rows.get("") if not split else None):
+    for name, (modality, split) in others.items():
+        array = arrays[name]
+        if modality not in known or len(array) != rows.get(split, len(array)):
             continue
         if split in named.setdefault(modality, {}):
             first = named[modality][split][0]

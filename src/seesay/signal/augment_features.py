@@ -15,13 +15,26 @@ Recordings = Float[Tensor, "b t f"]
 
 
 def augment_vectors(
-    vectors: Float[Tensor, "b *shape"], config: AugmentConfig, generator: Generator
-) -> Float[Tensor, "b *shape"]:
+    vectors: Float[Tensor, "b f"], config: AugmentConfig, generator: Generator
+) -> Float[Tensor, "b f"]:
     """Vectors with Gaussian noise; nothing else is safe, since their meaning is unknown."""
-    if not config.vector_noise:
-        return vectors
-    noise = torch.randn(vectors.shape, generator=generator, device=vectors.device)
-    return vectors + config.vector_noise * noise
+    return _with_noise(vectors, config.vector_noise, generator)
+
+
+def augment_others(
+    features: Float[Tensor, "b *shape"], config: AugmentConfig, generator: Generator
+) -> Float[Tensor, "b *shape"]:
+    """Features of a registered kind with a little Gaussian noise."""
+    return _with_noise(features, config.noise, generator)
+
+
+def _with_noise(
+    features: Float[Tensor, "b *shape"], deviation: float, generator: Generator
+) -> Float[Tensor, "b *shape"]:
+    if not deviation:
+        return features
+    noise = torch.randn(features.shape, generator=generator, device=features.device)
+    return features + deviation * noise
 
 
 def augment_pictures(pictures: Pictures, config: AugmentConfig, generator: Generator) -> Pictures:
@@ -50,9 +63,7 @@ def augment_recordings(features: Recordings, config: AugmentConfig, generator: G
             (len(features), 1, features.shape[2]), generator=generator, device=features.device
         )
         features = features + config.tilt * constant
-    if config.noise:
-        noise = torch.randn(features.shape, generator=generator, device=features.device)
-        features = features + config.noise * noise
+    features = _with_noise(features, config.noise, generator)
     features = _masked(features, 1, config.mask_frames, generator)
     return _masked(features, 2, config.mask_columns, generator)
 
