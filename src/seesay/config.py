@@ -52,7 +52,9 @@ class FeaturesConfig:
 
     kind: Annotated[str | None, Choice("front-end")] = None
     """Recordings: `mfcc`: `coefficients` cepstra and the log energy; `log-mel`: log energies of the
-    `filters`. Default: mfcc for single words, log-mel for longer clips."""
+    `filters`; `speech`: 96 numbers every 80 ms from a network trained on speech, whose weights stay as they
+    are; `speech-mel`: the energies that it takes. Default: mfcc for single words, log-mel for longer clips,
+    and what the encoder `speech` needs."""
     height: int | None = None
     """Pictures: height in pixels after scaling. Default: the pictures' own; for photos, at most 64 x 64
     pixels in all."""
@@ -94,8 +96,8 @@ class EncoderConfig:
     """Network. `cnn`: convolutions over height and width of a picture, over time of a recording (its columns
     are channels); `deep`: two convolutions per block for pictures, residual blocks over time for recordings,
     after 2-D convolutions if the features are log-mel; `report`: the report's full-resolution blocks and a
-    downsampling layer; `transformer`: attention over patches of a picture or frames of a recording; `mlp`:
-    linear layers, for vectors."""
+    downsampling layer; `transformer`: attention over patches of a picture or frames of a recording; `speech`:
+    a network trained on very many voices, for words and other speech; `mlp`: linear layers, for vectors."""
     width: int = 16
     """Channels of the first block, or of a transformer's tokens. In `cnn`, for pictures, each block has
     twice the channels of the one before; for recordings, all blocks after the first have twice this width. In
@@ -109,6 +111,9 @@ class EncoderConfig:
     the fusion memorises those and trusts the modality too much."""
     weight_decay: float | None = None
     """Weight decay of its matrices and kernels (AdamW); default: `optim.weight_decay`."""
+    finetune: float = 0.0
+    """`speech` only: the learning rate of the pretrained weights, as a fraction of `optim.lr`. 0: they stay
+    as they are, and each recording goes through them once."""
     kernel: int = 3
     """`report` only: kernel size of the convolutions."""
     stride: int = 1
@@ -122,6 +127,7 @@ class EncoderConfig:
         check("encoder", self.kind)
         check_range(self, "width", "layers", "kernel", "stride", least=1)
         check_range(self, "dropout", "fusion_dropout", least=0, most=0.95)
+        check_range(self, "finetune", least=0, most=1)
         if self.weight_decay is not None:
             check_range(self, "weight_decay", least=0)
 

@@ -69,11 +69,14 @@ PARTS: dict[str, dict[str, Part]] = {
         "deep": Part("seesay.model.encoders:deep_cnn", ("picture", "waveform", "matrix")),
         "report": Part("seesay.model.encoders:report_cnn", ("picture", "waveform", "matrix")),
         "transformer": Part("seesay.model.encoders:transformer", ("picture", "waveform", "matrix")),
+        "speech": Part("seesay.model.encoders:speech", ("waveform",)),
         "mlp": Part("seesay.model.encoders:mlp", ("vector",)),
     },
     "front-end": {
         "mfcc": Part("seesay.signal.front_ends:mfcc", ("waveform",)),
         "log-mel": Part("seesay.signal.front_ends:log_mel", ("waveform",)),
+        "speech": Part("seesay.signal.speech:speech", ("waveform",)),
+        "speech-mel": Part("seesay.signal.speech:speech_mel", ("waveform",)),
     },
     "kind": {
         "picture": Part("seesay.spec:PictureSpec"),

@@ -10,11 +10,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from seesay.config import Config, FeaturesConfig, OptimConfig, SplitConfig
+from seesay.config import Config, EncoderConfig, FeaturesConfig, OptimConfig, SplitConfig
 from seesay.data.dataset import Dataset
 from seesay.data.splits import VALID, fold_limit, folds, split
 from seesay.errors import ConfigError
-from seesay.signal.feature_settings import settled_features
+from seesay.signal.feature_settings import features_for, settled_features
 from seesay.spec import ContentSpec, Modality, PictureSpec
 
 VECTOR_STEPS = 2
@@ -74,16 +74,16 @@ def settled(config: Config, facts: Facts) -> Config:
         augment = replace(augment, mirror=facts.photos)
     config = config.naming({modality: spec.kind for modality, spec in facts.contents.items()})
     named = {
-        modality: replace(encoder, features=_front_end(modality, encoder.features, facts.contents[modality]))
+        modality: replace(encoder, features=_front_end(modality, encoder, facts.contents[modality]))
         for modality, encoder in config.model.named.items()
     }
     optim = settled_optim(config.optim, facts)
     return replace(config, model=replace(config.model, named=named), augment=augment, optim=optim)
 
 
-def _front_end(modality: Modality, features: FeaturesConfig, spec: ContentSpec) -> FeaturesConfig:
+def _front_end(modality: Modality, encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
     try:
-        return settled_features(features, spec)
+        return settled_features(features_for(encoder), spec)
     except ConfigError as error:
         raise ConfigError(f"model.{modality}: {error}") from None
 

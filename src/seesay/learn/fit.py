@@ -119,7 +119,7 @@ class Training:
         """Take one optimiser step on this batch of features and return the loss."""
         rate = SCHEDULES[self.config.optim.schedule](self.done / self.steps)
         for group in self.optimizer.param_groups:
-            group["lr"] = self.config.optim.lr * rate * self.patience.factor(self.done)
+            group["lr"] = self.config.optim.lr * rate * self.patience.factor(self.done) * group["scale"]
         self.model.train()
         with torch.autocast(batch.label.device.type, torch.bfloat16, enabled=self.bfloat16):
             logits = self.model.classify(batch.inputs, batch.present)
@@ -340,21 +340,31 @@ peak learning rate."""
 
 
 def _optimizer(model: Classifier, config: Config) -> torch.optim.AdamW:
-    """AdamW with weight decay on matrices and kernels (an encoder may have its own), none on biases and
-    normalisation. `config.model.named` must have every modality."""
-    decays = {modality: encoder.weight_decay for modality, encoder in config.model.named.items()}
+    """AdamW with weight decay on matrices and kernels (an encoder may have its own), none on biases,
+    normalisation and pretrained weights, which learn at their own rate. `config.model.named` must have every
+    modality."""
+    named = config.model.named
     encoder_decay = {
         weight: decay
         for modality, encoder in model.encoders.items()
-        if (decay := decays.get(modality)) is not None
+        if modality in named and (decay := named[modality].weight_decay) is not None
         for weight in encoder.parameters()
     }
-    groups: dict[float, list[nn.Parameter]] = defaultdict(list)
+    scales = {
+        weight: named[modality].finetune
+        for modality, encoder in model.encoders.items()
+        if isinstance(network := getattr(encoder, "network", None), nn.Module)
+        for weight in network.parameters()
+    }
+    groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for weight in sorted(model.parameters(), key=lambda weight: weight.dim() <= 1):
+        if not weight.requires_grad:
+            continue
+        scale = scales.get(weight, 1.0)
         decay = encoder_decay.get(weight, config.optim.weight_decay) if weight.dim() > 1 else 0.0
-        groups[decay].append(weight)
+        groups[decay if scale == 1 else 0.0, scale].append(weight)
     return torch.optim.AdamW(
-        [{"params": weights, "weight_decay": decay} for decay, weights in groups.items()],
+        [{"params": w, "weight_decay": decay, "scale": scale} for (decay, scale), w in groups.items()],
         lr=config.optim.lr,
         fused=True,
     )

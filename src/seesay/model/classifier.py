@@ -20,6 +20,7 @@ from seesay.data.batches import Inputs, Present, Table
 from seesay.model.encoders import encoder
 from seesay.model.fusion import FusionDropout, PosteriorSum, mlp
 from seesay.registry import find
+from seesay.signal.feature_settings import features_for
 from seesay.signal.front_ends import FrontEnd, features_shape, front_end
 from seesay.signal.registered import build_part, try_part
 from seesay.spec import ContentSpec, Modality, Spec
@@ -186,7 +187,7 @@ def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed
     log_prior = torch.from_numpy(np.log(np.clip(fractions, 1e-8, 1))).float()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        front_ends = {m: front_end(encoders[m].features, spec[m]) for m in encoders}
+        front_ends = {m: front_end(features_for(encoders[m]), spec[m]) for m in encoders}
         classifier = Classifier(
             front_ends=front_ends,
             encoders={m: _encoder(encoders[m], config.dim, front_ends[m], spec[m]) for m in encoders},

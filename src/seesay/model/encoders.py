@@ -21,6 +21,8 @@ from seesay.model.report_cnn import ReportCnn
 from seesay.model.transformer import Transformer
 from seesay.registry import find, names
 from seesay.signal.registered import build_part, try_part
+from seesay.signal.speech import SIZE as EMBEDDING
+from seesay.signal.speech import SpeechEmbedding
 
 Shape = tuple[int, ...]
 """Shape of one content's features: (channels, height, width), (frames, columns) or (size,)."""
@@ -131,6 +133,27 @@ def report_cnn(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
 def transformer(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
     """Attention over patches of a picture, frames of a matrix."""
     return Transformer(shape, **_sizes(config, dim))
+
+
+class SpeechEncoder(nn.Module):
+    """Speech embeddings over time: their mean and maximum projected to `dim`. `network`: makes them of the
+    features first, if these are not embeddings already."""
+
+    def __init__(self, network: nn.Module, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.network = network
+        self.project = _projection(2 * EMBEDDING, dim, dropout)
+
+    def forward(self, features: Float[Tensor, "b t f"]) -> Float[Tensor, "b d"]:
+        embeddings = self.network(features)
+        return self.project(torch.cat([embeddings.mean(1), embeddings.amax(1)], 1))
+
+
+def speech(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
+    """Google's speech embedding, pooled over time: frozen in the front end `speech`, or trained further after
+    the front end `speech-mel`."""
+    frozen = shape[1] == EMBEDDING
+    return SpeechEncoder(nn.Identity() if frozen else SpeechEmbedding(), dim, config.dropout)
 
 
 def mlp(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:

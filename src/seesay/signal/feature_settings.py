@@ -8,7 +8,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from seesay.config import FeaturesConfig
+from seesay.config import EncoderConfig, FeaturesConfig
 from seesay.errors import ConfigError
 from seesay.registry import names
 from seesay.spec import ContentSpec, PictureSpec, WaveformSpec
@@ -57,6 +57,23 @@ class Analysis:
         return self.filters if self.kind == "log-mel" else self.coefficients + 1
 
 
+SPEECH = ("speech", "speech-mel")
+"""Front ends with settings of their own: only the length of a clip is open."""
+
+
+def features_for(encoder: EncoderConfig) -> FeaturesConfig:
+    """The front end of a network, its kind chosen if the network needs one. ConfigError if they do not
+    fit."""
+    features = encoder.features
+    if encoder.kind != "speech":
+        return features
+    kind = "speech-mel" if encoder.finetune else "speech"
+    if features.kind not in (None, kind):
+        remedy = "Remove features.kind" + (" or finetune." if features.kind in SPEECH else ".")
+        raise ConfigError(f"the encoder speech needs the front end {kind}, got {features.kind}", remedy)
+    return dataclasses.replace(features, kind=kind)
+
+
 def analysis_of(features: FeaturesConfig, spec: WaveformSpec) -> Analysis:
     """The analysis settings for clips of this spec, defaults filled in.
 
@@ -74,7 +91,10 @@ def analysis_of(features: FeaturesConfig, spec: WaveformSpec) -> Analysis:
         "high": spec.high or spec.rate / 2,
         "coefficients": 12,
     }
-    _check_use(features, tuple(defaults), spec)
+    own = features.kind in SPEECH
+    _check_use(
+        features, ("seconds",) if own else tuple(defaults), f"the front end {features.kind}" if own else spec
+    )
     given = {name: value for name, value in vars(features).items() if value is not None}
     analysis = Analysis(rate=spec.rate, **defaults | given)
     _check(analysis)
@@ -94,20 +114,24 @@ def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesCon
         _check_use(features, spec.features, spec)
         return features
     analysis = analysis_of(features, spec)
+    if analysis.kind in SPEECH:
+        return FeaturesConfig(kind=analysis.kind, seconds=analysis.seconds)
     names = [f.name for f in dataclasses.fields(FeaturesConfig) if hasattr(analysis, f.name)]
     filled = {name: getattr(analysis, name) for name in names}
     return FeaturesConfig(**filled | ({"coefficients": None} if analysis.kind == "log-mel" else {}))
 
 
-def _check_use(features: FeaturesConfig, applicable: Collection[str], spec: ContentSpec) -> None:
+def _check_use(features: FeaturesConfig, applicable: Collection[str], what: ContentSpec | str) -> None:
     """ConfigError for a set field not in `applicable`, or a front end for other contents."""
     for name, value in vars(features).items():
         if value is not None and name not in (*applicable, "kind"):
-            raise ConfigError(f"features.{name} has no effect on {spec}", "Remove it.")
-    fitting = names("front-end", spec.kind)
+            raise ConfigError(f"features.{name} has no effect on {what}", "Remove it.")
+    if isinstance(what, str):
+        return
+    fitting = names("front-end", what.kind)
     if features.kind is not None and features.kind not in fitting:
         remedy = f"Choose one of: {', '.join(fitting)}." if fitting else "Remove features.kind."
-        raise ConfigError(f"the front end {features.kind} does not apply to {spec}", remedy)
+        raise ConfigError(f"the front end {features.kind} does not apply to {what}", remedy)
 
 
 def _check(analysis: Analysis) -> None:

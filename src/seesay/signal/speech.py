@@ -1,0 +1,134 @@
+"""The speech embedding: a convolutional network by Google, trained on very many voices, as a torch module.
+
+Every 80 ms it gives 96 numbers that describe the 775 ms around. It takes the log-mel energies of 32 filters,
+computed inside the module from waveforms of any rate. The weights are those of the TensorFlow Hub module
+`google/speech_embedding/1` (Lin et al. 2020, "Training keyword spotters with limited and synthesized speech
+data"), Apache-2.0, as the package pyopen-wakeword 1.1.0 contains them (scripts/make_speech.py); they are in
+`assets/`, with the licence.
+"""
+
+from functools import cache
+from itertools import count
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float, Num
+from safetensors.torch import load_file
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from seesay.config import FeaturesConfig
+from seesay.errors import InputError
+from seesay.signal.front_ends import as_float
+from seesay.spec import WaveformSpec
+
+WEIGHTS = Path(__file__).parent / "assets" / "speech.safetensors"
+
+RATE, WINDOW, SHIFT, FFT = 16_000, 400, 160, 512
+"""Samples per second of the original, and its analysis: a Hann window of 25 ms, every 10 ms, in the middle of
+a frame of 32 ms."""
+
+FRAMES, STRIDE = 76, 8
+"""Frames that one embedding sees, and from one embedding to the next."""
+
+SIZE = 96
+"""Numbers in an embedding."""
+
+MARGIN = 0.5
+"""Seconds of silence added on either side of a clip, so that its edges are seen whole."""
+
+RANGE = 80.0
+"""dB below the loudest energy of a clip: what is quieter counts as this."""
+
+POOLS = {2: (2, 2), 6: (1, 2), 10: (2, 2), 14: (1, 2), 18: (2, 2)}
+"""Maximum pooling (time, frequency) after these convolutions."""
+
+
+class SpeechMel(nn.Module):
+    """Waveforms `(b, samples)` of a rate → log-mel energies `(b, frames, 32)` of the clip with `MARGIN` of
+    silence on either side.
+
+    The energies are `log10(power) + 2`, the power being that of int16 samples, and lie within `RANGE` of the
+    loudest of the clip. At other rates than 16 kHz the same frequencies are analysed with as many samples as
+    fit the window, so that nothing is resampled. Filters lie between 60 and 3,800 Hz.
+    """
+
+    even: Float[Tensor, "window bins"]
+    odd: Float[Tensor, "window bins"]
+    filters: Float[Tensor, "bins 32"]
+
+    def __init__(self, rate: int) -> None:
+        super().__init__()
+        self.window, self.shift, self.margin = (
+            round(rate * samples / RATE) for samples in (WINDOW, SHIFT, RATE * MARGIN)
+        )
+        self.before = round(rate * (FFT - WINDOW) / 2 / RATE)
+        filters = weights()["filters"]
+        place = np.arange(self.window)
+        hann = 0.5 - 0.5 * np.cos(2 * np.pi * place / self.window)
+        angles = 2 * np.pi * np.outer(place - self.window / 2, np.arange(len(filters))) * RATE / FFT / rate
+        hann *= 32_768 * RATE / rate
+        for name, basis in (("even", np.cos(angles)), ("odd", np.sin(angles))):
+            values = torch.from_numpy(hann[:, None] * basis).float()
+            self.register_buffer(name, values.contiguous(), persistent=False)
+        self.register_buffer("filters", filters, persistent=False)
+
+    def forward(self, waveforms: Num[Tensor, "b samples"]) -> Float[Tensor, "b frames 32"]:
+        whole = F.pad(as_float(waveforms), (self.margin, self.margin))
+        frames = whole[:, self.before :].unfold(-1, self.window, self.shift)
+        power = ((frames @ self.even).square() + (frames @ self.odd).square()) @ self.filters
+        decibels = 10 * power.clamp(min=1e-10).log10()
+        return decibels.maximum(decibels.amax((1, 2), keepdim=True) - RANGE) / 10 + 2
+
+
+class SpeechEmbedding(nn.Module):
+    """Log-mel energies `(b, frames, 32)` → embeddings `(b, windows, 96)`, one per `STRIDE` frames.
+
+    Twenty convolutions, in turn over frequency and over time, the latter without padding, so that all windows
+    are computed at once.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        tensors = weights()
+        self.convolutions = nn.ModuleList()
+        for number in count():
+            if f"{number}.weight" not in tensors:
+                break
+            weight = tensors[f"{number}.weight"]
+            height, width = weight.shape[2:]
+            padding = (0, 1) if width == 3 and number < 19 else (0, 0)
+            self.convolutions.append(
+                nn.Conv2d(weight.shape[1], weight.shape[0], (height, width), padding=padding)
+            )
+        self.load_state_dict({f"convolutions.{n}": t for n, t in tensors.items() if n != "filters"})
+
+    def forward(self, energies: Float[Tensor, "b frames 32"]) -> Float[Tensor, "b windows 96"]:
+        maps = energies[:, None]
+        for number, convolution in enumerate(self.convolutions):
+            maps = convolution(maps)
+            if number < len(self.convolutions) - 1:
+                maps = F.leaky_relu(maps, 0.2).clamp(min=-0.4)
+            if number in POOLS:
+                maps = F.max_pool2d(maps, POOLS[number])
+        return maps.squeeze(3).transpose(1, 2)
+
+
+@cache
+def weights() -> dict[str, Tensor]:
+    """The published weights by name, and the mel filters. InputError if the packaged file is damaged."""
+    try:
+        return load_file(WEIGHTS)
+    except Exception as error:  # safetensors raises its own and others
+        raise InputError(f"{WEIGHTS} cannot be read ({error})", "Reinstall seesay.") from None
+
+
+def speech_mel(features: FeaturesConfig, spec: WaveformSpec) -> SpeechMel:
+    """The module from clips to the energies that the speech embedding takes."""
+    return SpeechMel(spec.rate)
+
+
+def speech(features: FeaturesConfig, spec: WaveformSpec) -> nn.Module:
+    """The module from clips to speech embeddings, (b, windows, 96), with frozen weights."""
+    return nn.Sequential(SpeechMel(spec.rate), SpeechEmbedding()).requires_grad_(False)
