@@ -60,11 +60,10 @@ class SpeechMel(nn.Module):
 
     def __init__(self, rate: int) -> None:
         super().__init__()
-        self.window, self.shift, self.margin = (
-            round(rate * samples / RATE) for samples in (WINDOW, SHIFT, RATE * MARGIN)
-        )
+        self.rate, self.window, self.margin = rate, round(rate * WINDOW / RATE), round(rate * MARGIN)
         self.before = round(rate * (FFT - WINDOW) / 2 / RATE)
         filters = weights()["filters"]
+        within = torch.arange(len(filters)) * RATE / FFT <= rate / 2  # above it a recording holds nothing
         place = np.arange(self.window)
         hann = 0.5 - 0.5 * np.cos(2 * np.pi * place / self.window)
         angles = 2 * np.pi * np.outer(place - self.window / 2, np.arange(len(filters))) * RATE / FFT / rate
@@ -72,14 +71,23 @@ class SpeechMel(nn.Module):
         for name, basis in (("even", np.cos(angles)), ("odd", np.sin(angles))):
             values = torch.from_numpy(hann[:, None] * basis).float()
             self.register_buffer(name, values.contiguous(), persistent=False)
-        self.register_buffer("filters", filters, persistent=False)
+        self.register_buffer("filters", filters * within[:, None], persistent=False)
 
     def forward(self, waveforms: Num[Tensor, "b samples"]) -> Float[Tensor, "b frames 32"]:
         whole = F.pad(as_float(waveforms), (self.margin, self.margin))
-        frames = whole[:, self.before :].unfold(-1, self.window, self.shift)
+        frames = self._frames(whole[:, self.before :])
         power = ((frames @ self.even).square() + (frames @ self.odd).square()) @ self.filters
         decibels = 10 * power.clamp(min=1e-10).log10()
         return decibels.maximum(decibels.amax((1, 2), keepdim=True) - RANGE) / 10 + 2
+
+    def _frames(self, samples: Float[Tensor, "b samples"]) -> Float[Tensor, "b frames window"]:
+        """Windows every 10 ms, from the nearest sample where that is none."""
+        shift, rest = divmod(self.rate * SHIFT, RATE)
+        if not rest:
+            return samples.unfold(-1, self.window, shift)
+        places = torch.arange((samples.shape[1] - self.window) * RATE // (self.rate * SHIFT) + 1)
+        starts = (places * self.rate * SHIFT + RATE // 2) // RATE
+        return samples[:, (starts[:, None] + torch.arange(self.window)).to(samples.device)]
 
 
 class SpeechEmbedding(nn.Module):
