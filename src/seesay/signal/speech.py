@@ -111,6 +111,7 @@ class SpeechEmbedding(nn.Module):
                 nn.Conv2d(weight.shape[1], weight.shape[0], (height, width), padding=padding)
             )
         self.load_state_dict({f"convolutions.{n}": t for n, t in tensors.items() if n != "filters"})
+        self.to(memory_format=torch.channels_last)  # takes half the time
 
     def forward(self, energies: Float[Tensor, "b frames 32"]) -> Float[Tensor, "b windows 96"]:
         maps = energies[:, None]
