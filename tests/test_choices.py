@@ -42,7 +42,10 @@ def test_every_kind_of_encoder_is_another(spec: ContentSpec):
 
 def test_every_kind_of_features_is_made_in_another_way():
     kinds = names("front-end", "waveform")
-    made = [type(front_end(replace(FEATURES, kind=k), AUDIO).get_submodule("features")) for k in kinds]
+    settings = [
+        replace(FEATURES, kind=k) if k in ("mfcc", "log-mel") else FeaturesConfig(kind=k) for k in kinds
+    ]
+    made = [type(front_end(each, AUDIO).get_submodule("features")) for each in settings]
     made += [
         type(front_end(FeaturesConfig(), spec).get_submodule("features")) for spec in (IMAGE, CONTENTS[2])
     ]

@@ -382,6 +382,15 @@ def test_a_bad_array_is_refused(array: np.ndarray, says: str) -> None:
             read_image(array, PictureSpec(reader=reader))
 
 
+def test_a_long_thin_jpeg_is_read():
+    """Scaled down by the decoder it would be less than a pixel wide."""
+    file = io.BytesIO()
+    pixels = np.full((42_024, 40), 255, np.uint8)
+    pixels[20_000:22_000, 10:30] = 0
+    Image.fromarray(pixels).save(file, "JPEG")
+    assert read_image(file.getvalue(), INK).shape == INK.shape
+
+
 @given(
     st.binary(min_size=1, max_size=60),
     st.integers(0, 600),

@@ -60,7 +60,8 @@ def read_image(source: Source, spec: PictureSpec) -> Float[np.ndarray, "c h w"]:
         with _opened(source, name) as file:
             _check_size(file.size, name)
             factor = _spare(file.size, spec)
-            file.draft("L" if spec.reader == "ink" else None, (file.width // factor, file.height // factor))
+            smaller = max(1, file.width // factor), max(1, file.height // factor)
+            file.draft("L" if spec.reader == "ink" else None, smaller)
             picture = _decoded(file, name, spec)
     factor = _spare(picture.size, spec)
     picture = picture.reduce(factor) if factor > 1 else picture

@@ -10,6 +10,7 @@ data"), Apache-2.0, as the package pyopen-wakeword 1.1.0 contains them (scripts/
 from functools import cache
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -111,7 +112,8 @@ class SpeechEmbedding(nn.Module):
                 nn.Conv2d(weight.shape[1], weight.shape[0], (height, width), padding=padding)
             )
         self.load_state_dict({f"convolutions.{n}": t for n, t in tensors.items() if n != "filters"})
-        self.to(memory_format=torch.channels_last)  # takes half the time
+        layout: Any = {"memory_format": torch.channels_last}  # half the time; torch's own types leave it out
+        self.to(**layout)
 
     def forward(self, energies: Float[Tensor, "b frames 32"]) -> Float[Tensor, "b windows 96"]:
         maps = energies[:, None]
