@@ -527,3 +527,11 @@ def test_a_disk_that_fills_up_leaves_no_new_folder(tmp_path: Path, monkeypatch: 
     with pytest.raises(OutputError, match="8000 requested and 0 written"):
         tiny().save(tmp_path / "tiny")
     assert names(tmp_path) == []
+
+
+def test_a_card_with_plugins_that_are_no_list_is_one_line(tmp_path: Path):
+    tiny().save(tmp_path / "data")
+    path = tmp_path / "data" / "dataset.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"plugins": 5}))
+    with pytest.raises(InputError, match="plugins must be of type list, got 5"):
+        Dataset.open(tmp_path / "data")

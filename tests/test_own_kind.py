@@ -160,7 +160,7 @@ def kind(**own: object) -> type[ContentSpec]:
     [
         (
             {"encoder": {"kind": "mlp", "channels": 3}},
-            "no setting 'channels'. Its settings are kind",
+            "trace.encoder.channels is not a field. Choose one of: kind, width",
         ),
         ({"encoder": {}}, "the kind trace names no encoder"),
     ],

@@ -13,8 +13,9 @@ import torch
 
 from seesay.config import EncoderConfig, FeaturesConfig
 from seesay.errors import ConfigError
-from seesay.learn.fit import Epoch
+from seesay.learn.fit import Epoch, Training
 from seesay.learn.learn import learn, prepared
+from seesay.model.classifier import build
 from seesay.signal.feature_settings import features_for
 from seesay.signal.front_ends import front_end
 from seesay.signal.speech import WEIGHTS, SpeechEmbedding, SpeechMel
@@ -132,3 +133,22 @@ def test_pretrained_weights_learn_only_when_asked(finetune: float):
     pairs = zip(network.parameters(), SpeechEmbedding().parameters(), strict=True)
     moved = [(weight - original).abs().max().item() for weight, original in pairs]
     assert all(moved) if finetune else not any(moved)
+
+
+def test_only_the_pretrained_network_has_a_rate_of_its_own():
+    """Another encoder may have a part called `network`: it learns as everything does."""
+    config = tiny_config(1, tiny_model()).naming({"image": "picture", "audio": "waveform"})
+    named = {"image": config.model.named["image"], "audio": speech(finetune=0.1)}
+    config = dataclasses.replace(config, model=dataclasses.replace(config.model, named=named))
+    model = build(config.model, tiny_data().spec)
+    own = torch.nn.Linear(2, 2)
+    model.encoders["image"].network = own
+    training = Training(model, config, steps=10)
+    rates = {
+        weight: group["scale"] for group in training.optimizer.param_groups for weight in group["params"]
+    }
+    network = model.encoders["audio"].get_submodule("network")
+    assert {rates[weight] for weight in network.parameters()} == {0.1}
+    others = rates.keys() - set(network.parameters())
+    assert set(own.parameters()) <= others
+    assert {rates[weight] for weight in others} == {1.0}

@@ -139,13 +139,10 @@ def default_encoders() -> dict[str, EncoderConfig]:
 
 def default_encoder(kind: str) -> EncoderConfig:
     """The default network for contents of this kind. ConfigError if a registered kind does not say which."""
-    given, known = spec_type(kind).encoder, [f.name for f in dataclasses.fields(EncoderConfig)]
-    if unknown := sorted(set(given) - set(known)):
-        problem = f"the kind {kind}: an encoder has no setting {unknown[0]!r}"
-        raise ConfigError(problem, f"Its settings are {', '.join(known)}.")
+    given = spec_type(kind).encoder
     if "kind" not in given and find("kind", kind).module:
         raise ConfigError(f"the kind {kind} names no encoder", f'Give {kind} encoder = {{"kind": NAME}}.')
-    return EncoderConfig(**given)
+    return dataclass_from(EncoderConfig, given, f"{kind}.encoder")
 
 
 BUILT_IN_KINDS = tuple(default_encoders())

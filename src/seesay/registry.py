@@ -252,7 +252,7 @@ def check_plugins(what: Path, plugins: Iterable[str], holds: str) -> None:
     """InputError that names the plug-ins to load if some of these have not been imported. They are never
     imported automatically: a folder may come from a stranger. `what`: the folder; `holds`: what the plug-ins
     hold of it."""
-    if missing := [module for module in plugins if module not in sys.modules]:
+    if missing := [module for module in map(str, plugins) if module not in sys.modules]:
         options = " ".join(f"--plugin {module}" for module in missing)
         raise InputError(
             f"{what} needs the plug-in {' and '.join(missing)}, which contains {holds}",

@@ -30,6 +30,7 @@ FIELDS = {
     "modalities": dict,
     "pairing": str,
     "sources": list,
+    "plugins": list,
 }
 """Fields of the card and their types."""
 
@@ -50,6 +51,8 @@ def read_card(path: Path) -> dict[str, Any]:
         card = json.loads(path.read_text())
     except ValueError as error:
         raise InputError(f"{path} is not JSON ({error})", AGAIN) from None
+    if isinstance(card, dict):
+        card.setdefault("plugins", [])  # older data sets lack it
     _check_fields(path, card, FIELDS)
     if card["format"] not in READS:
         readable = " and ".join(map(str, READS))
@@ -59,7 +62,7 @@ def read_card(path: Path) -> dict[str, Any]:
     try:
         card_spec(card)
     except ConfigError as error:
-        check_plugins(path.parent, card.get("plugins", ()), "a kind of its contents")
+        check_plugins(path.parent, card["plugins"], "a kind of its contents")
         raise InputError(f"{path}: {error}", AGAIN) from None
     return card
 

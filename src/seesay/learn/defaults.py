@@ -91,9 +91,9 @@ def _front_end(modality: Modality, encoder: EncoderConfig, spec: ContentSpec) ->
 def settled_optim(optim: OptimConfig, facts: Facts) -> OptimConfig:
     """The optimiser config with unset fields filled in for this number of rows."""
     ratio = facts.rows / RECIPE_ROWS
-    usual = LARGE_BATCH * math.sqrt(min(facts.rows / LARGE, 1))
     vectors = bool(facts.contents) and all(spec.kind == "vector" for spec in facts.contents.values())
-    usual = LARGE_BATCH if vectors else round(max(INPUTS, usual))
+    share = 1 if vectors else math.sqrt(min(facts.rows / LARGE, 1))
+    usual = round(max(INPUTS, LARGE_BATCH * share))
     batch = optim.batch or max(2, min(facts.rows // 8, usual))
     steps_per_epoch = max(1, facts.rows // batch)
     steps = optim.steps * min(ratio, 1) ** 0.2 * max(ratio, 1) * (VECTOR_STEPS if vectors else 1)

@@ -32,6 +32,7 @@ from seesay.metrics.scores import METRICS
 from seesay.model.classifier import Classifier, build
 from seesay.model.features import RawFeatures, features_of, fit_normalisers
 from seesay.model.temperature import Evidence, calibrate, evidence_of, probabilities, remarks
+from seesay.signal.speech import SpeechEmbedding
 from seesay.spec import Spec, part_of
 
 Watch = Callable[[Iterable[Batch]], Iterable[Batch]]
@@ -350,19 +351,18 @@ def _optimizer(model: Classifier, config: Config) -> torch.optim.AdamW:
         if modality in named and (decay := named[modality].weight_decay) is not None
         for weight in encoder.parameters()
     }
-    scales = {
+    pretrained = {
         weight: named[modality].finetune
         for modality, encoder in model.encoders.items()
-        if isinstance(network := getattr(encoder, "network", None), nn.Module)
+        for network in encoder.modules()
+        if isinstance(network, SpeechEmbedding)
         for weight in network.parameters()
     }
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)
     for weight in sorted(model.parameters(), key=lambda weight: weight.dim() <= 1):
-        if not weight.requires_grad:
-            continue
-        scale = scales.get(weight, 1.0)
-        decay = encoder_decay.get(weight, config.optim.weight_decay) if weight.dim() > 1 else 0.0
-        groups[decay if scale == 1 else 0.0, scale].append(weight)
+        decays = weight.dim() > 1 and weight not in pretrained
+        decay = encoder_decay.get(weight, config.optim.weight_decay) if decays else 0.0
+        groups[decay, pretrained.get(weight, 1.0)].append(weight)
     return torch.optim.AdamW(
         [{"params": w, "weight_decay": decay, "scale": scale} for (decay, scale), w in groups.items()],
         lr=config.optim.lr,

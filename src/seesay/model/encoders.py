@@ -152,8 +152,8 @@ class SpeechEncoder(nn.Module):
 def speech(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
     """Google's speech embedding, pooled over time: frozen in the front end `speech`, or trained further after
     the front end `speech-mel`."""
-    frozen = shape[1] == EMBEDDING
-    return SpeechEncoder(nn.Identity() if frozen else SpeechEmbedding(), dim, config.dropout)
+    network = nn.Identity() if config.features.kind == "speech" else SpeechEmbedding()
+    return SpeechEncoder(network, dim, config.dropout)
 
 
 def mlp(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:

@@ -57,8 +57,8 @@ class Analysis:
         return self.filters if self.kind == "log-mel" else self.coefficients + 1
 
 
-SPEECH = ("speech", "speech-mel")
-"""Front ends with settings of their own: only the length of a clip is open."""
+SETTINGS = {"speech": ("seconds",), "speech-mel": ("seconds",)}
+"""The settings of front ends of recordings that do not use all of them."""
 
 
 def features_for(encoder: EncoderConfig) -> FeaturesConfig:
@@ -69,7 +69,7 @@ def features_for(encoder: EncoderConfig) -> FeaturesConfig:
         return features
     kind = "speech-mel" if encoder.finetune else "speech"
     if features.kind not in (None, kind):
-        remedy = "Remove features.kind" + (" or finetune." if features.kind in SPEECH else ".")
+        remedy = "Remove features.kind" + (" or finetune." if features.kind in SETTINGS else ".")
         raise ConfigError(f"the encoder speech needs the front end {kind}, got {features.kind}", remedy)
     return dataclasses.replace(features, kind=kind)
 
@@ -91,10 +91,7 @@ def analysis_of(features: FeaturesConfig, spec: WaveformSpec) -> Analysis:
         "high": spec.high or spec.rate / 2,
         "coefficients": 12,
     }
-    own = features.kind in SPEECH
-    _check_use(
-        features, ("seconds",) if own else tuple(defaults), f"the front end {features.kind}" if own else spec
-    )
+    _check_use(features, SETTINGS.get(features.kind or "", tuple(defaults)), spec)
     given = {name: value for name, value in vars(features).items() if value is not None}
     analysis = Analysis(rate=spec.rate, **defaults | given)
     _check(analysis)
@@ -114,24 +111,22 @@ def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesCon
         _check_use(features, spec.features, spec)
         return features
     analysis = analysis_of(features, spec)
-    if analysis.kind in SPEECH:
-        return FeaturesConfig(kind=analysis.kind, seconds=analysis.seconds)
     names = [f.name for f in dataclasses.fields(FeaturesConfig) if hasattr(analysis, f.name)]
-    filled = {name: getattr(analysis, name) for name in names}
+    used = ("kind", *SETTINGS.get(analysis.kind, names))
+    filled = {name: getattr(analysis, name) for name in used}
     return FeaturesConfig(**filled | ({"coefficients": None} if analysis.kind == "log-mel" else {}))
 
 
-def _check_use(features: FeaturesConfig, applicable: Collection[str], what: ContentSpec | str) -> None:
+def _check_use(features: FeaturesConfig, applicable: Collection[str], spec: ContentSpec) -> None:
     """ConfigError for a set field not in `applicable`, or a front end for other contents."""
     for name, value in vars(features).items():
         if value is not None and name not in (*applicable, "kind"):
+            what = f"the front end {features.kind}" if features.kind in SETTINGS else spec
             raise ConfigError(f"features.{name} has no effect on {what}", "Remove it.")
-    if isinstance(what, str):
-        return
-    fitting = names("front-end", what.kind)
+    fitting = names("front-end", spec.kind)
     if features.kind is not None and features.kind not in fitting:
         remedy = f"Choose one of: {', '.join(fitting)}." if fitting else "Remove features.kind."
-        raise ConfigError(f"the front end {features.kind} does not apply to {what}", remedy)
+        raise ConfigError(f"the front end {features.kind} does not apply to {spec}", remedy)
 
 
 def _check(analysis: Analysis) -> None:

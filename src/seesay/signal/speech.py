@@ -8,7 +8,6 @@ data"), Apache-2.0, as the package pyopen-wakeword 1.1.0 contains them (scripts/
 """
 
 from functools import cache
-from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -29,9 +28,6 @@ WEIGHTS = Path(__file__).parent / "assets" / "speech.safetensors"
 RATE, WINDOW, SHIFT, FFT = 16_000, 400, 160, 512
 """Samples per second of the original, and its analysis: a Hann window of 25 ms, every 10 ms, in the middle of
 a frame of 32 ms."""
-
-FRAMES, STRIDE = 76, 8
-"""Frames that one embedding sees, and from one embedding to the next."""
 
 SIZE = 96
 """Numbers in an embedding."""
@@ -92,7 +88,8 @@ class SpeechMel(nn.Module):
 
 
 class SpeechEmbedding(nn.Module):
-    """Log-mel energies `(b, frames, 32)` → embeddings `(b, windows, 96)`, one per `STRIDE` frames.
+    """Log-mel energies `(b, frames, 32)` → embeddings `(b, windows, 96)`, every 8 frames, of 76
+    frames each.
 
     Twenty convolutions, in turn over frequency and over time, the latter without padding, so that all windows
     are computed at once.
@@ -102,15 +99,9 @@ class SpeechEmbedding(nn.Module):
         super().__init__()
         tensors = weights()
         self.convolutions = nn.ModuleList()
-        for number in count():
-            if f"{number}.weight" not in tensors:
-                break
-            weight = tensors[f"{number}.weight"]
-            height, width = weight.shape[2:]
-            padding = (0, 1) if width == 3 and number < 19 else (0, 0)
-            self.convolutions.append(
-                nn.Conv2d(weight.shape[1], weight.shape[0], (height, width), padding=padding)
-            )
+        for number in range(len(tensors) // 2):  # weights and biases, and the filters
+            after, before, height, width = tensors[f"{number}.weight"].shape
+            self.convolutions.append(nn.Conv2d(before, after, (height, width), padding=(0, width // 2)))
         self.load_state_dict({f"convolutions.{n}": t for n, t in tensors.items() if n != "filters"})
         layout: Any = {"memory_format": torch.channels_last}  # half the time; torch's own types leave it out
         self.to(**layout)
