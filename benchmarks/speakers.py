@@ -30,6 +30,7 @@ from seesay.formats.pairing import read_speech
 from seesay.learn.run import begin, train
 from seesay.measure.evaluate import evaluate
 from seesay.recipes import recipe
+from seesay.search.space import apply, parse_space
 from seesay.tables import written
 
 CLASSES = tuple(map(str, range(10)))
@@ -141,12 +142,17 @@ def main() -> None:
     )
     parser.add_argument("--data", type=Path, required=True, help="folder with fsdd and speech_commands")
     parser.add_argument("--recipe", default="small")
+    parser.add_argument(
+        "--change", help="settings unlike the recipe's: model.audio.kind=speech,augment.noise=1"
+    )
     parser.add_argument("--seeds", type=positive, default=1)
     parser.add_argument("--pairs", nargs="+", default=[], help="as in george+jackson; without it all fifteen")
     parser.add_argument("--out", type=Path, help="Markdown file to write the table into")
     given = parser.parse_args()
     torch.set_num_threads(1)
-    config = recipe(given.recipe)
+    config = recipe(given.recipe).naming({"audio": "waveform"})
+    if given.change:
+        config = apply(config, parse_space(given.change).cells()[0])
     pairs = [pair_of(text) for text in given.pairs] or list(combinations(SPEAKERS, 2))
     names = given.data / "open_wsd_test_speakers.txt"
     if not names.is_file():

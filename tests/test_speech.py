@@ -11,7 +11,7 @@ import soundfile
 import soxr
 import torch
 
-from seesay.config import EncoderConfig, FeaturesConfig
+from seesay.config import EncoderConfig, FeaturesConfig, ModelConfig
 from seesay.errors import ConfigError
 from seesay.learn.fit import Epoch, Training
 from seesay.learn.learn import learn, prepared
@@ -19,7 +19,7 @@ from seesay.model.classifier import build
 from seesay.signal.feature_settings import features_for
 from seesay.signal.front_ends import front_end
 from seesay.signal.speech import WEIGHTS, SpeechEmbedding, SpeechMel
-from seesay.spec import WaveformSpec
+from seesay.spec import Spec, VectorSpec, WaveformSpec
 from tiny import tiny_config, tiny_data, tiny_model
 
 
@@ -103,16 +103,19 @@ def test_the_weights_are_small_and_their_licence_lies_beside_them():
 # ------------------------------------------------------------------------------------------ in a model
 
 
+WORDS = WaveformSpec(rate=8_000)
+
+
 def speech(finetune: float = 0.0) -> EncoderConfig:
     return EncoderConfig(kind="speech", finetune=finetune)
 
 
 def test_an_encoder_brings_its_front_end():
-    assert features_for(speech()).kind == "speech"
-    assert features_for(speech(0.1)).kind == "speech-mel"
-    assert features_for(EncoderConfig()).kind is None
+    assert features_for(speech(), WORDS).kind == "speech"
+    assert features_for(speech(0.1), WORDS).kind == "speech-mel"
+    assert features_for(EncoderConfig(), WORDS).kind is None
     with pytest.raises(ConfigError, match="the encoder speech needs the front end speech, got mfcc"):
-        features_for(EncoderConfig(kind="speech", features=FeaturesConfig(kind="mfcc")))
+        features_for(EncoderConfig(kind="speech", features=FeaturesConfig(kind="mfcc")), WORDS)
 
 
 def test_a_setting_of_another_front_end_is_refused():
@@ -152,3 +155,10 @@ def test_only_the_pretrained_network_has_a_rate_of_its_own():
     others = rates.keys() - set(network.parameters())
     assert set(own.parameters()) <= others
     assert {rates[weight] for weight in others} == {1.0}
+
+
+def test_it_is_for_recordings_alone():
+    with pytest.raises(
+        ConfigError, match=r"the encoder speech is not for the kind vector. Choose one of: mlp"
+    ):
+        build(ModelConfig(named={"clip": speech()}), Spec(("a", "b"), {"clip": VectorSpec(8)}))

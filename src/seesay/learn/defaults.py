@@ -83,7 +83,7 @@ def settled(config: Config, facts: Facts) -> Config:
 
 def _front_end(modality: Modality, encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
     try:
-        return settled_features(features_for(encoder), spec)
+        return settled_features(features_for(encoder, spec), spec)
     except ConfigError as error:
         raise ConfigError(f"model.{modality}: {error}") from None
 

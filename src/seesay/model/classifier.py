@@ -187,7 +187,7 @@ def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed
     log_prior = torch.from_numpy(np.log(np.clip(fractions, 1e-8, 1))).float()
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        front_ends = {m: front_end(features_for(encoders[m]), spec[m]) for m in encoders}
+        front_ends = {m: front_end(features_for(encoders[m], spec[m]), spec[m]) for m in encoders}
         classifier = Classifier(
             front_ends=front_ends,
             encoders={m: _encoder(encoders[m], config.dim, front_ends[m], spec[m]) for m in encoders},

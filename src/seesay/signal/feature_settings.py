@@ -61,11 +61,11 @@ SETTINGS = {"speech": ("seconds",), "speech-mel": ("seconds",)}
 """The settings of front ends of recordings that do not use all of them."""
 
 
-def features_for(encoder: EncoderConfig) -> FeaturesConfig:
-    """The front end of a network, its kind chosen if the network needs one. ConfigError if they do not
-    fit."""
+def features_for(encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
+    """The front end of a network for these contents, its kind chosen if the network needs one. ConfigError if
+    they do not fit."""
     features = encoder.features
-    if encoder.kind != "speech":
+    if encoder.kind != "speech" or not isinstance(spec, WaveformSpec):
         return features
     kind = "speech-mel" if encoder.finetune else "speech"
     if features.kind not in (None, kind):
