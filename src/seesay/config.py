@@ -112,8 +112,8 @@ class EncoderConfig:
     weight_decay: float | None = None
     """Weight decay of its matrices and kernels (AdamW); default: `optim.weight_decay`."""
     finetune: float = 0.0
-    """`speech` only: the learning rate of the pretrained weights, as a fraction of `optim.lr`. 0: they stay
-    as they are, and each recording goes through them once."""
+    """Pretrained networks only: the learning rate of the pretrained weights, as a fraction of `optim.lr`. 0:
+    they stay as they are, and each content goes through them once."""
     kernel: int = 3
     """`report` only: kernel size of the convolutions."""
     stride: int = 1
@@ -246,13 +246,16 @@ class AugmentConfig:
     vector_noise: float = 1.5
     """Vectors: as `noise`. The default is larger because embeddings have many dimensions and few rows, which
     the model would otherwise memorise."""
+    embedding_noise: float = 1.0
+    """As `noise`, for embeddings that a pretrained network in the front end makes."""
     repair: bool = True
     """Re-pair: every epoch, pair pictures and recordings of a class anew, if the data set was paired at
     random within classes."""
 
     def __post_init__(self) -> None:
         check_range(self, "shift", "zoom", "delay", "stretch", least=0, most=0.9)
-        check_range(self, "rotate", "mask_frames", "mask_columns", "tilt", "noise", "vector_noise", least=0)
+        check_range(self, "rotate", "mask_frames", "mask_columns", "tilt", "noise", least=0)
+        check_range(self, "vector_noise", "embedding_noise", least=0)
 
 
 @dataclass(frozen=True)

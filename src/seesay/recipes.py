@@ -154,6 +154,7 @@ NO_AUGMENTATION = AugmentConfig(
     tilt=0.0,
     noise=0.0,
     vector_noise=0.0,
+    embedding_noise=0.0,
     repair=False,
 )
 """All augmentation off."""

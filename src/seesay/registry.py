@@ -41,6 +41,16 @@ class Part:
     """Kinds of content that it is for; empty: any."""
     module: str = ""
     """The plug-in that registered it; "": built in."""
+    argument: str = ""
+    """What follows its name after a colon, as FILE in `onnx:FILE`; "": nothing."""
+    frozen: str = ""
+    """Encoders with pretrained weights: the front end that contains them, unchanged."""
+    trained: str = ""
+    """Encoders with pretrained weights: the front end before them if they are trained further."""
+    settings: tuple[str, ...] | None = None
+    """Front ends: the fields of `FeaturesConfig` used; None: all those of its kind of content."""
+    augment: str = ""
+    """Front ends: how a batch of its features is augmented, `module:name`; "": as its kind of content is."""
 
     def load(self) -> Any:
         """The class or function."""
@@ -69,14 +79,19 @@ PARTS: dict[str, dict[str, Part]] = {
         "deep": Part("seesay.model.encoders:deep_cnn", ("picture", "waveform", "matrix")),
         "report": Part("seesay.model.encoders:report_cnn", ("picture", "waveform", "matrix")),
         "transformer": Part("seesay.model.encoders:transformer", ("picture", "waveform", "matrix")),
-        "speech": Part("seesay.model.encoders:speech", ("waveform",)),
+        "speech": Part("seesay.model.encoders:speech", ("waveform",), frozen="speech", trained="speech-mel"),
         "mlp": Part("seesay.model.encoders:mlp", ("vector",)),
     },
     "front-end": {
         "mfcc": Part("seesay.signal.front_ends:mfcc", ("waveform",)),
         "log-mel": Part("seesay.signal.front_ends:log_mel", ("waveform",)),
-        "speech": Part("seesay.signal.speech:speech", ("waveform",)),
-        "speech-mel": Part("seesay.signal.speech:speech_mel", ("waveform",)),
+        "speech": Part(
+            "seesay.signal.speech:speech",
+            ("waveform",),
+            settings=("seconds",),
+            augment="seesay.signal.augment_features:augment_embeddings",
+        ),
+        "speech-mel": Part("seesay.signal.speech:speech_mel", ("waveform",), settings=("seconds",)),
     },
     "kind": {
         "picture": Part("seesay.spec:PictureSpec"),
@@ -167,24 +182,31 @@ def table(family: str) -> dict[str, Part]:
 
 
 def names(family: str, kind: str = "") -> list[str]:
-    """The names of a family's parts, built-in ones first; `kind`: only those for this kind of content."""
-    return [name for name, part in table(family).items() if not kind or not part.kinds or kind in part.kinds]
+    """The names of a family's parts, built-in ones first, with what follows them, as in `onnx:FILE`; `kind`:
+    only those for this kind of content."""
+    fitting = {n: p for n, p in table(family).items() if not kind or not p.kinds or kind in p.kinds}
+    return [f"{name}:{part.argument}" if part.argument else name for name, part in fitting.items()]
 
 
 def find(family: str, name: str) -> Part:
-    """The part of this name, from installed plug-ins if need be. Unknown name: ConfigError with the nearest
-    match."""
+    """The part of this name, from installed plug-ins if need be; what follows a colon is its argument.
+    Unknown name: ConfigError with the nearest match."""
     check(family, name)
-    return table(family)[name]
+    return table(family)[name.partition(":")[0]]
 
 
 def check(family: str, name: str | None) -> None:
-    """Raise ConfigError with the nearest match if no part has this name. None is accepted: the default is
-    then chosen from the data."""
-    if name is None or name in table(family):
+    """Raise ConfigError with the nearest match if no part has this name, or if it lacks its argument. None is
+    accepted: the default is then chosen from the data."""
+    if name is None:
         return
-    load_installed()
-    if name not in table(family):
+    own, colon, argument = name.partition(":")
+    if own not in table(family):
+        load_installed()
+    part = table(family).get(own)
+    if part is not None and part.argument and not argument:
+        raise ConfigError(f"the {family} {own} needs a {part.argument}", f"As in {own}:{part.argument}.")
+    if part is None or (colon and not part.argument):
         remedy = nearest(name, names(family))
         raise ConfigError(f"there is no {family} {name!r}", f"{remedy} Your own needs --plugin MODULE.")
 

@@ -30,10 +30,11 @@ from seesay.learn.hardware import channels_last, uses_bfloat16
 from seesay.learn.waveform_views import resample_views
 from seesay.metrics.scores import METRICS
 from seesay.model.classifier import Classifier, build
+from seesay.model.encoders import Pretrained
 from seesay.model.features import RawFeatures, features_of, fit_normalisers
 from seesay.model.temperature import Evidence, calibrate, evidence_of, probabilities, remarks
-from seesay.signal.speech import SpeechEmbedding
-from seesay.spec import Spec, part_of
+from seesay.signal.registered import augmentation
+from seesay.spec import Spec
 
 Watch = Callable[[Iterable[Batch]], Iterable[Batch]]
 """A wrapper around an epoch's batches: a progress bar, or something that stops early."""
@@ -269,14 +270,15 @@ def epoch_batches(
         rows = resample_views(rows, data, modality, model.front_ends[modality], config.waveform, generator)
     assert config.optim.batch
     batches = rows.shuffled(config.optim.batch, generator, config.optim.copies or 1)
-    yield from batches if frozen(config) else augmented(batches, data.spec, config.augment, generator)
+    yield from batches if frozen(config) else augmented(batches, model, config.augment, data.spec, generator)
 
 
 def augmented(
-    batches: Iterable[Batch], spec: Spec, config: AugmentConfig, generator: Generator
+    batches: Iterable[Batch], model: Classifier, config: AugmentConfig, spec: Spec, generator: Generator
 ) -> Iterator[Batch]:
-    """The batches with each modality's features augmented according to its kind."""
-    augment = {m: part_of(content, "augment") for m, content in spec.contents.items()}
+    """The batches with each modality's features augmented according to its front end and kind."""
+    settings = {m: getattr(model.front_ends[m], "settings", None) for m in model.modalities}
+    augment = {m: augmentation(spec[m], chosen and chosen.kind) for m, chosen in settings.items()}
     for batch in batches:
         inputs = {m: augment[m](x, config, generator) for m, x in batch.inputs.items()}
         yield Batch(inputs, batch.present, batch.label, batch.rows)
@@ -355,7 +357,7 @@ def _optimizer(model: Classifier, config: Config) -> torch.optim.AdamW:
         weight: named[modality].finetune
         for modality, encoder in model.encoders.items()
         for network in encoder.modules()
-        if isinstance(network, SpeechEmbedding)
+        if isinstance(network, Pretrained)
         for weight in network.parameters()
     }
     groups: dict[tuple[float, float], list[nn.Parameter]] = defaultdict(list)

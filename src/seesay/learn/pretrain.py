@@ -122,7 +122,7 @@ def pretrain(
         start, seed = time.perf_counter(), seed_of(config.seed, i, done + 1)
         generator = Generator(rows.device).manual_seed(seed)
         batches = augmented(
-            rows.shuffled(config.pretrain.batch, generator), data.spec, config.augment, generator
+            rows.shuffled(config.pretrain.batch, generator), model, config.augment, data.spec, generator
         )
         with torch.random.fork_rng():  # dropout draws from torch's global generator
             torch.manual_seed(seed)

@@ -135,6 +135,11 @@ def transformer(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
     return Transformer(shape, **_sizes(config, dim))
 
 
+class Pretrained(nn.Sequential):
+    """A network whose weights come from elsewhere and are trained further, at their own rate
+    (`EncoderConfig.finetune`)."""
+
+
 class SpeechEncoder(nn.Module):
     """Speech embeddings over time: their mean and maximum projected to `dim`. `network`: makes them of the
     features first, if these are not embeddings already."""
@@ -152,7 +157,7 @@ class SpeechEncoder(nn.Module):
 def speech(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
     """Google's speech embedding, pooled over time: frozen in the front end `speech`, or trained further after
     the front end `speech-mel`."""
-    network = nn.Identity() if config.features.kind == "speech" else SpeechEmbedding()
+    network = Pretrained(SpeechEmbedding()) if config.finetune else nn.Identity()
     return SpeechEncoder(network, dim, config.dropout)
 
 

@@ -21,6 +21,16 @@ def augment_vectors(
     return _with_noise(vectors, config.vector_noise, generator)
 
 
+def augment_embeddings(
+    features: Float[Tensor, "b *shape"], config: AugmentConfig, generator: Generator
+) -> Float[Tensor, "b *shape"]:
+    """Vectors that a pretrained network made, one or a sequence of them, with Gaussian noise; a sequence is
+    shifted and stretched in time first."""
+    if features.dim() == 3:
+        features = _stretched(features, config, generator)
+    return _with_noise(features, config.embedding_noise, generator)
+
+
 def augment_others(
     features: Float[Tensor, "b *shape"], config: AugmentConfig, generator: Generator
 ) -> Float[Tensor, "b *shape"]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from seesay.config import EncoderConfig, FeaturesConfig
 from seesay.errors import ConfigError
-from seesay.registry import names
+from seesay.registry import find, names
 from seesay.spec import ContentSpec, PictureSpec, WaveformSpec
 
 WORD = 1.5
@@ -57,21 +57,28 @@ class Analysis:
         return self.filters if self.kind == "log-mel" else self.coefficients + 1
 
 
-SETTINGS = {"speech": ("seconds",), "speech-mel": ("seconds",)}
-"""The settings of front ends of recordings that do not use all of them."""
-
-
 def features_for(encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
-    """The front end of a network for these contents, its kind chosen if the network needs one. ConfigError if
-    they do not fit."""
-    features = encoder.features
-    if encoder.kind != "speech" or not isinstance(spec, WaveformSpec):
+    """The front end of a network for these contents, its kind chosen if the network has pretrained weights.
+    ConfigError if they do not fit, or if the weights cannot be trained further and are to be."""
+    features, part = encoder.features, find("encoder", encoder.kind)
+    if not part.frozen or (part.kinds and spec.kind not in part.kinds):
         return features
-    kind = "speech-mel" if encoder.finetune else "speech"
+    if encoder.finetune and not part.trained:
+        raise ConfigError(f"the encoder {encoder.kind} cannot be trained further", "Remove finetune.")
+    _, colon, argument = encoder.kind.partition(":")
+    own = {part.frozen + colon + argument, part.trained}
+    kind = part.trained if encoder.finetune else part.frozen + colon + argument
     if features.kind not in (None, kind):
-        remedy = "Remove features.kind" + (" or finetune." if features.kind in SETTINGS else ".")
-        raise ConfigError(f"the encoder speech needs the front end {kind}, got {features.kind}", remedy)
+        remedy = "Remove features.kind" + (" or finetune." if features.kind in own else ".")
+        problem = f"the encoder {encoder.kind} needs the front end {kind}, got {features.kind}"
+        raise ConfigError(problem, remedy)
     return dataclasses.replace(features, kind=kind)
+
+
+def _settings(kind: str | None, usual: Collection[str]) -> Collection[str]:
+    """The fields that a front end uses; `usual`: those of its kind of content."""
+    own = None if kind is None else find("front-end", kind).settings
+    return usual if own is None else own
 
 
 def analysis_of(features: FeaturesConfig, spec: WaveformSpec) -> Analysis:
@@ -91,7 +98,7 @@ def analysis_of(features: FeaturesConfig, spec: WaveformSpec) -> Analysis:
         "high": spec.high or spec.rate / 2,
         "coefficients": 12,
     }
-    _check_use(features, SETTINGS.get(features.kind or "", tuple(defaults)), spec)
+    _check_use(features, _settings(features.kind, tuple(defaults)), spec)
     given = {name: value for name, value in vars(features).items() if value is not None}
     analysis = Analysis(rate=spec.rate, **defaults | given)
     _check(analysis)
@@ -104,7 +111,7 @@ def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesCon
     A set field that does not apply, or settings that `analysis_of` refuses: ConfigError.
     """
     if isinstance(spec, PictureSpec):
-        _check_use(features, spec.features, spec)
+        _check_use(features, _settings(features.kind, spec.features), spec)
         height, width = features.height or spec.height, features.width or spec.width
         return dataclasses.replace(features, height=height, width=width, fit=features.fit or "crop")
     if not isinstance(spec, WaveformSpec):
@@ -112,7 +119,7 @@ def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesCon
         return features
     analysis = analysis_of(features, spec)
     names = [f.name for f in dataclasses.fields(FeaturesConfig) if hasattr(analysis, f.name)]
-    used = ("kind", *SETTINGS.get(analysis.kind, names))
+    used = ("kind", *_settings(analysis.kind, names))
     filled = {name: getattr(analysis, name) for name in used}
     return FeaturesConfig(**filled | ({"coefficients": None} if analysis.kind == "log-mel" else {}))
 
@@ -121,10 +128,12 @@ def _check_use(features: FeaturesConfig, applicable: Collection[str], spec: Cont
     """ConfigError for a set field not in `applicable`, or a front end for other contents."""
     for name, value in vars(features).items():
         if value is not None and name not in (*applicable, "kind"):
-            what = f"the front end {features.kind}" if features.kind in SETTINGS else spec
+            own = _settings(features.kind, ()) and features.kind
+            what = f"the front end {own}" if own else spec
             raise ConfigError(f"features.{name} has no effect on {what}", "Remove it.")
     fitting = names("front-end", spec.kind)
-    if features.kind is not None and features.kind not in fitting:
+    kinds = find("front-end", features.kind).kinds if features.kind is not None else ()
+    if kinds and spec.kind not in kinds:
         remedy = f"Choose one of: {', '.join(fitting)}." if fitting else "Remove features.kind."
         raise ConfigError(f"the front end {features.kind} does not apply to {spec}", remedy)
 

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from seesay.errors import ConfigError
-from seesay.registry import Part
+from seesay.registry import Part, find, resolved
+from seesay.spec import ContentSpec, part_of
 
 
 def build_part(family: str, name: str, part: Part, *arguments: Any) -> nn.Module:
@@ -51,6 +52,13 @@ def try_part(
             "Inputs may be silent, black or missing: guard divisions and logarithms.",
         )
     return output
+
+
+def augmentation(spec: ContentSpec, front_end: str | None) -> Any:
+    """`(features, AugmentConfig, generator)` → the batch augmented: the function of this front end, or of the
+    kind of content."""
+    own = find("front-end", front_end).augment if front_end else ""
+    return resolved(own) if own else part_of(spec, "augment")
 
 
 def failed(family: str, name: str, how: str, error: Exception) -> ConfigError:
