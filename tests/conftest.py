@@ -42,6 +42,12 @@ settings.register_profile("long", deadline=None, max_examples=1_000)
 settings.load_profile("seesay")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Features of pretrained networks are kept in a folder of these tests, not in the user's."""
+    os.environ["SEESAY_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """The folder of real data; the test is skipped where it is absent."""

@@ -16,6 +16,14 @@ import numpy as np
 
 from seesay.errors import InputError, OutputError
 
+
+def cache_folder() -> Path:
+    """The folder for what can be made or fetched again: SEESAY_CACHE, else `seesay` in the user's cache."""
+    import pooch
+
+    return Path(os.environ.get("SEESAY_CACHE") or pooch.os_cache("seesay"))
+
+
 OURS = ("dataset.json", "epochs.jsonl", "report.json", "encodings.npz")
 """Files that only seesay writes: `overwrite` may delete a folder that holds one of them."""
 

@@ -195,6 +195,12 @@ def find(family: str, name: str) -> Part:
     return table(family)[name.partition(":")[0]]
 
 
+def is_frozen(front_end: str | None) -> bool:
+    """Whether a built-in front end holds a pretrained network, which turns contents into encodings."""
+    name = (front_end or "").partition(":")[0]
+    return any(part.frozen == name for part in PARTS["encoder"].values() if part.frozen)
+
+
 def check(family: str, name: str | None) -> None:
     """Raise ConfigError with the nearest match if no part has this name, or if it lacks its argument. None is
     accepted: the default is then chosen from the data."""

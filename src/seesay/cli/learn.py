@@ -159,7 +159,7 @@ def train_run(
         lines = [f"{out} is already finished"] if run.finished else settings_notes(run.config, facts)
         print(*lines, sep="\n", file=sys.stderr)
     with watching(run.config, len(splits.train), len(data.modalities), quiet) as watch:
-        for epoch in train(run, data, splits, watch, torch_device):
+        for epoch in train(run, data, splits, watch, torch_device, watch.track):
             watch.say(epoch)
     if watch.stopped:
         usable = f"{out} can be used as it is" if run.epochs() else f"{out} does not contain a model yet"

@@ -29,6 +29,10 @@ class Watch:
             yield batch
             self.progress.advance(self.task)
 
+    def track(self, items: Iterable[Any], description: str) -> Iterable[Any]:
+        """Passes items through under a bar of their own."""
+        return self.progress.track(items, description=description)
+
     def say(self, epoch: Any) -> None:
         """Shows loss and scores below the bar, or as a line; lines of autoencoders stay above it."""
         from seesay.learn.pretrain import Reconstruction

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
 import shutil
 from collections.abc import Callable, Generator
@@ -21,6 +20,7 @@ import pooch
 import requests
 
 from seesay.errors import InputError, OutputError
+from seesay.files import cache_folder
 
 ZENODO_API = "https://zenodo.org/api"
 """`{api}/records/{id}` answers with JSON: `files: [{key, size, checksum: "md5:...", links: {self: url}}]`."""
@@ -61,7 +61,7 @@ class RemoteFile:
 
 def wsd_folder() -> Path:
     """Folder of the database: `wsd` in the folder SEESAY_CACHE, else in the user's cache."""
-    return Path(os.environ.get("SEESAY_CACHE") or pooch.os_cache("seesay")) / "wsd"
+    return cache_folder() / "wsd"
 
 
 def wsd() -> Path:

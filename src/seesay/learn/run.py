@@ -33,6 +33,8 @@ from seesay.learn.learn import Progress, learn, prepared
 from seesay.learn.pretrain import Pretraining, Reconstruction
 from seesay.model.autoencoder import Autoencoder
 from seesay.model.classifier import Classifier, build, upgraded_state
+from seesay.model.feature_cache import Track, untracked
+from seesay.model.features import RawFeatures
 from seesay.model.temperature import Evidence
 from seesay.plain import changes, from_dict, to_dict
 from seesay.registry import check_plugins, load_installed, plugins_of
@@ -280,17 +282,22 @@ def begin(
 
 
 def train(
-    run: Run, data: Dataset, splits: Splits, watch: Watch = iter, device: str = "cpu"
+    run: Run,
+    data: Dataset,
+    splits: Splits,
+    watch: Watch = iter,
+    device: str = "cpu",
+    track: Track = untracked,
 ) -> Iterator[Reconstruction | Epoch]:
     """Train from the start or after the last finished epoch; yield each epoch once it is saved.
 
-    The epochs of autoencoders come first, if configured.
+    The epochs of autoencoders come first, if configured. `track`: shows the progress of pretrained networks.
     """
     if run.finished:
         return
     done = Progress(run.pretraining(), run.cross_fitted(), run.state())
     held_out = dict(done.held_out)
-    for step in learn(data, splits, run.config, done, watch, device):
+    for step in learn(data, splits, run.config, done, watch, device, RawFeatures(data, track)):
         if isinstance(step, Reconstruction):
             run.log_pretraining(step)
         elif isinstance(step, HeldOutPart):

@@ -12,6 +12,8 @@ from seesay.data.batches import Features
 from seesay.data.dataset import MISSING, Dataset
 from seesay.data.ragged import ContentTable
 from seesay.model.classifier import Classifier
+from seesay.model.feature_cache import FeatureCache, Track, untracked
+from seesay.registry import is_frozen
 from seesay.signal.front_ends import Normaliser, features_of_contents, fitted, fitting, steps_of
 from seesay.spec import Modality
 
@@ -22,10 +24,11 @@ times as long (docs/log.md)."""
 
 class RawFeatures:
     """Features of a data set's contents before normalisation, cached for other models whose front ends have
-    the same settings."""
+    the same settings; on disk if pretrained networks make them."""
 
-    def __init__(self, dataset: Dataset) -> None:
-        self.dataset = dataset
+    def __init__(self, dataset: Dataset, track: Track = untracked) -> None:
+        """`track`: shows the progress of pretrained networks."""
+        self.dataset, self.track = dataset, track
         self._cache: dict[tuple[Modality, object], Tensor] = {}
 
     def of(self, modality: Modality, front_end: nn.Module, device: torch.device) -> Tensor:
@@ -33,8 +36,17 @@ class RawFeatures:
         steps, _ = parted(front_end)
         key = (modality, getattr(front_end, "settings", front_end))
         if key not in self._cache:
-            self._cache[key] = _extract(steps, self.dataset.contents[modality], device)
+            self._cache[key] = self._made(modality, front_end, steps, device)
         return self._cache[key].to(device)
+
+    def _made(
+        self, modality: Modality, front_end: nn.Module, steps: nn.Module, device: torch.device
+    ) -> Tensor:
+        contents, settings = self.dataset.contents[modality], getattr(front_end, "settings", None)
+        if settings is None or not is_frozen(settings.kind):
+            return _extract(steps, contents, device)
+        cache = FeatureCache.of(steps, settings, self.dataset.spec[modality])
+        return cache.features(contents, lambda part: _extract(steps, part, device), self.track)
 
 
 def parted(front_end: nn.Module) -> tuple[nn.Module, Normaliser | None]:
