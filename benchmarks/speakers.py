@@ -55,14 +55,12 @@ class Outcome(NamedTuple):
 def held_out(heard: Dataset, tested: Sequence[str], rows: int = ROWS, seed: int = 0) -> Dataset:
     """`heard` has a row per clip. The clips of these speakers are test rows, once each; those of the others
     are repeated to `rows` rows to train on, as many of each class, each clip as often as the others of its
-    class, give or take one."""
+    class, give or take one; 0: once each."""
     speaker = heard.groups["audio"]["speaker"]
     test = np.isin(speaker.ids[heard.pointers("audio")], [speaker.names.index(name) for name in tested])
     random, classes = np.random.default_rng(seed), len(heard.spec.classes)
-    picked = [
-        np.resize(random.permutation(np.flatnonzero(~test & (heard.label == k))), rows // classes)
-        for k in range(classes)
-    ]
+    kept = [np.flatnonzero(~test & (heard.label == k)) for k in range(classes)]
+    picked = [np.resize(random.permutation(own), rows // classes) if rows else own for own in kept]
     which = np.concatenate([*picked, np.flatnonzero(test)])
     side = np.where(test[which], SPLITS.index("test"), SPLITS.index("train")).astype(np.int8)
     return heard.select(which).replace(split=side, name=f"without {' and '.join(tested[:2])}")
@@ -85,12 +83,17 @@ def outcome(data: Dataset, pair: tuple[str, str], config: Config, folder: Path) 
 
 
 def outcomes(
-    heard: Dataset, others: Sequence[str], pairs: Sequence[tuple[str, str]], config: Config, seeds: int
+    heard: Dataset,
+    others: Sequence[str],
+    pairs: Sequence[tuple[str, str]],
+    config: Config,
+    seeds: int,
+    rows: int = ROWS,
 ) -> Iterator[Outcome]:
     """One for each pair and seed; the seed is that of the training and of the repetition."""
     for pair in pairs:
         for seed in range(seeds):
-            data = held_out(heard, [*pair, *others], seed=seed)
+            data = held_out(heard, [*pair, *others], rows, seed)
             with tempfile.TemporaryDirectory() as folder:
                 own = dataclasses.replace(config, seed=seed, modalities=("audio",))
                 yield outcome(data, pair, own, Path(folder) / "run")
@@ -145,6 +148,7 @@ def main() -> None:
     parser.add_argument(
         "--change", help="settings unlike the recipe's: model.audio.kind=speech,augment.noise=1"
     )
+    parser.add_argument("--once", action="store_true", help="a row per clip, instead of 60,000 rows")
     parser.add_argument("--seeds", type=positive, default=1)
     parser.add_argument("--pairs", nargs="+", default=[], help="as in george+jackson; without it all fifteen")
     parser.add_argument("--out", type=Path, help="Markdown file to write the table into")
@@ -160,7 +164,7 @@ def main() -> None:
     others = [name for name in names.read_text().split() if name not in SPEAKERS]
     heard = read_speech([given.data / "fsdd", given.data / "speech_commands"], CLASSES, USUAL)
     found = []
-    for each in outcomes(heard, others, pairs, config, given.seeds):
+    for each in outcomes(heard, others, pairs, config, given.seeds, 0 if given.once else ROWS):
         found.append(each)
         said = "  ".join(f"{corpus} {name} {score:.4f}" for (corpus, name), score in each.scores.items())
         print(f"{'+'.join(each.pair)}: {said}  ({each.seconds:.0f} s CPU)", file=sys.stderr, flush=True)

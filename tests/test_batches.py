@@ -149,3 +149,39 @@ def test_a_single_modality_has_no_partners():
     )
     rows = table(pictures, np.arange(3), {"image": Features(torch.zeros(3, 1))})
     assert rows.repair(seeded()).pointers["image"].tolist() == [2, 0, 1]
+
+
+@settings(max_examples=50)
+@given(st.lists(st.integers(-1, 5), min_size=1, max_size=40), st.integers(1, 3))
+def test_thinned_rows_keep_each_content_so_many_times_and_gain_none(pointers: list[int], most: int):
+    rows = pointing([0] * len(pointers), pointers, [0] * len(pointers)).thinned({"audio": most}, seeded())
+    after, before = rows.pointers["audio"], torch.tensor(pointers)
+    assert torch.equal(rows.pointers["image"], torch.zeros(len(pointers), dtype=torch.long))
+    assert ((after == before) | (after == -1)).all()
+    for content in range(6):
+        assert (after == content).sum() == min(most, pointers.count(content))
+
+
+def test_which_row_keeps_its_content_is_drawn():
+    rows = pointing([0] * 20, [1] * 20, [0] * 20)
+    kept = {int((rows.thinned({"audio": 1}, seeded(i)).pointers["audio"] >= 0).nonzero()) for i in range(9)}
+    assert len(kept) > 3
+
+
+@pytest.mark.parametrize(("count", "together"), [(70, True), (310, True), (31, False), (640, False)])
+def test_rows_with_thinned_contents_come_together(count: int, together: bool):
+    """640 rows in batches of 64; the recordings of `count` of them were left."""
+    audio = [0] * count + [-1] * (640 - count)
+    rows = Table(
+        numbered(1),
+        {"image": torch.zeros(640, dtype=torch.long), "audio": torch.tensor(audio)},
+        torch.zeros(640),
+        torch.arange(640),
+        thin=("audio",),
+    )
+    batches = list(rows.shuffled(64, seeded()))
+    assert {len(batch.rows) for batch in batches} == {64}
+    assert torch.cat([batch.rows for batch in batches]).unique().tolist() == list(range(640))
+    found = [int(batch.present["audio"].sum()) for batch in batches]
+    assert sum(found) == count
+    assert all(n == 0 or n >= 32 for n in found) == together or count == 640

@@ -1,15 +1,17 @@
 """What is left open follows from the rows; what is given is obeyed."""
 
 import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from seesay.config import Config, OptimConfig, SplitConfig
+from seesay.config import Config, FeaturesConfig, OptimConfig, SplitConfig, WaveformConfig
 from seesay.learn.defaults import (
     FEW,
     FOLDS,
     INPUTS,
+    RATE,
     Facts,
     class_weights,
     learned_prior,
@@ -18,7 +20,7 @@ from seesay.learn.defaults import (
     settled_split,
 )
 from seesay.recipes import recipe
-from seesay.spec import PictureSpec, VectorSpec
+from seesay.spec import PictureSpec, VectorSpec, WaveformSpec
 from tiny import tiny_data
 
 
@@ -136,3 +138,32 @@ def test_vectors_alone_take_large_batches(rows: int):
     assert settled(Config(), vectors).optim.batch == min(rows // 8, 256)
     mixed = dataclasses.replace(facts(rows), contents={"clip": VectorSpec(8), "image": PictureSpec()})
     assert settled(Config(), mixed).optim.batch == settled(Config(), facts(rows)).optim.batch
+
+
+@pytest.mark.parametrize(
+    ("seconds", "rows", "kind", "finetune"),
+    [(1.0, FEW, "speech", RATE), (1.0, FEW - 1, "speech", 0.0), (5.0, FEW, "cnn", 0.0)],
+)
+def test_auto_takes_the_network_of_speech_for_words(seconds: float, rows: int, kind: str, finetune: float):
+    facts = Facts(rows, (rows,), 0, contents={"audio": WaveformSpec(rate=8_000, seconds=seconds)})
+    config = settled(recipe("auto"), facts)
+    encoder = config.model.named["audio"]
+    assert (encoder.kind, encoder.finetune) == (kind, finetune)
+    assert bool(config.waveform.views) == bool(finetune)
+    assert settled(config, facts) == config
+    (noted,) = [line for line in settings_notes(config, facts) if "pretrained" in line] or [""]
+    assert noted.startswith("recordings: the pretrained network speech") == (kind == "speech")
+
+
+def test_auto_leaves_what_is_set():
+    facts = Facts(FEW, (FEW,), 0, contents={"audio": WaveformSpec(rate=8_000)})
+    config = recipe("auto").naming({"audio": "waveform"})
+    own = replace(config.model.named["audio"], finetune=0.05)
+    louder = WaveformConfig(views=2, gain=3.0)
+    config = replace(config, model=replace(config.model, named={"audio": own}), waveform=louder)
+    found = settled(config, facts)
+    assert found.model.named["audio"].finetune == 0.05
+    assert found.waveform == louder
+    mfcc = replace(own, features=FeaturesConfig(kind="mfcc"))
+    config = replace(config, model=replace(config.model, named={"audio": mfcc}))
+    assert settled(config, facts).model.named["audio"].kind == "cnn"

@@ -97,7 +97,8 @@ class EncoderConfig:
     are channels); `deep`: two convolutions per block for pictures, residual blocks over time for recordings,
     after 2-D convolutions if the features are log-mel; `report`: the report's full-resolution blocks and a
     downsampling layer; `transformer`: attention over patches of a picture or frames of a recording; `speech`:
-    a network trained on very many voices, for words and other speech; `mlp`: linear layers, for vectors."""
+    a network trained on very many voices, for words and other speech; `mlp`: linear layers, for vectors;
+    `auto`: `speech` for words, trained further if there are 1,000 rows or more; else `cnn`."""
     width: int = 16
     """Channels of the first block, or of a transformer's tokens. In `cnn`, for pictures, each block has
     twice the channels of the one before; for recordings, all blocks after the first have twice this width. In
@@ -114,6 +115,9 @@ class EncoderConfig:
     finetune: float = 0.0
     """Pretrained networks only: the learning rate of the pretrained weights, as a fraction of `optim.lr`. 0:
     they stay as they are, and each content goes through them once."""
+    repeats: int | None = None
+    """Most times that an epoch uses one content: other rows that have it are trained without it. 0: no limit.
+    Default: 1 for pretrained weights that are trained further, whose steps are dear; else no limit."""
     kernel: int = 3
     """`report` only: kernel size of the convolutions."""
     stride: int = 1
@@ -128,6 +132,7 @@ class EncoderConfig:
         check_range(self, "width", "layers", "kernel", "stride", least=1)
         check_range(self, "dropout", "fusion_dropout", least=0, most=0.95)
         check_range(self, "finetune", least=0, most=1)
+        check_range(self, "repeats", least=0)
         if self.weight_decay is not None:
             check_range(self, "weight_decay", least=0)
 

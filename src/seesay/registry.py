@@ -81,6 +81,7 @@ PARTS: dict[str, dict[str, Part]] = {
         "transformer": Part("seesay.model.encoders:transformer", ("picture", "waveform", "matrix")),
         "speech": Part("seesay.model.encoders:speech", ("waveform",), frozen="speech", trained="speech-mel"),
         "mlp": Part("seesay.model.encoders:mlp", ("vector",)),
+        "auto": Part("seesay.model.encoders:undecided", ("picture", "waveform")),
     },
     "front-end": {
         "mfcc": Part("seesay.signal.front_ends:mfcc", ("waveform",)),
@@ -91,7 +92,12 @@ PARTS: dict[str, dict[str, Part]] = {
             settings=("seconds",),
             augment="seesay.signal.augment_features:augment_embeddings",
         ),
-        "speech-mel": Part("seesay.signal.speech:speech_mel", ("waveform",), settings=("seconds",)),
+        "speech-mel": Part(
+            "seesay.signal.speech:speech_mel",
+            ("waveform",),
+            settings=("seconds",),
+            augment="seesay.signal.augment_features:unchanged",
+        ),
     },
     "kind": {
         "picture": Part("seesay.spec:PictureSpec"),

@@ -15,7 +15,7 @@ def train(
     data: str,
     out: Path,
     config: Settings,
-    recipe: Recipe = "small",
+    recipe: Recipe = "auto",
     columns: tuple[str, ...] = (),
     threads: int = 1,
     device: Device = "auto",

@@ -5,13 +5,13 @@ new ones.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from torch import Generator, Tensor
 
-from seesay.data.dataset import Dataset
+from seesay.data.dataset import MISSING, Dataset
 from seesay.spec import Modality
 
 Inputs = Mapping[Modality, Tensor]
@@ -55,6 +55,8 @@ class Table:
     label: Tensor
     rows: Tensor
     """(n,): their indices in the data set."""
+    thin: tuple[Modality, ...] = ()
+    """The modalities that were thinned."""
 
     def __len__(self) -> int:
         return len(self.label)
@@ -80,12 +82,23 @@ class Table:
     def shuffled(self, size: int, generator: Generator, copies: int = 1) -> Iterator[Batch]:
         """Batches of all rows in random order, each row `copies` times in its batch.
 
-        An incomplete last batch is dropped, unless it is the only one.
+        An incomplete last batch is dropped, unless it is the only one. Rows with the few contents that
+        `thinned` left come `TOGETHER` in some batches, since batch normalisation needs several.
         """
         order = torch.randperm(len(self), generator=generator, device=self.device)
         whole = len(order) // size * size or len(order)
-        for positions in order[:whole].split(size):
+        order = order[:whole]
+        if self.thin and size > TOGETHER:
+            rare = torch.stack([self.pointers[m][order] >= 0 for m in self.thin]).any(0)
+            order = order[_gathered(rare, size)]
+        for positions in order.split(size):
             yield self.take(positions.repeat(copies))
+
+    def thinned(self, most: Mapping[Modality, int], generator: Generator) -> "Table":
+        """The same rows with each content of these modalities in at most so many of them, drawn at random;
+        the others lack it."""
+        pointers = {m: _thinned(self.pointers[m], n, generator) for m, n in most.items()}
+        return replace(self, pointers={**self.pointers, **pointers}, thin=tuple(most))
 
     def repair(self, generator: Generator) -> "Table":
         """The same rows with new partners drawn within each class: every content is used as often as before,
@@ -96,6 +109,38 @@ class Table:
             pointer = self.pointers[modality]
             pointers[modality] = _shuffled_within(2 * self.label + (pointer >= 0), pointer, generator)
         return Table(self.features, pointers, self.label, self.rows)
+
+
+TOGETHER = 32
+"""Rows with a thinned modality in one batch: with fewer, batch normalisation's statistics are noise."""
+
+
+def _gathered(rare: Tensor, size: int) -> Tensor:
+    """(n,): an order of rows in batches of `size` that has `TOGETHER` of the rare ones in some batches and
+    none in the others; no change if there are enough for every batch."""
+    count, batches = int(rare.sum()), max(1, len(rare) // size)
+    groups = count // TOGETHER
+    if not groups or groups >= batches:
+        return torch.arange(len(rare), device=rare.device)
+    group = torch.arange(count, device=rare.device) // TOGETHER
+    batch = group.clamp(max=groups - 1) * batches // groups
+    room = size - torch.bincount(batch, minlength=batches)
+    others = torch.arange(batches, device=rare.device).repeat_interleave(room)
+    number = torch.empty(len(rare), dtype=torch.long, device=rare.device)
+    number[rare], number[~rare] = batch, others[: len(rare) - count]
+    return number.argsort(stable=True)
+
+
+def _thinned(pointers: Tensor, most: int, generator: Generator) -> Tensor:
+    """(n,): the pointers with each content at most so many times, at random; MISSING in the other rows."""
+    order = torch.randperm(len(pointers), generator=generator, device=pointers.device)
+    order = order[pointers[order].argsort(stable=True)]  # rows by content, at random within it
+    _, counts = pointers[order].unique_consecutive(return_counts=True)
+    starts = (counts.cumsum(0) - counts).repeat_interleave(counts)
+    place = torch.arange(len(order), device=pointers.device) - starts
+    result = pointers.clone()
+    result[order[place >= most]] = MISSING
+    return result
 
 
 def table(dataset: Dataset, rows: np.ndarray, features: Mapping[Modality, Features]) -> Table:

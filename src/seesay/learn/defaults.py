@@ -10,12 +10,13 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from seesay.config import Config, EncoderConfig, FeaturesConfig, OptimConfig, SplitConfig
+from seesay.config import Config, EncoderConfig, FeaturesConfig, OptimConfig, SplitConfig, WaveformConfig
 from seesay.data.dataset import Dataset
 from seesay.data.splits import VALID, fold_limit, folds, split
 from seesay.errors import ConfigError
-from seesay.signal.feature_settings import features_for, settled_features
-from seesay.spec import ContentSpec, Modality, PictureSpec
+from seesay.registry import find
+from seesay.signal.feature_settings import WORD, features_for, settled_features
+from seesay.spec import ContentSpec, Modality, PictureSpec, WaveformSpec, noun
 
 VECTOR_STEPS = 2
 """Factor on the recipe's steps if all contents are vectors, whose steps are cheap (docs/log.md)."""
@@ -40,6 +41,14 @@ FOLDS = 3
 
 UNBALANCED = 3.0
 """Ratio of rows in the largest to the smallest class above which `auto` uses class weights."""
+
+
+RATE = 0.2
+"""Learning rate of pretrained weights that `auto` trains further, as a fraction of the others'."""
+
+VOICES = WaveformConfig(views=1, speed=0.12, colour=5.0, band=0.3, echo=0.2, noise=0.3, gain=6.0, trim=0.5)
+"""Augmentation of waveforms where `auto` trains a network of speech further: other voices and microphones,
+but mild, since the network has heard many (docs/log.md)."""
 
 
 @dataclass(frozen=True)
@@ -73,12 +82,25 @@ def settled(config: Config, facts: Facts) -> Config:
     if augment.mirror is None:
         augment = replace(augment, mirror=facts.photos)
     config = config.naming({modality: spec.kind for modality, spec in facts.contents.items()})
-    named = {
-        modality: replace(encoder, features=_front_end(modality, encoder, facts.contents[modality]))
-        for modality, encoder in config.model.named.items()
-    }
+    encoders = {m: decided(e, facts.contents[m], facts.rows) for m, e in config.model.named.items()}
+    decided_to_train = any(e.finetune and e != config.model.named[m] for m, e in encoders.items())
+    if decided_to_train and config.waveform == WaveformConfig():
+        config = replace(config, waveform=VOICES)
+    named = {m: replace(e, features=_front_end(m, e, facts.contents[m])) for m, e in encoders.items()}
     optim = settled_optim(config.optim, facts)
     return replace(config, model=replace(config.model, named=named), augment=augment, optim=optim)
+
+
+def decided(encoder: EncoderConfig, spec: ContentSpec, rows: int) -> EncoderConfig:
+    """The encoder, with a network in place of `auto`: one that measured best for contents of this kind and
+    this number of training rows (docs/log.md)."""
+    if encoder.kind != "auto":
+        return encoder
+    words = isinstance(spec, WaveformSpec) and (encoder.features.seconds or spec.seconds) <= WORD
+    own = FeaturesConfig(seconds=encoder.features.seconds)
+    if not words or encoder.features != own:  # settings of MFCC are given
+        return replace(encoder, kind="cnn")
+    return replace(encoder, kind="speech", finetune=encoder.finetune or (RATE if rows >= FEW else 0.0))
 
 
 def _front_end(modality: Modality, encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
@@ -135,6 +157,11 @@ def class_weights(optim: OptimConfig, counts: np.ndarray) -> np.ndarray | None:
     return weights * counts.sum() / (weights * counts).sum()
 
 
+def repeats(encoder: EncoderConfig) -> int:
+    """Most times that an epoch uses one content; 0: no limit."""
+    return int(encoder.finetune > 0) if encoder.repeats is None else encoder.repeats
+
+
 def learned_prior(optim: OptimConfig, counts: np.ndarray) -> np.ndarray:
     """(k,): the prior that heads learn under these class weights and this label smoothing."""
     weights = class_weights(optim, counts)
@@ -154,4 +181,21 @@ def settings_notes(config: Config, facts: Facts) -> list[str]:
     fewest, most = min(facts.counts), max(facts.counts)
     weighted = "" if weights is None else f"; classes of {fewest} to {most} rows are weighted"
     rows = f"{facts.rows:,} training rows, {validation}"
-    return [f"{rows}: {epochs} in batches of {optim.batch}{copies}{weighted}."]
+    return [
+        f"{rows}: {epochs} in batches of {optim.batch}{copies}{weighted}.",
+        *_encoder_notes(config.model.named, facts.contents),
+    ]
+
+
+def _encoder_notes(
+    encoders: Mapping[Modality, EncoderConfig], contents: Mapping[Modality, ContentSpec]
+) -> list[str]:
+    """A line for each modality with a pretrained network."""
+    kinds = {modality: spec.kind for modality, spec in contents.items()}
+    return [
+        f"{noun(modality, kinds)}s: the pretrained network {encoder.kind}, "
+        + ("trained further" if encoder.finetune else "with its weights as they are")
+        + "; --recipe small trains one from scratch."
+        for modality, encoder in encoders.items()
+        if find("encoder", encoder.kind).frozen
+    ]

@@ -24,7 +24,7 @@ from seesay.data.batches import Batch, Table, table
 from seesay.data.dataset import Dataset
 from seesay.data.splits import Splits
 from seesay.errors import ConfigError, InputError
-from seesay.learn.defaults import class_weights, facts_of, learned_prior, settled
+from seesay.learn.defaults import class_weights, facts_of, learned_prior, repeats, settled
 from seesay.learn.frozen_encoders import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.hardware import channels_last, uses_bfloat16
 from seesay.learn.waveform_views import resample_views
@@ -117,8 +117,9 @@ class Training:
         self.config, self.whole = config, whole
         self.bfloat16 = uses_bfloat16(config.optim.precision, model.log_prior.device)
 
-    def step(self, batch: Batch) -> float:
-        """Take one optimiser step on this batch of features and return the loss."""
+    def step(self, batch: Batch) -> float | None:
+        """Take one optimiser step on this batch of features and return the loss; None, and no step, if its
+        rows have nothing."""
         rate = SCHEDULES[self.config.optim.schedule](self.done / self.steps)
         for group in self.optimizer.param_groups:
             group["lr"] = self.config.optim.lr * rate * self.patience.factor(self.done) * group["scale"]
@@ -126,6 +127,9 @@ class Training:
         with torch.autocast(batch.label.device.type, torch.bfloat16, enabled=self.bfloat16):
             logits = self.model.classify(batch.inputs, batch.present)
         loss = loss_of(logits, batch, self.config.optim.label_smoothing, self.weights)
+        if not loss.requires_grad:
+            self.done += 1
+            return None
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -227,15 +231,16 @@ def fit(
         with torch.random.fork_rng():  # dropout draws from torch's global generator
             torch.manual_seed(seed_of(config.seed, number))
             augmented_batches = epoch_batches(rows, data, config, number, model)
-            losses = [training.step(batch) for batch in watch(augmented_batches)]
+            steps = [training.step(batch) for batch in watch(augmented_batches)]
+        losses = [loss for loss in steps if loss is not None]
         if not np.isfinite(losses).all():
             raise ConfigError(
                 f"the loss is not finite in epoch {number}",
                 "Lower --optim.lr; check registered front ends, encoders and fusions for NaN.",
             )
-        if not losses:  # stopped before the first batch
+        if not steps:  # stopped before the first batch
             return
-        complete = len(losses) == batches
+        complete = len(steps) == batches
         training.epochs += complete
         average = copy.deepcopy(training.average)
         evidence = evidence_of(average, valid) if held_out is None else held_out
@@ -249,7 +254,7 @@ def fit(
         keep = config.optim.keep == "last" or mean >= training.best
         training.best = max(mean, training.best)
         kept = (with_encoders(model, average) if frozen(config) else average) if keep else None
-        loss, seconds = float(np.mean(losses)), time.perf_counter() - start
+        loss, seconds = float(np.mean(losses or np.nan)), time.perf_counter() - start
         last = training.epochs == config.optim.epochs or not training.patience.factor(training.done)
         if held_out is not None and not last:
             scores = {}  # scores of other models say nothing about this one's progress
@@ -266,6 +271,9 @@ def epoch_batches(
     generator = Generator(rows.device).manual_seed(seed_of(config.seed, number))
     if config.augment.repair and data.pairing == "drawn within class":
         rows = rows.repair(generator)
+    most = {m: n for m in model.modalities if (n := repeats(config.model.named[m]))}
+    if most and not frozen(config):
+        rows = rows.thinned(most, generator)
     for modality in data.spec.of_kind("waveform") if config.waveform.views and not frozen(config) else ():
         rows = resample_views(rows, data, modality, model.front_ends[modality], config.waveform, generator)
     assert config.optim.batch

@@ -149,6 +149,11 @@ class Classifier(nn.Module):
             mask = present.view(-1, *[1] * (features.dim() - 1))
             return torch.where(present[:, None], encode(torch.where(mask, features, 0)), 0)
         was_training, all_present = encode.training, bool(present.all())
+        if not present.any():  # no gradient, so the optimiser leaves the encoder alone
+            with torch.no_grad():
+                size = encode.eval()(features[present]).shape[1]
+            encode.train(was_training)
+            return features.new_zeros(len(features), size)
         # A single row has no variance, so batch normalisation then uses its running statistics.
         encode.train(was_training and int(present.sum()) > 1)
         # Absent rows must not enter the batch statistics.

@@ -21,8 +21,8 @@ from seesay.model.report_cnn import ReportCnn
 from seesay.model.transformer import Transformer
 from seesay.registry import find, names
 from seesay.signal.registered import build_part, try_part
+from seesay.signal.speech import GENERAL, SpeechEmbedding
 from seesay.signal.speech import SIZE as EMBEDDING
-from seesay.signal.speech import SpeechEmbedding
 
 Shape = tuple[int, ...]
 """Shape of one content's features: (channels, height, width), (frames, columns) or (size,)."""
@@ -136,8 +136,8 @@ def transformer(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
 
 
 class Pretrained(nn.Sequential):
-    """A network whose weights come from elsewhere and are trained further, at their own rate
-    (`EncoderConfig.finetune`)."""
+    """A network whose weights come from elsewhere; those that require gradients are trained further, at their
+    own rate (`EncoderConfig.finetune`)."""
 
 
 class SpeechEncoder(nn.Module):
@@ -156,14 +156,22 @@ class SpeechEncoder(nn.Module):
 
 def speech(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
     """Google's speech embedding, pooled over time: frozen in the front end `speech`, or trained further after
-    the front end `speech-mel`."""
-    network = Pretrained(SpeechEmbedding()) if config.finetune else nn.Identity()
-    return SpeechEncoder(network, dim, config.dropout)
+    the front end `speech-mel`, but for its first, general convolutions."""
+    if not config.finetune:
+        return SpeechEncoder(nn.Identity(), dim, config.dropout)
+    network = SpeechEmbedding()
+    network.convolutions[:GENERAL].requires_grad_(False)
+    return SpeechEncoder(Pretrained(network), dim, config.dropout)
 
 
 def mlp(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
     """Linear layers over a vector."""
     return VectorMlp(shape[0], **_sizes(config, dim))
+
+
+def undecided(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
+    """Raises ConfigError: `auto` becomes a network when the training rows are known."""
+    raise ConfigError("the encoder auto depends on the training rows", "Name one to build a model yourself.")
 
 
 def _sizes(config: EncoderConfig, dim: int) -> dict[str, Any]:

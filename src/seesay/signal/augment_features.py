@@ -31,6 +31,13 @@ def augment_embeddings(
     return _with_noise(features, config.embedding_noise, generator)
 
 
+def unchanged(
+    features: Float[Tensor, "b *shape"], config: AugmentConfig, generator: Generator
+) -> Float[Tensor, "b *shape"]:
+    """The features as they are: their augmentation is that of the waveforms before them."""
+    return features
+
+
 def augment_others(
     features: Float[Tensor, "b *shape"], config: AugmentConfig, generator: Generator
 ) -> Float[Tensor, "b *shape"]:

@@ -38,6 +38,10 @@ MARGIN = 0.5
 RANGE = 80.0
 """dB below the loudest energy of a clip: what is quieter counts as this."""
 
+GENERAL = 7
+"""Convolutions, from the first, that keep their weights when the others are trained further: half the time,
+and no worse on new speakers (docs/log.md)."""
+
 POOLS = {2: (2, 2), 6: (1, 2), 10: (2, 2), 14: (1, 2), 18: (2, 2)}
 """Maximum pooling (time, frequency) after these convolutions."""
 
