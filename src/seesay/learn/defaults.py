@@ -21,6 +21,10 @@ from seesay.spec import ContentSpec, Modality, PictureSpec, WaveformSpec, noun
 VECTOR_STEPS = 2
 """Factor on the recipe's steps if all contents are vectors, whose steps are cheap (docs/log.md)."""
 
+PRETRAINED_STEPS = 0.4
+"""Factor on the recipe's steps if all networks are pretrained and trained further: more are no better
+(docs/log.md)."""
+
 RECIPE_ROWS = 60_000
 """Training rows that the recipes' `steps` are for."""
 
@@ -87,7 +91,8 @@ def settled(config: Config, facts: Facts) -> Config:
     if decided_to_train and config.waveform == WaveformConfig():
         config = replace(config, waveform=VOICES)
     named = {m: replace(e, features=_front_end(m, e, facts.contents[m])) for m, e in encoders.items()}
-    optim = settled_optim(config.optim, facts)
+    pretrained = bool(named) and all(encoder.finetune for encoder in named.values())
+    optim = settled_optim(config.optim, facts, PRETRAINED_STEPS if pretrained else 1.0)
     return replace(config, model=replace(config.model, named=named), augment=augment, optim=optim)
 
 
@@ -110,15 +115,15 @@ def _front_end(modality: Modality, encoder: EncoderConfig, spec: ContentSpec) ->
         raise ConfigError(f"model.{modality}: {error}") from None
 
 
-def settled_optim(optim: OptimConfig, facts: Facts) -> OptimConfig:
-    """The optimiser config with unset fields filled in for this number of rows."""
+def settled_optim(optim: OptimConfig, facts: Facts, share: float = 1.0) -> OptimConfig:
+    """The optimiser config with unset fields filled in for this number of rows. `share`: of the usual steps."""
     ratio = facts.rows / RECIPE_ROWS
     vectors = bool(facts.contents) and all(spec.kind == "vector" for spec in facts.contents.values())
     share = 1 if vectors else math.sqrt(min(facts.rows / LARGE, 1))
     usual = round(max(INPUTS, LARGE_BATCH * share))
     batch = optim.batch or max(2, min(facts.rows // 8, usual))
     steps_per_epoch = max(1, facts.rows // batch)
-    steps = optim.steps * min(ratio, 1) ** 0.2 * max(ratio, 1) * (VECTOR_STEPS if vectors else 1)
+    steps = optim.steps * min(ratio, 1) ** 0.2 * max(ratio, 1) * (VECTOR_STEPS if vectors else share)
     epochs = optim.epochs or max(1, round(steps / steps_per_epoch))
     patience = max(6, math.ceil(epochs / 4)) if optim.patience is None else optim.patience
     return replace(
