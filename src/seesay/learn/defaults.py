@@ -115,15 +115,16 @@ def _front_end(modality: Modality, encoder: EncoderConfig, spec: ContentSpec) ->
         raise ConfigError(f"model.{modality}: {error}") from None
 
 
-def settled_optim(optim: OptimConfig, facts: Facts, share: float = 1.0) -> OptimConfig:
-    """The optimiser config with unset fields filled in for this number of rows. `share`: of the usual steps."""
+def settled_optim(optim: OptimConfig, facts: Facts, factor: float = 1.0) -> OptimConfig:
+    """The optimiser config with unset fields filled in for this number of rows. `factor`: on the usual number of
+    steps."""
     ratio = facts.rows / RECIPE_ROWS
     vectors = bool(facts.contents) and all(spec.kind == "vector" for spec in facts.contents.values())
     share = 1 if vectors else math.sqrt(min(facts.rows / LARGE, 1))
     usual = round(max(INPUTS, LARGE_BATCH * share))
     batch = optim.batch or max(2, min(facts.rows // 8, usual))
     steps_per_epoch = max(1, facts.rows // batch)
-    steps = optim.steps * min(ratio, 1) ** 0.2 * max(ratio, 1) * (VECTOR_STEPS if vectors else share)
+    steps = optim.steps * min(ratio, 1) ** 0.2 * max(ratio, 1) * (VECTOR_STEPS if vectors else factor)
     epochs = optim.epochs or max(1, round(steps / steps_per_epoch))
     patience = max(6, math.ceil(epochs / 4)) if optim.patience is None else optim.patience
     return replace(
