@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from seesay.config import Config, EncoderConfig, FeaturesConfig, OptimConfig, SplitConfig
-from seesay.data.dataset import Dataset
+from seesay.data.dataset import NONE, NONE_NAME, Dataset
 from seesay.data.splits import VALID, fold_limit, folds, split
 from seesay.errors import ConfigError
 from seesay.signal.feature_settings import features_for, settled_features
@@ -56,19 +56,22 @@ class Facts:
     """Whether all pictures are photos rather than drawings or handwriting."""
     contents: Mapping[Modality, ContentSpec] = field(default_factory=dict)
     """The spec of each modality's contents."""
+    negatives: int = 0
+    """Training rows that belong to no class."""
 
 
 def facts_of(data: Dataset, train: np.ndarray, valid: np.ndarray) -> Facts:
     """The facts of a data set with these training and validation rows."""
-    counts = np.bincount(data.label[train], minlength=len(data.spec.classes))
+    counts = data.class_counts(train)
     pictures = [spec for spec in data.spec.contents.values() if isinstance(spec, PictureSpec)]
     photos = bool(pictures) and all(spec.reader == "photo" for spec in pictures)
-    return Facts(len(train), tuple(counts.tolist()), len(valid), photos, data.spec.contents)
+    negatives = int((data.label[train] == NONE).sum())
+    return Facts(len(train), tuple(counts.tolist()), len(valid), photos, data.spec.contents, negatives)
 
 
 def settled(config: Config, facts: Facts) -> Config:
-    """The config with all unset fields of front ends, augmentation and optimiser filled in, and a network by
-    name for each modality. ConfigError if it does not fit the contents."""
+    """The config with all unset fields of front ends, model, augmentation and optimiser filled in, and a
+    network by name for each modality. ConfigError if it does not fit the contents."""
     augment = config.augment
     if augment.mirror is None:
         augment = replace(augment, mirror=facts.photos)
@@ -78,7 +81,9 @@ def settled(config: Config, facts: Facts) -> Config:
         for modality, encoder in config.model.named.items()
     }
     optim = settled_optim(config.optim, facts)
-    return replace(config, model=replace(config.model, named=named), augment=augment, optim=optim)
+    known = facts.negatives > 0 if config.model.known is None else config.model.known
+    model = replace(config.model, named=named, known=known)
+    return replace(config, model=model, augment=augment, optim=optim)
 
 
 def _front_end(modality: Modality, encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
@@ -153,5 +158,6 @@ def settings_notes(config: Config, facts: Facts) -> list[str]:
     weights = class_weights(optim, np.array(facts.counts))
     fewest, most = min(facts.counts), max(facts.counts)
     weighted = "" if weights is None else f"; classes of {fewest} to {most} rows are weighted"
-    rows = f"{facts.rows:,} training rows, {validation}"
+    negatives = f" ({facts.negatives:,} of them {NONE_NAME})" if facts.negatives else ""
+    rows = f"{facts.rows:,} training rows{negatives}, {validation}"
     return [f"{rows}: {epochs} in batches of {optim.batch}{copies}{weighted}."]

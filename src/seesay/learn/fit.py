@@ -27,6 +27,7 @@ from seesay.errors import ConfigError, InputError
 from seesay.learn.defaults import class_weights, facts_of, learned_prior, settled
 from seesay.learn.frozen_encoders import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.hardware import channels_last, uses_bfloat16
+from seesay.learn.negatives import negatives_loss
 from seesay.learn.waveform_views import resample_views
 from seesay.metrics.scores import METRICS
 from seesay.model.classifier import Classifier, build
@@ -46,7 +47,8 @@ class Epoch:
     number: int
     """From 1."""
     loss: float
-    """Mean over the batches: the sum over the conditions of the cross-entropy, in nats."""
+    """Mean over the batches: the sum over the conditions of the cross-entropy, in nats, and what negatives
+    add to it (negatives.py)."""
     scores: Mapping[Condition, float]
     """Macro-F1 of the averaged weights on the validation rows; with cross-fitting, in the last epoch only."""
     remarks: tuple[str, ...]
@@ -105,15 +107,17 @@ class Training:
         steps: int,
         weights: Tensor | None = None,
         whole: Classifier | None = None,
+        negatives: bool = False,
     ) -> None:
         """`weights`: (k,) class weights in the loss; None: no weighting. `whole`: the complete classifier if
-        `model` is trained on the encodings of its frozen encoders."""
+        `model` is trained on the encodings of its frozen encoders. `negatives`: whether some rows belong to
+        no class."""
         self.model, self.weights = channels_last(model), weights
         self.average = copy.deepcopy(self.model)
         self.optimizer = _optimizer(self.model, config)
         self.steps, self.epochs, self.done, self.best = steps, 0, 0, -1.0
         self.patience = Patience()
-        self.config, self.whole = config, whole
+        self.config, self.whole, self.negatives = config, whole, negatives
         self.bfloat16 = uses_bfloat16(config.optim.precision, model.log_prior.device)
 
     def step(self, batch: Batch) -> float:
@@ -123,8 +127,12 @@ class Training:
             group["lr"] = self.config.optim.lr * rate * self.patience.factor(self.done) * group["scale"]
         self.model.train()
         with torch.autocast(batch.label.device.type, torch.bfloat16, enabled=self.bfloat16):
-            logits = self.model.classify(batch.inputs, batch.present)
+            encodings = self.model.encode(batch.inputs, batch.present)
+            logits = self.model.decide(encodings, batch.present)
+            scores = self.model.known_scores(encodings) if self.model.known_layers else {}
         loss = loss_of(logits, batch, self.config.optim.label_smoothing, self.weights)
+        if self.negatives:
+            loss = loss + negatives_loss(logits, scores, batch, self.model.learned[0])
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -176,7 +184,7 @@ def fresh(
 ) -> Classifier:
     """An untrained model for these training rows, its prior and normalisers fitted to them. `raw`: see
     `features_of`."""
-    counts = np.bincount(data.label[rows], minlength=len(data.spec.classes))
+    counts = data.class_counts(rows)
     model = build(config.model, data.spec, learned_prior(config.optim, counts), config.seed).to(device)
     fit_normalisers(model, data, rows, RawFeatures(data) if raw is None else raw)
     return model
@@ -207,15 +215,17 @@ def fit(
     see `features_of`. Unset config fields are derived from the rows. Raises InputError without training rows.
     """
     check_rows(splits)
-    config = settled(config, facts_of(data, splits.train, splits.valid))
+    facts = facts_of(data, splits.train, splits.valid)
+    config = settled(config, facts)
     assert config.optim.batch
     assert config.optim.epochs
     learner, whole = (without_encoders(model), model) if frozen(config) else (model, None)
-    counts = np.bincount(data.label[splits.train], minlength=len(data.spec.classes))
+    counts = np.array(facts.counts)
     weights = _weights(config, counts, model.log_prior.device)
     log_prior = np.log(np.clip(counts / counts.sum(), 1e-8, 1))
     batches = max(1, len(splits.train) // config.optim.batch)
-    training = Training(learner, config, batches * config.optim.epochs, weights, whole)
+    steps = batches * config.optim.epochs
+    training = Training(learner, config, steps, weights, whole, negatives=facts.negatives > 0)
     if resume is not None:
         training.restore(resume)  # before features are made, since it restores the normalisers too
     features = features_of(model, data, raw)
@@ -239,6 +249,7 @@ def fit(
         average = copy.deepcopy(training.average)
         evidence = evidence_of(average, valid) if held_out is None else held_out
         calibrate(average, evidence, log_prior)
+        evidence = evidence.of_classes()
         predicted = probabilities(average, evidence)
         scores, valid_loss = scores_of(predicted, evidence.label)
         mean = float(np.mean(list(scores.values()))) if scores else float(number)
@@ -290,11 +301,11 @@ def _weights(config: Config, counts: np.ndarray, device: torch.device) -> Tensor
 def loss_of(
     logits: Mapping[Condition, Tensor], batch: Batch, smoothing: float, weights: Tensor | None = None
 ) -> Tensor:
-    """The sum over conditions of the mean cross-entropy over each condition's rows. `weights`: (k,) class
-    weights."""
+    """The sum over conditions of the mean cross-entropy over each condition's rows, without negatives.
+    `weights`: (k,) class weights."""
     total = batch.label.new_zeros((), dtype=torch.float32)
     for condition, scores in logits.items():
-        present = condition.has(batch.present)
+        present = condition.has(batch.present) & (batch.label >= 0)
         label = batch.label
         if not present.all():
             scores, label = scores[present], label[present]
@@ -323,8 +334,8 @@ def scores_of(
 
 
 def validate(model: Classifier, rows: Table) -> dict[Condition, float]:
-    """Macro-F1 by condition, each over its own rows."""
-    evidence = evidence_of(model, rows)
+    """Macro-F1 by condition, each over its own rows, without negatives."""
+    evidence = evidence_of(model, rows).of_classes()
     return scores_of(probabilities(model, evidence), evidence.label)[0]
 
 
