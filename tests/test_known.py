@@ -17,15 +17,13 @@ from seesay.config import SplitConfig
 from seesay.data.batches import Batch, Features, table
 from seesay.data.dataset import MISSING, NONE, Dataset
 from seesay.data.splits import folds, split
-from seesay.errors import ConfigError, InputError
+from seesay.errors import InputError
 from seesay.formats.open import open_data
-from seesay.learn.fit import loss_of
-from seesay.learn.learn import prepared
-from seesay.learn.negatives import negatives_loss
+from seesay.learn.fit import exposure_loss, loss_of
 from seesay.learn.run import Run
 from seesay.measure.evaluate import evaluate
-from seesay.model.classifier import Classifier, build
-from seesay.model.known import REFUSED, fit_line, known_score, line_through
+from seesay.model.classifier import build, upgraded_state
+from seesay.model.known import REFUSED, energy, fit_line, line_through
 from seesay.serve.batch import write_predictions
 from seesay.serve.predict import Predictor
 from tiny import (
@@ -154,7 +152,6 @@ def test_without_negatives_one_in_twenty_known_contents_is_below_a_half(tmp_path
     data = tiny_data(80)
     run = tiny_run(tmp_path / "run", data, tiny_config(6))
     model, valid = run.model(), np.flatnonzero(data.split == 1)
-    assert not model.known_layers
     contents = torch.from_numpy(data.contents["image"][data.pointers("image")[valid]])
     with torch.inference_mode():
         known = model.known(model.encode(model.features({"image": contents})))["image"].numpy()
@@ -175,15 +172,8 @@ def test_too_few_validation_contents_say_nothing(tmp_path: Path):
 
 
 def test_the_energy_does_not_change_with_a_constant_added_to_all_logits():
-    logits, encoding = torch.randn(5, 3), torch.zeros(5, 2)
-    assert torch.allclose(
-        known_score(encoding, logits, None), known_score(encoding, logits + 7, None), atol=1e-5
-    )
-
-
-def test_layers_without_negatives_are_refused():
-    with pytest.raises(ConfigError, match="_none_"):
-        prepared(tiny_data(), tiny_config(1, tiny_model(known=True)))
+    logits = torch.randn(5, 3)
+    assert torch.allclose(energy(logits), energy(logits + 7), atol=1e-5)
 
 
 # ------------------------------------------------------------------------------------------------ calibration
@@ -236,7 +226,7 @@ def test_negatives_pull_towards_the_prior():
     prior = torch.tensor([0.5, 0.3, 0.2]).log()
     batch = Batch({}, {"image": torch.tensor([True])}, torch.tensor([NONE]), torch.tensor([0]))
     logits = prior[None].clone().requires_grad_()
-    negatives_loss({_IMAGE: logits}, {}, batch, prior).backward()
+    exposure_loss({_IMAGE: logits}, batch, prior).backward()
     assert logits.grad is not None
     assert logits.grad.abs().max() < 1e-6
 
@@ -305,10 +295,8 @@ def test_none_cannot_be_a_class():
 
 
 def test_a_model_from_before_says_nothing(run: Run):
-    from seesay.model.classifier import upgraded_state
-
     state = {n: t for n, t in run.model().state_dict().items() if not n.startswith("known")}
-    old: Classifier = build(replace(run.config.model, known=None), run.spec)
+    old = build(run.config.model, run.spec)
     old.load_state_dict(upgraded_state(state, "posterior-sum", {}))
     prediction = Predictor(old, run.spec).predict(STRIPE)
     assert prediction.known is None

@@ -165,10 +165,6 @@ class ModelConfig:
     """Linear layers of a learned fusion, with ReLU between."""
     head_layers: int = 1
     """Linear layers from an encoding to its modality's own logits, with ReLU between."""
-    known: bool | None = None
-    """Train a layer per modality that tells contents of the classes from the negatives in the data, the rows
-    of `_none_`; without it, a prediction's `known` rests on the logits alone. Default: where the training
-    rows hold negatives."""
     kinds: Mapping[str, EncoderConfig] = field(default_factory=default_encoders)
     """Network by kind of content, for modalities that are not in `named`."""
     named: Mapping[Modality, EncoderConfig] = field(default_factory=dict)

@@ -70,8 +70,8 @@ def facts_of(data: Dataset, train: np.ndarray, valid: np.ndarray) -> Facts:
 
 
 def settled(config: Config, facts: Facts) -> Config:
-    """The config with all unset fields of front ends, model, augmentation and optimiser filled in, and a
-    network by name for each modality. ConfigError if it does not fit the contents."""
+    """The config with all unset fields of front ends, augmentation and optimiser filled in, and a network by
+    name for each modality. ConfigError if it does not fit the contents."""
     augment = config.augment
     if augment.mirror is None:
         augment = replace(augment, mirror=facts.photos)
@@ -81,9 +81,7 @@ def settled(config: Config, facts: Facts) -> Config:
         for modality, encoder in config.model.named.items()
     }
     optim = settled_optim(config.optim, facts)
-    known = facts.negatives > 0 if config.model.known is None else config.model.known
-    model = replace(config.model, named=named, known=known)
-    return replace(config, model=model, augment=augment, optim=optim)
+    return replace(config, model=replace(config.model, named=named), augment=augment, optim=optim)
 
 
 def _front_end(modality: Modality, encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:

@@ -21,13 +21,12 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from seesay.condition import Condition
 from seesay.config import AugmentConfig, Config
 from seesay.data.batches import Batch, Table, table
-from seesay.data.dataset import Dataset
+from seesay.data.dataset import NONE, Dataset
 from seesay.data.splits import Splits
 from seesay.errors import ConfigError, InputError
 from seesay.learn.defaults import class_weights, facts_of, learned_prior, settled
 from seesay.learn.frozen_encoders import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.hardware import channels_last, uses_bfloat16
-from seesay.learn.negatives import negatives_loss
 from seesay.learn.waveform_views import resample_views
 from seesay.metrics.scores import METRICS
 from seesay.model.classifier import Classifier, build
@@ -35,6 +34,9 @@ from seesay.model.features import RawFeatures, features_of, fit_normalisers
 from seesay.model.temperature import Evidence, calibrate, evidence_of, probabilities, remarks
 from seesay.signal.speech import SpeechEmbedding
 from seesay.spec import Spec, part_of
+
+EXPOSURE = 0.5
+"""Weight of the loss of negatives, as for pictures in Hendrycks et al. (2019)."""
 
 Watch = Callable[[Iterable[Batch]], Iterable[Batch]]
 """A wrapper around an epoch's batches: a progress bar, or something that stops early."""
@@ -47,8 +49,8 @@ class Epoch:
     number: int
     """From 1."""
     loss: float
-    """Mean over the batches: the sum over the conditions of the cross-entropy, in nats, and what negatives
-    add to it (negatives.py)."""
+    """Mean over the batches: the sum over the conditions of the cross-entropy, in nats, with EXPOSURE times
+    that of negatives."""
     scores: Mapping[Condition, float]
     """Macro-F1 of the averaged weights on the validation rows; with cross-fitting, in the last epoch only."""
     remarks: tuple[str, ...]
@@ -127,12 +129,10 @@ class Training:
             group["lr"] = self.config.optim.lr * rate * self.patience.factor(self.done) * group["scale"]
         self.model.train()
         with torch.autocast(batch.label.device.type, torch.bfloat16, enabled=self.bfloat16):
-            encodings = self.model.encode(batch.inputs, batch.present)
-            logits = self.model.decide(encodings, batch.present)
-            scores = self.model.known_scores(encodings) if self.model.known_layers else {}
+            logits = self.model.classify(batch.inputs, batch.present)
         loss = loss_of(logits, batch, self.config.optim.label_smoothing, self.weights)
         if self.negatives:
-            loss = loss + negatives_loss(logits, scores, batch, self.model.learned[0])
+            loss = loss + EXPOSURE * exposure_loss(logits, batch, self.model.learned[0])
         self.optimizer.zero_grad(set_to_none=True)
         loss.backward()
         self.optimizer.step()
@@ -316,6 +316,18 @@ def loss_of(
         else:
             losses = F.cross_entropy(scores, label, label_smoothing=smoothing, reduction="none")
             total = total + (losses * weights[label]).mean()
+    return total
+
+
+def exposure_loss(logits: Mapping[Condition, Tensor], batch: Batch, log_prior: Tensor) -> Tensor:
+    """Outlier exposure (Hendrycks et al. 2019): the sum over conditions of the mean cross-entropy between the
+    prior, (k,) log fractions, and the prediction for the negatives in each."""
+    negative, prior = batch.label == NONE, log_prior.softmax(0)
+    total = batch.label.new_zeros((), dtype=torch.float32)
+    for condition, scores in logits.items():
+        rows = negative & condition.has(batch.present)
+        if rows.any():
+            total = total - (scores[rows].log_softmax(1) * prior).sum(1).mean()
     return total
 
 

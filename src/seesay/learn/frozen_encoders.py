@@ -18,10 +18,9 @@ def frozen(config: Config) -> bool:
 
 
 def without_encoders(model: Classifier) -> Classifier:
-    """A classifier of encodings, with the same heads, fusion and layers for `known`."""
+    """A classifier of encodings, with the same heads and fusion."""
     identity = {m: nn.Identity() for m in model.modalities}
-    heads, layers = dict(model.heads.items()), dict(model.known_layers.items())
-    return Classifier(identity, identity, heads, model.fusion, model.log_prior, layers)
+    return Classifier(identity, identity, dict(model.heads.items()), model.fusion, model.log_prior)
 
 
 def with_encoders(model: Classifier, learned: Classifier) -> Classifier:
@@ -29,7 +28,6 @@ def with_encoders(model: Classifier, learned: Classifier) -> Classifier:
     whole = copy.deepcopy(model)
     whole.heads.load_state_dict(learned.heads.state_dict())
     whole.fusion.load_state_dict(learned.fusion.state_dict())
-    whole.known_layers.load_state_dict(learned.known_layers.state_dict())
     for name in ("temperature", "log_prior", "learned", "stand_in", "known_line"):
         getattr(whole, name).copy_(getattr(learned, name))
     return whole.eval()

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field, replace
 from torch import Tensor
 
 from seesay.config import Config
-from seesay.data.dataset import NONE, NONE_NAME, Dataset
+from seesay.data.dataset import Dataset
 from seesay.data.groups import speaker_notes, unknown_speakers
 from seesay.data.splits import Splits, split
-from seesay.errors import ConfigError
 from seesay.learn.cross_fit import HeldOutPart, cross_fit
 from seesay.learn.defaults import facts_of, settled, settled_split
 from seesay.learn.fit import Epoch, Watch, check_rows, fit, fresh
@@ -44,18 +43,12 @@ def prepared(data: Dataset, config: Config) -> tuple[Dataset, Splits, Config]:
     """The arguments of `learn`: the data set with only the config's modalities, its splits, and the config
     with all unset fields filled in.
 
-    The splits do not depend on the modalities. No rows to train on: InputError. Layers for `known` asked for
-    without negatives to train them on: ConfigError.
+    The splits do not depend on the modalities. No rows to train on: InputError.
     """
     config = replace(config, split=settled_split(config, data))
     splits = split(data, config.split.seed, config.split.by, config.split.valid)
     check_rows(splits)
     config = settled(config, facts_of(data, splits.train, splits.valid))
-    if config.model.known and not (data.label[splits.train] == NONE).any():
-        raise ConfigError(
-            f"model.known needs training rows of {NONE_NAME}, there are none",
-            f"Add a folder or label {NONE_NAME} to the data, or leave model.known unset.",
-        )
     data = data.only(*config.modalities or data.modalities)
     if config.split.by == "group":
         splits = replace(splits, notes=(*splits.notes, *speaker_notes(*unknown_speakers(data))))

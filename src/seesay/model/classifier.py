@@ -20,7 +20,7 @@ from seesay.config import EncoderConfig, ModelConfig
 from seesay.data.batches import Inputs, Present, Table
 from seesay.model.encoders import encoder
 from seesay.model.fusion import FusionDropout, PosteriorSum, mlp
-from seesay.model.known import known_layer, known_score
+from seesay.model.known import energy
 from seesay.registry import find
 from seesay.signal.feature_settings import features_for
 from seesay.signal.front_ends import FrontEnd, features_shape, front_end
@@ -59,9 +59,7 @@ class Classifier(nn.Module):
         heads: Mapping[Modality, nn.Module],
         fusion: nn.Module,
         log_prior: Float[Tensor, " k"],
-        known_layers: Mapping[Modality, nn.Module] | None = None,
     ) -> None:
-        """`known_layers`: trained to tell contents of the classes from negatives; None: there are none."""
         super().__init__()
         self.modalities = tuple(encoders)
         sizes = range(1, len(self.modalities) + 1)
@@ -76,7 +74,6 @@ class Classifier(nn.Module):
         self.register_buffer("log_prior", log_prior)
         self.register_buffer("learned", log_prior.repeat(len(self.modalities) + 1, 1))
         self.register_buffer("stand_in", torch.zeros(len(self.modalities), dtype=torch.bool))
-        self.known_layers = nn.ModuleDict(known_layers or {})
         self.register_buffer("known_line", torch.zeros(len(self.modalities), 2))
 
     @property
@@ -145,12 +142,7 @@ class Classifier(nn.Module):
 
     def known_scores(self, encodings: Inputs) -> dict[Modality, Known]:
         """The scores that `known` is made of, by modality; higher is more known."""
-        layers = dict(self.known_layers.items())
-        return {
-            m: known_score(encodings[m], self.heads[m](encodings[m]).float(), layers.get(m))
-            for m in self.modalities
-            if m in encodings
-        }
+        return {m: energy(self.heads[m](encodings[m]).float()) for m in self.modalities if m in encodings}
 
     @property
     def knowing(self) -> tuple[Condition, ...]:
@@ -236,7 +228,6 @@ def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed
             heads={m: mlp(config.dim, config.hidden, classes, config.head_layers) for m in encoders},
             fusion=_fusion(config, list(encoders.values()), classes, log_prior),
             log_prior=log_prior,
-            known_layers={m: known_layer(config.dim) for m in encoders} if config.known else None,
         )
     for layers in (*classifier.heads.values(), *_heads_of(classifier.fusion)):
         _set_output_bias(layers, log_prior)

@@ -1,8 +1,8 @@
 """How much an input is like what the model was trained on: `known`, from 0 (none of its classes) to 1.
 
-Each modality gives its content a score: the energy of its logits (Liu et al. 2020), or, if the training rows
-hold negatives (`_none_`), a linear layer on the encoding and that energy, trained to tell the two apart.
-Held-out rows turn the score into a number that means something:
+Each modality gives its content a score, the energy of its logits (Liu et al. 2020). If the training rows hold
+negatives (`_none_`), training keeps their energy low: their prediction is pulled to the prior (outlier
+exposure, Hendrycks et al. 2019). Held-out rows turn the score into a number that means something:
 
 - *with negatives*: the probability that the content belongs to a class, if half of what comes does (Platt
   1999). It is as good as the negatives are like what will come.
@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool, Float
 from scipy.optimize import minimize
 from scipy.special import expit, log_expit
-from torch import Tensor, nn
+from torch import Tensor
 
 from seesay.data.dataset import NONE
 
@@ -39,20 +39,11 @@ REFUSED = 0.05
 Scores = Float[np.ndarray, " n"]
 
 
-def known_layer(dim: int) -> nn.Linear:
-    """The layer from an encoding and the energy of its logits to a score."""
-    return nn.Linear(dim + 1, 1)
-
-
-def known_score(
-    encoding: Float[Tensor, "b d"], logits: Float[Tensor, "b k"], layer: nn.Module | None
-) -> Float[Tensor, " b"]:
-    """The score of contents, not calibrated: higher is more known. Without a layer, the energy, which does
-    not change if the same is added to all logits."""
-    energy = (logits - logits.mean(1, keepdim=True)).logsumexp(1)
-    if layer is None:
-        return energy
-    return layer(torch.cat([encoding, energy.detach()[:, None].to(encoding)], 1))[:, 0].float()
+def energy(logits: Float[Tensor, "b k"]) -> Float[Tensor, " b"]:
+    """The logarithm of the summed exponentials of the logits minus their mean, so that it does not change if
+    the same is added to all: 0.69 to 2.3 nats, the logarithm of the number of classes, where nothing speaks
+    for any of 2 to 10 classes, and more where something does."""
+    return (logits - logits.mean(1, keepdim=True)).logsumexp(1)
 
 
 def calibrate_known(model: "Classifier", held_out: "Evidence") -> None:
