@@ -7,6 +7,8 @@ Kokoro say each word once to train, as many others say them to test. They are ma
 Trains as `seesay train` does with defaults, or with `--recipe` and `--change`.
 """
 
+# ruff: noqa: RUF001 (stress and length marks are meant)
+
 import argparse
 import dataclasses
 import subprocess
@@ -20,9 +22,9 @@ from pathlib import Path
 import numpy as np
 import soundfile
 import torch
+from scripts import make_voices
 
 from benchmarks.door import one_line_of_errors, positive
-from scripts import make_voices
 from seesay.condition import Condition
 from seesay.data.dataset import SPLITS, Dataset
 from seesay.formats.media import USUAL
@@ -58,8 +60,8 @@ WORDS = {
 """Words of Speech Commands, in Kokoro's letters."""
 
 SYMBOLS = make_voices.SYMBOLS | {
-    "W": 39, "b": 44, "d": 46, "h": 50, "j": 52, "l": 54, "m": 55, "p": 58, "ɑ": 69, "æ": 72, "ɜ": 87, "ɡ": 92,
-    "ʃ": 131,
+    "W": 39, "b": 44, "d": 46, "h": 50, "j": 52, "l": 54, "m": 55, "p": 58, "ɑ": 69, "æ": 72, "ɜ": 87,
+    "ɡ": 92, "ʃ": 131,
 }  # fmt: skip
 """Kokoro's numbers for their letters."""
 

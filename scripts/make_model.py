@@ -8,7 +8,8 @@ its card.
 `folder` holds `mnist` (the four files of the database), `fsdd` (its recordings) and `speech_commands` (a
 folder per word); `voices` is what make_voices.py wrote. Every picture of MNIST's training part is paired
 with a recording of its class, each corpus of recordings as often as SHARES says, new partners at every
-epoch. Which speakers validate is drawn from all corpora.
+epoch. NEGATIVES rows show no digit (negatives.py, which needs fonts and espeak-ng). Which speakers validate
+is drawn from all corpora.
 """
 
 from __future__ import annotations
@@ -31,12 +32,13 @@ from sklearn.metrics import f1_score
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the drawings, which are no part of the package
 
 from benchmarks import canvas
+from negatives import with_negatives
 
 from seesay.condition import Condition
 from seesay.config import Config, FeaturesConfig, WaveformConfig
 from seesay.data.dataset import SPLITS, Dataset
 from seesay.errors import InputError, SeesayError
-from seesay.formats.folders import read_pictures, recordings
+from seesay.formats.folders import read_pictures, recordings_of
 from seesay.formats.media import Reading
 from seesay.formats.pairing import read_speech
 from seesay.learn.run import PACKAGED, Run, begin, environment, train
@@ -50,6 +52,9 @@ CORPORA = ("fsdd", "speech_commands", "voices")
 SHARES = {"fsdd": 0.2, "speech_commands": 0.2, "voices": 0.6}
 """Of the training rows: a corpus of few clips is repeated, so that its speakers count. What a missing
 corpus had goes to the real one that is left."""
+
+NEGATIVES = 12_000
+"""Training rows of no class, a picture and a recording each (negatives.py)."""
 
 SPEECH = FeaturesConfig(
     kind="log-mel", seconds=1.0, window=0.032, shift=0.0125, filters=40, low=60.0, high=4_000.0
@@ -104,7 +109,7 @@ def speech(folders: Mapping[str, Path]) -> tuple[Dataset, np.ndarray]:
     """All recordings, a row each, and (rows,) which of CORPORA each is from."""
     heard = read_speech(list(folders.values()), DIGITS, READING)
     origin = np.concatenate(
-        [np.full(len(recordings([folder])), CORPORA.index(name)) for name, folder in folders.items()]
+        [np.full(len(recordings_of(folder)[0]), CORPORA.index(name)) for name, folder in folders.items()]
     )
     return heard, origin
 
@@ -328,7 +333,7 @@ def card(run: Run, data: Dataset, folders: Mapping[str, Path], report: dict[str,
 
 def _counted(folder: Path, kind: str = "") -> str:
     """`kind`: what the speaker's name begins with."""
-    found = [clip for clip in recordings([folder]) if clip.speaker.startswith(kind)]
+    found = [clip for clip in recordings_of(folder)[0] if clip.speaker.startswith(kind)]
     return f"{len(found):,} clips of {len({clip.speaker for clip in found}):,} voices"
 
 
@@ -364,7 +369,7 @@ def main() -> None:
     if given.without:
         _note(scores, score_without(folders, given.without, given.rows, given.seed, given.out))
         return
-    data = paired(folders, given.data / "mnist", given.seed)
+    data = with_negatives(paired(folders, given.data / "mnist", given.seed), NEGATIVES, given.seed)
     took = given.out / "cpu_seconds"
     if not given.card:
         scores.unlink(missing_ok=True)

@@ -165,7 +165,7 @@ def test_without_the_other_a_sum_of_posteriors_is_the_model_of_one_modality(moda
     place = pair.modalities.index(modality)
     for name in ("temperature", "learned"):
         own[name] = own[name][[place, -1]]
-    for name in ("stand_in", "fusion.weight"):
+    for name in ("stand_in", "fusion.weight", "known_line"):
         own[name] = own[name][[place]]
     single.load_state_dict(own)
     inputs = contents(6)

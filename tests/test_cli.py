@@ -377,7 +377,8 @@ def test_a_prediction_in_json(capsys: Captured, folder: Path, modality: str):
     prediction = json.loads(done(capsys, "predict", folder / "run", f"--{modality}", path, "--json"))
     assert prediction["used"] == [modality]
     assert prediction["scores"][0]["label"] == "low"
-    assert set(prediction) == {"scores", "used", "opinions", "agree"}
+    names = {"scores", "used", "opinions", "agree", "known", "known_alone", "rejected"}
+    assert set(prediction) == names
 
 
 @pytest.mark.parametrize(("split", "rows"), [("all", 72), ("test", 18)])

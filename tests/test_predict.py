@@ -156,7 +156,7 @@ def test_a_file_that_cannot_be_read_is_named(
 
 def test_the_shape_is_plain_json(predictor: Predictor):
     shape = json.loads(json.dumps(predictor.predict(picture(0), recording(0)).to_dict()))
-    assert set(shape) == {"scores", "used", "opinions", "agree"}
+    assert set(shape) == {"scores", "used", "opinions", "agree", "known", "known_alone", "rejected"}
     assert shape["used"] == ["image", "audio"]
     assert shape["agree"] is True
     for scores in (shape["scores"], *shape["opinions"].values()):
@@ -175,7 +175,8 @@ def lines(predictor: Predictor, data: Dataset, path: Path) -> list[dict[str, str
 def test_every_row_is_a_line_that_says_what_predict_says(predictor: Predictor, tmp_path: Path):
     found = lines(predictor, DATA, tmp_path / "predictions.csv")
     assert [int(line["row_id"]) for line in found] == list(range(len(DATA)))
-    assert list(found[0]) == ["row_id", "label", "score", "used", "agree", "image", "audio"]
+    names = ["row_id", "label", "score", "used", "agree", "image", "audio"]
+    assert list(found[0]) == [*names, "known", "known_image", "known_audio"]
     for row in (0, 2, 3, 30, 50):
         given: dict[str, Any] = {}
         if DATA.pointers("image")[row] >= 0:
@@ -280,7 +281,7 @@ def test_data_without_labels_are_predicted(predictor: Predictor, tmp_path: Path)
 def test_data_of_one_modality_are_predicted_from_it(predictor: Predictor, tmp_path: Path, modality: str):
     found = lines(predictor, tiny_data(modalities=[modality]), tmp_path / "predictions.csv")
     assert {line["used"] for line in found} == {modality}
-    assert list(found[0])[-1] == modality
+    assert list(found[0])[-2:] == [modality, "known"]
 
 
 def test_an_existing_file_is_refused_unless_it_may_be_replaced(predictor: Predictor, tmp_path: Path):
@@ -340,7 +341,7 @@ def test_what_the_model_does_not_know_is_left_unused(tmp_path: Path):
     single = Predictor(build(tiny_model(), spec), spec)
     check_fits(spec, DATA)
     found = lines(single, DATA, tmp_path / "predictions.csv")
-    assert list(found[0]) == ["row_id", "label", "score", "used", "agree", "audio"]
+    assert list(found[0]) == ["row_id", "label", "score", "used", "agree", "audio", "known"]
     assert {line["used"] for line in found} == {"audio", ""}
     assert found == lines(single, tiny_data(missing=True).only("audio"), tmp_path / "only.csv")
 

@@ -148,7 +148,10 @@ def judged(
     if there is not None:
         pointers[~there] = -1
     blank = np.zeros((n, classes)) if fused is None else fused
-    return Evidence(np.arange(n), label, pointers, opinions.astype(np.float32), blank.astype(np.float32))
+    known = np.zeros((n, modalities), np.float32)
+    return Evidence(
+        np.arange(n), label, pointers, opinions.astype(np.float32), blank.astype(np.float32), known
+    )
 
 
 def fresh(fusion: str = "posterior-sum", prior: np.ndarray | None = None) -> Classifier:

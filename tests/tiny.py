@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from seesay.config import Config, EncoderConfig, FeaturesConfig, ModelConfig, OptimConfig
-from seesay.data.dataset import Dataset, Group
+from seesay.data.dataset import MISSING, NONE, Dataset, Group
 from seesay.learn.run import Run, begin, train
 from seesay.recipes import NO_AUGMENTATION
 from seesay.registry import find, names
@@ -92,6 +92,31 @@ def tiny_data(
         "name": "tiny",
     }
     return Dataset(**parts | changes)
+
+
+def with_negatives(data: Dataset, each: int = 24, seed: int = 1) -> Dataset:
+    """The tiny data and `each` negatives in every modality, split like the rows of a class: noise for a
+    picture, clicks for a recording, paired with each other."""
+    random = np.random.default_rng(seed)
+    clicks = np.where(random.random((each, AUDIO.samples)) < 0.01, 20_000, 0)
+    new = {
+        "image": random.integers(0, 256, (each, 1, 8, 8)).astype(np.uint8),
+        "audio": clicks.astype(np.int16),
+    }
+    contents = {m: np.concatenate([data.contents[m], new[m]]) for m in data.modalities}
+    pointers = np.stack([len(data.contents[m]) + np.arange(each) for m in data.modalities], 1)
+    groups = {}
+    if "audio" in data.groups:
+        speaker = data.groups["audio"]["speaker"]
+        nobody = np.full(each, MISSING, np.int32)
+        groups = {"audio": {"speaker": Group(np.concatenate([speaker.ids, nobody]), speaker.names)}}
+    return data.replace(
+        contents=contents,
+        rows=np.concatenate([data.rows, pointers]).astype(np.int32),
+        label=np.concatenate([data.label, np.full(each, NONE)]),
+        split=np.concatenate([data.split, np.array(SPLIT, np.int8)[np.arange(each) % len(SPLIT)]]),
+        groups=groups,
+    )
 
 
 STILL = NO_AUGMENTATION

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from rich.console import Console
 from rich.text import Text
 
+from seesay.data.dataset import NONE_NAME
 from seesay.data.info import Contents, Info, either
 from seesay.spec import noun
 from seesay.tables import show
@@ -35,13 +36,14 @@ def print_info(info: Info, console: Console) -> None:
 def _split_rows(info: Info) -> Iterator[list[str]]:
     """Lines of the table of splits: number of rows, per class or of the rarest and most common class."""
     wide = len(info.classes) > WIDE
-    unlabelled = ["no label"] if any(info.unlabelled.values()) else []
-    yield ["split", "rows", *(("rarest class", "most common class") if wide else info.classes), *unlabelled]
+    columns = {"no label": info.unlabelled, NONE_NAME: info.negatives}
+    others = {name: counts for name, counts in columns.items() if any(counts.values())}
+    yield ["split", "rows", *(("rarest class", "most common class") if wide else info.classes), *others]
     for name, rows in info.splits.items():
         counts = info.balance[name]
         few, many = (f"{info.classes[counts.index(n)]}: {n:,}" for n in (min(counts), max(counts)))
         cells = [few, many] if wide else [_count(n) for n in counts]
-        yield [name, f"{rows:,}", *cells, *(_count(info.unlabelled[name]) for _ in unlabelled)]
+        yield [name, f"{rows:,}", *cells, *(_count(counts[name]) for counts in others.values())]
 
 
 def _content_rows(info: Info) -> Iterator[list[str]]:

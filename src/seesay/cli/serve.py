@@ -20,6 +20,7 @@ def predict(
     columns: tuple[str, ...] = (),
     on_bad: OnBad = "skip",
     threads: int = 1,
+    reject: float | None = None,
     json: bool = False,
     overwrite: bool = False,
 ) -> int:
@@ -36,6 +37,7 @@ def predict(
         columns: Which of your columns to read, as NAME=YOUR_COLUMN: image=photo audio=sound.
         on_bad: Stop at unreadable files of --data, or skip their rows and list them in OUT.bad.csv.
         threads: CPU threads, for --data.
+        reject: Answer "none of these" (_none_ in JSON and CSV) where known is below this, 0 to 1; try 0.5.
         json: Print JSON.
         overwrite: Replace the CSV file.
     """
@@ -46,7 +48,7 @@ def predict(
     if data is None:
         if out is not None:
             raise InputError("--out needs --data, a data set to predict", "Add --data, or drop --out.")
-        prediction = Predictor.open(run).predict(**_inputs(input, image=image, audio=audio))
+        prediction = Predictor.open(run).predict(**_inputs(input, image=image, audio=audio), reject=reject)
         print_json(prediction.to_dict()) if json else print_prediction(prediction)
         return 0
     if image or audio or input or out is None:
@@ -63,7 +65,7 @@ def predict(
         others = with_rows({name: rows_for(opened, dataset, name) for name in SPLITS})
         raise InputError(f"{dataset.name} has no {split} rows, none of the rows asked for", others)
     use_threads(1)  # each thread works at rows of its own
-    write_predictions(Predictor.open(opened), dataset, rows, out, overwrite, threads)
+    write_predictions(Predictor.open(opened), dataset, rows, out, overwrite, threads, reject)
     print(f"Saved {len(rows)} predictions to {out}")
     return report_skipped(out, dataset)
 

@@ -208,10 +208,19 @@ EMBEDDING_WORDS = {
 
 
 def print_prediction(prediction: Any) -> None:
-    best = prediction.scores[0]
-    print(f"{best['label']}  {best['score']:.4f}  from {' and '.join(prediction.used)}")
+    best, used = prediction.scores[0], " and ".join(prediction.used)
+    if prediction.rejected:
+        print(f"none of these{_known(prediction.known)}  from {used}")
+        print(f"  nearest: {best['label']}  {best['score']:.4f}")
+    else:
+        print(f"{best['label']}  {best['score']:.4f}{_known(prediction.known)}  from {used}")
     if len(prediction.opinions) > 1:
         for name, scores in prediction.opinions.items():
-            print(f"  {name} alone: {scores[0]['label']}  {scores[0]['score']:.4f}")
+            known = _known(prediction.known_alone[name])
+            print(f"  {name} alone: {scores[0]['label']}  {scores[0]['score']:.4f}{known}")
         if not prediction.agree:
             print("  They disagree.")
+
+
+def _known(known: float | None) -> str:
+    return "" if known is None else f"  known {known:.4f}"

@@ -23,7 +23,7 @@ Present = Mapping[Modality, Tensor]
 
 @dataclass(frozen=True)
 class Batch:
-    """Inputs and labels of some rows. `label` is -1 where unknown."""
+    """Inputs and labels of some rows. `label` is -1 where unknown and -2 in negatives (`NONE`)."""
 
     inputs: Inputs
     present: Present
@@ -101,8 +101,8 @@ class Table:
         return replace(self, pointers={**self.pointers, **pointers}, thin=tuple(most))
 
     def repair(self, generator: Generator) -> "Table":
-        """The same rows with new partners drawn within each class: every content is used as often as before,
-        and missing modalities stay missing."""
+        """The same rows with new partners drawn within each class, and among negatives: every content is used
+        as often as before, and missing modalities stay missing."""
         first, *others = self.pointers
         pointers = {first: self.pointers[first]}
         for modality in others:

@@ -28,6 +28,12 @@ SPLITS = ("train", "valid", "test")
 MISSING = -1
 """In `rows`: the row lacks the modality. In `label` or a group: unknown. In `split`: not assigned."""
 
+NONE = -2
+"""In `label`: the row is a negative, whose contents belong to none of the classes."""
+
+NONE_NAME = "_none_"
+"""Folder or label of negatives. It is not a class."""
+
 Pairing = Literal["given", "drawn within class"]
 """`given`: the contents of a row belong together; `drawn within class`: they were paired at random in a
 class."""
@@ -46,7 +52,7 @@ class Dataset:
     """Contents and rows. Arrays may be memory-mapped and must not be written to.
 
     `contents[m]`: (contents, ...), as `spec[m]` describes, or a ragged table; `rows`: (rows, modalities of
-    spec) int32; `label`: (rows,) int64; `split`: (rows,) int8.
+    spec) int32; `label`: (rows,) int64, an index into the classes, MISSING or NONE; `split`: (rows,) int8.
     """
 
     spec: Spec
@@ -87,6 +93,11 @@ class Dataset:
     def rows_of(self, split: str) -> np.ndarray:
         """(n,) int64: the rows of a split, in order."""
         return np.flatnonzero(self.split == SPLITS.index(split))
+
+    def class_counts(self, rows: np.ndarray) -> np.ndarray:
+        """(k,) int64: how many of these rows belong to each class."""
+        label = self.label[rows]
+        return np.bincount(label[label >= 0], minlength=len(self.spec.classes))
 
     def source_rows(self) -> np.ndarray:
         """(rows,) int64: index of each row in the source, which counts skipped rows too."""
@@ -213,7 +224,9 @@ def check(dataset: Dataset) -> None:
         raise InputError(f"each class must be named once, got {', '.join(map(str, spec.classes))}")
     if dataset.pairing not in get_args(Pairing):
         raise InputError(f"pairing is {dataset.pairing!r}", nearest(dataset.pairing, list(get_args(Pairing))))
-    _check_indices("a label", dataset.label, len(spec.classes))
+    if NONE_NAME in spec.classes:
+        raise InputError(f"{NONE_NAME} cannot be a class", "It marks rows that belong to no class.")
+    _check_indices("a label", dataset.label, len(spec.classes), least=NONE)
     _check_indices("a split", dataset.split, len(SPLITS))
     for modality in spec.modalities:
         _check_table(dataset, modality)
@@ -266,12 +279,12 @@ def _table(folder: Path, modality: Modality, spec: ContentSpec) -> ContentTable:
     return Ragged(values, offsets, shapes)
 
 
-def _check_indices(what: str, indices: np.ndarray, choices: int) -> None:
-    """InputError unless all are integers from -1 (missing) to `choices` - 1."""
+def _check_indices(what: str, indices: np.ndarray, choices: int, least: int = MISSING) -> None:
+    """InputError unless all are integers from `least` to `choices` - 1."""
     if indices.dtype.kind not in "iu":
         raise InputError(f"{what} must be a whole number, got {indices.dtype}")
-    if indices.size and not MISSING <= int(indices.min()) <= int(indices.max()) < choices:
-        raise InputError(f"{what} must be -1 to {choices - 1}, got {indices.min()} to {indices.max()}")
+    if indices.size and not least <= int(indices.min()) <= int(indices.max()) < choices:
+        raise InputError(f"{what} must be {least} to {choices - 1}, got {indices.min()} to {indices.max()}")
 
 
 def subset_with_contents(data: Dataset, rows: np.ndarray) -> Dataset:

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from seesay.data.dataset import MISSING, SPLITS, Dataset
+from seesay.data.dataset import MISSING, NONE, SPLITS, Dataset
 from seesay.data.dataset_json import shape_of
 from seesay.data.groups import sharing, speaker_notes, ties, unknown_speakers
 from seesay.data.ragged import ContentTable, Ragged
@@ -82,6 +82,8 @@ class Info:
     balance: Mapping[str, tuple[int, ...]]
     """Number of rows of each class, by split."""
     unlabelled: Mapping[str, int]
+    negatives: Mapping[str, int]
+    """Number of rows that belong to no class, by split."""
     modalities: Mapping[Modality, Contents]
     shared: tuple[Leak, ...]
     """What two of the stored splits share."""
@@ -120,7 +122,8 @@ def describe(dataset: Dataset) -> Info:
             n: tuple(np.bincount(labels[labels >= 0], minlength=classes).tolist())
             for n, labels in label.items()
         },
-        unlabelled={name: int((labels < 0).sum()) for name, labels in label.items()},
+        unlabelled={name: int((labels == MISSING).sum()) for name, labels in label.items()},
+        negatives={name: int((labels == NONE).sum()) for name, labels in label.items()},
         modalities={m: _contents(dataset, m, members) for m in dataset.modalities},
         shared=leaks(dataset, stored(dataset)),
         drawn_by_row=tuple(_drawn(dataset)),

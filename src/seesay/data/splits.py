@@ -12,7 +12,7 @@ from typing import Literal
 
 import numpy as np
 
-from seesay.data.dataset import MISSING, SPLITS, Dataset
+from seesay.data.dataset import MISSING, NONE, NONE_NAME, SPLITS, Dataset
 from seesay.data.groups import components, ties
 from seesay.errors import ConfigError, InputError, listed
 
@@ -81,7 +81,8 @@ def split(
     Test and validation rows stored in the data set are kept. A missing split is drawn from the other rows,
     stratified by class: first the fraction `test` of them, then `valid` of the rest (None: `VALID`), as near
     as groups allow (0: none). An unassigned row joins the stored test or validation rows of its group. Rows
-    without a label are never in train or valid. A class with a single group stays in train, with a note.
+    without a label are never in train or valid; negatives are drawn like the rows of a class. A class with a
+    single group stays in train, with a note.
     """
     assigned = _initial(dataset, by)
     random = np.random.default_rng(seed)
@@ -128,7 +129,7 @@ def _initial(dataset: Dataset, by: By) -> np.ndarray:
             belongs = np.isin(group, group[dataset.split == SPLITS.index(name)])
             assigned[loose & belongs & (assigned == MISSING)] = SPLITS.index(name)
     assigned[assigned == MISSING] = TRAIN
-    assigned[(dataset.label < 0) & (assigned != SPLITS.index("test"))] = MISSING
+    assigned[(dataset.label == MISSING) & (assigned != SPLITS.index("test"))] = MISSING
     return assigned
 
 
@@ -164,7 +165,7 @@ def _draw(
     classes, label = np.unique(dataset.label[rows], return_inverse=True)
     counts = _counts(group, label, len(classes))
     drawn = _choose(counts, random, fraction)[group]
-    names = [dataset.spec.classes[c] for c in classes]
+    names = [NONE_NAME if c == NONE else dataset.spec.classes[c] for c in classes]
     return drawn, _notes(
         counts, names, drawn, np.bincount(label[drawn], minlength=len(classes)), fraction, name
     )
@@ -260,17 +261,17 @@ def _classes(names: Sequence[str]) -> str:
 def folds(
     dataset: Dataset, rows: np.ndarray, k: int, seed: int = 0, by: By = "group"
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """`k` pairs (train, valid) of the labelled `rows`: each row is in exactly one valid part,
+    """`k` pairs (train, valid) of the labelled `rows` and negatives: each row is in exactly one valid part,
     classes are balanced, and no group is divided.
 
     Groups are assigned largest first, each to the fold with the least of its classes (like scikit-learn's
     StratifiedGroupKFold, with one product per group). More folds than a class has groups: InputError.
     """
-    rows = rows[dataset.label[rows] >= 0]
+    rows = rows[dataset.label[rows] != MISSING]
     group = _components(dataset, rows, by)
     classes, label = np.unique(dataset.label[rows], return_inverse=True)
-    counts = _counts(group, label, len(classes))
-    _check_folds(counts, [dataset.spec.classes[c] for c in classes], k, by)
+    counts, real = _counts(group, label, len(classes)), classes >= 0
+    _check_folds(counts[:, real], [dataset.spec.classes[c] for c in classes[real]], k, by)
     fold = _deal(counts, k, np.random.default_rng(seed))[group]
     return ((rows[fold != i], rows[fold == i]) for i in range(k))
 

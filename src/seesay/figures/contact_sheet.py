@@ -15,7 +15,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from seesay.config import FeaturesConfig
-from seesay.data.dataset import MISSING, SPLITS, Dataset
+from seesay.data.dataset import MISSING, NONE, NONE_NAME, SPLITS, Dataset
 from seesay.data.ragged import ContentTable
 from seesay.errors import ConfigError, InputError
 from seesay.files import new_file
@@ -91,7 +91,7 @@ def draw_sheet(dataset: Dataset, out: Path | str, rows: int = 24, seed: int = 0)
 
 
 def choose(dataset: Dataset, rows: int, seed: int) -> np.ndarray:
-    """(rows,) indices, sampled evenly from the classes and ordered by class, unlabelled rows last."""
+    """(rows,) indices, sampled evenly from the classes and ordered by class, those without one last."""
     if not 1 <= rows <= MOST:
         raise ConfigError(f"a sheet shows 1 to {MOST} rows, got {rows}")
     if seed < 0:
@@ -105,7 +105,8 @@ def choose(dataset: Dataset, rows: int, seed: int) -> np.ndarray:
     rank = np.empty(len(order), np.int64)
     rank[by_class] = np.arange(len(order)) - starts  # 0 for the first of its class, 1 for the second, ...
     sampled = order[np.lexsort((np.arange(len(order)), rank))[:rows]]
-    class_id = np.where(dataset.label[sampled] == MISSING, len(dataset.spec.classes), dataset.label[sampled])
+    label = dataset.label[sampled]
+    class_id = np.where(label < 0, len(dataset.spec.classes) - label, label)
     return sampled[np.lexsort((sampled, class_id))]
 
 
@@ -270,7 +271,8 @@ def _caption(figure: Figure, dataset: Dataset, row: int, left: float, top: float
     label, split_id = int(dataset.label[row]), int(dataset.split[row])
     split = "no split" if split_id == MISSING else SPLITS[split_id]
     room = width - SPLIT - (DETAIL if (wide := width >= 2 * DETAIL) else 0)
-    name = _short("no label" if label == MISSING else dataset.spec.classes[label], int(room / LETTER))
+    name = {MISSING: "no label", NONE: NONE_NAME}.get(label) or dataset.spec.classes[label]
+    name = _short(name, int(room / LETTER))
     _write(figure, left, top, name, size=10, weight="bold", color=INK)
     if wide:
         detail = " · ".join([*_speakers(dataset, row), f"row {row:,}"])

@@ -10,13 +10,13 @@ from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from seesay.data.dataset import Dataset, Group
+from seesay.data.dataset import NONE_NAME, Dataset, Group
 from seesay.errors import InputError, listed
 from seesay.formats.arrays import image_table
 from seesay.formats.idx import is_idx_folder, read_idx_folder
 from seesay.formats.listing import Listing, look
 from seesay.formats.media import READERS, USUAL, Reading, Track, silent
-from seesay.formats.names import Names, read_names, unlabelled
+from seesay.formats.names import Names, is_negative, read_names, unlabelled
 from seesay.formats.rows import Table, dataset_from, speakers
 from seesay.spec import DEFAULT_NAMES, Modality, spec_type
 
@@ -42,7 +42,8 @@ class Recording:
 class Files:
     """The files of a folder to read, one per row in each kind, and what their names say."""
 
-    paths: Mapping[str, list[Path]]
+    paths: Mapping[str, Sequence[Path | None]]
+    """None where a negative has no partner."""
     names: Names
     left_out: Mapping[str, int]
 
@@ -58,7 +59,8 @@ def recordings_of(
     labels, paths = files.names.labels, files.paths["waveform"]
     groups = files.names.groups
     who = groups.get("speaker") or next(iter(groups.values()), ("",) * len(labels))
-    return [Recording(*fields) for fields in zip(paths, labels, who, strict=True)], files
+    found = zip(paths, labels, who, strict=True)
+    return [Recording(path, label, speaker) for path, label, speaker in found if path], files
 
 
 def read_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -> Dataset:
@@ -135,7 +137,8 @@ def _dataset(
 
 def _relative(folder: Path, files: Files) -> tuple[str, ...]:
     """Name of each row: its picture or, without any, its recording."""
-    return tuple(path.relative_to(folder).as_posix() for path in next(iter(files.paths.values())))
+    rows = zip(*files.paths.values(), strict=True)
+    return tuple(next(filter(None, row)).relative_to(folder).as_posix() for row in rows)
 
 
 # ------------------------------------------------------------------------------------------------ which files
@@ -208,12 +211,15 @@ def _names(
 
 def _check_whole(listing: Listing, files: Sequence[str], depth: int, what: str) -> None:
     """InputError where a class folder, at this depth, holds no usable file."""
-    used = {tuple(file.split("/")[:depth]) for file in files}
+    used = {tuple(file.split("/")[:depth]) for file in files if not is_negative(file)}
     parents = {folder[:-1] for folder in used}
     lost = [
         folder
         for folder in listing.folders
-        if (parts := tuple(folder.split("/"))) not in used and len(parts) == depth and parts[:-1] in parents
+        if (parts := tuple(folder.split("/"))) not in used
+        and len(parts) == depth
+        and parts[:-1] in parents
+        and NONE_NAME not in parts
     ]
     if lost:
         raise InputError(
@@ -228,19 +234,21 @@ def _check_whole(listing: Listing, files: Sequence[str], depth: int, what: str) 
 
 def _pairs(listing: Listing, reading: Reading) -> Files:
     """Pairs of pictures and recordings whose paths match except for the suffix and one folder, such as
-    `image` and `audio`. No one-to-one match: InputError."""
+    `image` and `audio`; a file of `_none_` may be without a partner. No one-to-one match: InputError."""
     for i, keys in _keys(listing):
         paths = {k: dict(zip(keys[k], listing.files[k], strict=True)) for k in keys}
-        stems = sorted(paths["picture"], key=lambda stem: stem.split("/"))
-        rows = {len(stems), *map(len, listing.files.values())}
-        if paths["picture"].keys() != paths["waveform"].keys() or len(rows) > 1:
+        alone = paths["picture"].keys() ^ paths["waveform"].keys()
+        twice = any(len(paths[k]) < len(listing.files[k]) for k in paths)
+        if twice or not all(is_negative(stem) for stem in alone):
             continue
+        stems = sorted(paths["picture"].keys() | paths["waveform"].keys(), key=lambda stem: stem.split("/"))
         names = _names([f"{stem}.wav" for stem in stems], False, reading, (), listing.folder)
         if names.level is not None and reading.labelled:
             files = [file for of in listing.files.values() for file in of]
             _check_whole(listing, files, names.level + 1 + (i <= names.level), "pairs")
-        summary = f"{len(stems):,} pairs: each picture with the recording of its name; {names.summary}"
-        files = {k: listing.paths([paths[k][stem] for stem in stems]) for k in paths}
+        pairs = len(stems) - len(alone)
+        summary = f"{pairs:,} pairs: each picture with the recording of its name; {names.summary}"
+        files = {k: [listing.folder / of[s] if s in of else None for s in stems] for k, of in paths.items()}
         return Files(files, replace(names, summary=summary), listing.left_out)
     raise InputError(
         f"{listing.folder} holds {len(listing.files['picture']):,} pictures and "

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from seesay.data.dataset import MISSING, SPLITS
+from seesay.data.dataset import MISSING, NONE, NONE_NAME, SPLITS
 from seesay.errors import InputError, listed
 from seesay.formats.cells import composed
 
@@ -92,15 +92,17 @@ def check_known(names: np.ndarray, split: np.ndarray, where: str) -> None:
 
 
 def classes_of(names: np.ndarray) -> tuple[str, ...]:
-    """The distinct names, sorted by value if all are integers (`2` before `10`), else alphabetically."""
-    classes = sorted({str(name) for name in np.unique(names)} - {""})
+    """The distinct names without `_none_`, sorted by value if all are integers (`2` before `10`), else
+    alphabetically."""
+    classes = sorted({str(name) for name in np.unique(names)} - {"", NONE_NAME})
     return tuple(sorted(classes, key=int) if all(map(WHOLE.fullmatch, classes)) else classes)
 
 
 def label_index(names: np.ndarray, classes: Sequence[str], by_number: bool, where: str) -> np.ndarray:
-    """(rows,) int64: index of each name in `classes`, or, with `by_number`, the number it is; -1 for ""."""
+    """(rows,) int64: index of each name in `classes`, or, with `by_number`, the number it is; MISSING for ""
+    and NONE for `_none_`."""
     choices = [str(i) for i in range(len(classes))] if by_number else list(classes)
-    index = {name: i for i, name in enumerate(choices)} | {"": MISSING}
+    index = {name: i for i, name in enumerate(choices)} | {"": MISSING, NONE_NAME: NONE}
     different, which = np.unique(names, return_inverse=True)
     for name in different:
         if name not in index:
@@ -112,7 +114,7 @@ def label_index(names: np.ndarray, classes: Sequence[str], by_number: bool, wher
 
 def check_classes(label: np.ndarray, classes: Sequence[str], where: str) -> None:
     """InputError for fewer than two classes, or a class with a single row, too few to train and test."""
-    counts = np.bincount(label[label != MISSING], minlength=len(classes))
+    counts = np.bincount(label[label >= 0], minlength=len(classes))
     if np.count_nonzero(counts) < 2:
         raise InputError(
             f"{where} has {np.count_nonzero(counts)} class, expected two or more: {listed(classes)}",

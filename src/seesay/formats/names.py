@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import PurePosixPath
 
-from seesay.data.dataset import SPLITS
+from seesay.data.dataset import NONE_NAME, SPLITS
 from seesay.errors import InputError, listed
 from seesay.formats.name_parts import parts_of
 from seesay.formats.name_pattern import parse_pattern
@@ -51,10 +51,36 @@ def read_names(
 ) -> Names:
     """Labels, groups and splits from relative paths (with `/` and a suffix), by `pattern` if given.
 
-    `pictures`: the first folder is the label. `known`: labels to recognise anywhere. No label, two equally
-    good readings, or paths that do not match the pattern: InputError.
+    `pictures`: the first folder is the label. `known`: labels to recognise anywhere. Files in a folder
+    `_none_` have that label and no group, and say nothing about the others. No label, two equally good
+    readings, or paths that do not match the pattern: InputError.
     """
     stems = [str(PurePosixPath(path).with_suffix("")) for path in paths]
+    if not any(is_negative(stem) for stem in stems):
+        return _named(stems, pictures, pattern, known, where)
+    classed = [i for i, stem in enumerate(stems) if not is_negative(stem)]
+    names = _named([stems[i] for i in classed], pictures, pattern, known, where)
+    splits = None
+    if names.splits is not None:
+        splits = split_folders(stems, where)[1] or _spread(names.splits, classed, len(stems))
+    return replace(
+        names,
+        labels=_spread(names.labels, classed, len(stems), NONE_NAME),
+        groups={name: _spread(column, classed, len(stems)) for name, column in names.groups.items()},
+        splits=splits,
+        summary=f"{names.summary}; {len(stems) - len(classed):,} files of no class ({NONE_NAME})",
+    )
+
+
+def is_negative(path: str) -> bool:
+    """Whether a folder of the path is `_none_`."""
+    return NONE_NAME in path.split("/")[:-1]
+
+
+def _named(
+    stems: Sequence[str], pictures: bool, pattern: str | None, known: Collection[str], where: str
+) -> Names:
+    """Labels, groups and splits of files that are no negatives, from paths without a suffix."""
     if pattern is not None:
         return _by_pattern(stems, pattern, where)
     stems, splits = split_folders(stems, where)
@@ -78,11 +104,11 @@ def read_names(
     )
 
 
-def _spread(column: Sequence[str], rows: Sequence[int], size: int) -> tuple[str, ...]:
-    """A column of `size` rows with these entries at `rows`, others empty, as for test files without a
-    class."""
+def _spread(column: Sequence[str], rows: Sequence[int], size: int, other: str = "") -> tuple[str, ...]:
+    """A column of `size` rows with these entries at `rows` and `other` elsewhere, as for test files without
+    a class."""
     by_row = dict(zip(rows, column, strict=True))
-    return tuple(by_row.get(i, "") for i in range(size))
+    return tuple(by_row.get(i, other) for i in range(size))
 
 
 def split_called(folder: str) -> str:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from seesay.data.dataset import MISSING, SPLITS, Dataset, Group
+from seesay.data.dataset import MISSING, NONE, NONE_NAME, SPLITS, Dataset, Group
 from seesay.data.groups import unknown_speakers
 from seesay.data.splits import Splits, split, stored
 from seesay.errors import ConfigError, InputError, listed, nearest
@@ -116,7 +116,10 @@ def read_speech(
 
 
 def class_named(label: str, classes: Sequence[str]) -> str:
-    """The class of a recording's label, or "". A digit and its English word are equivalent."""
+    """The class of a recording's label, `_none_` for a negative, or "". A digit and its English word are
+    equivalent."""
+    if label == NONE_NAME:
+        return NONE_NAME
     digits = {digit: word for word, digit in WORDS.items()}
     label = composed(label)
     names = (label, WORDS.get(label, ""), digits.get(label, ""))
@@ -173,21 +176,25 @@ def pair(
 ) -> Dataset:
     """The data set of pictures (`images`), each with a recording (`speech`) of its class and split.
 
-    Train rows come first; rows of a split are in the order of the pictures. A class with pictures but no
-    recordings in a split, or more rows than pictures: InputError.
+    Train rows come first; rows of a split are in the order of the pictures. Negatives follow them, each a row
+    without a partner. A class with pictures but no recordings in a split, or more rows than pictures:
+    InputError.
     """
     assert images.spec.classes == speech.spec.classes
     random = np.random.default_rng(seed)
     pointers, label, split_of_rows = [], [], []
     for i, name in enumerate(PURPOSES):
-        picked = _sample(images.label, image_splits[name], rows[i] if rows else None, name, random)
-        clips = speech_splits[name]
+        seen, heard = image_splits[name], speech_splits[name]
+        classed, clips = seen[images.label[seen] >= 0], heard[speech.label[heard] >= 0]
+        picked = _sample(images.label, classed, rows[i] if rows else None, name, random)
         _check_clips(images.label[picked], speech.label[clips], images.spec.classes, name)
         content = speech.pointers("audio")
         partner = _partners(images.label[picked], content[clips], speech.label[clips], random)
         pointers.append(np.stack([images.pointers("image")[picked], partner], axis=1))
-        label.append(images.label[picked])
-        split_of_rows.append(np.full(len(picked), SPLITS.index(name), np.int8))
+        negatives = _negatives(images, np.setdiff1d(seen, classed), speech, np.setdiff1d(heard, clips))
+        pointers.append(negatives)
+        label += [images.label[picked], np.full(len(negatives), NONE)]
+        split_of_rows.append(np.full(len(picked) + len(negatives), SPLITS.index(name), np.int8))
     return _only_used(images, speech, np.concatenate(pointers)).replace(
         label=np.concatenate(label),
         split=np.concatenate(split_of_rows),
@@ -239,10 +246,21 @@ def _partners(
     return partner
 
 
+def _negatives(images: Dataset, seen: np.ndarray, speech: Dataset, heard: np.ndarray) -> np.ndarray:
+    """(rows, 2) int32: these pictures, then these recordings, each without a partner."""
+    pointers = np.full((len(seen) + len(heard), 2), MISSING, np.int32)
+    pointers[: len(seen), 0] = images.pointers("image")[seen]
+    pointers[len(seen) :, 1] = speech.pointers("audio")[heard]
+    return pointers
+
+
 def _only_used(images: Dataset, speech: Dataset, pointers: np.ndarray) -> Dataset:
     """The data set of these rows, with only the contents and speakers they use."""
-    image_ids, image = np.unique(pointers[:, 0], return_inverse=True)
-    clip_ids, audio = np.unique(pointers[:, 1], return_inverse=True)
+    image_ids, clip_ids = (np.unique(column[column != MISSING]) for column in pointers.T)
+    image, audio = (
+        np.where(column == MISSING, MISSING, np.searchsorted(ids, column))
+        for column, ids in zip(pointers.T, (image_ids, clip_ids), strict=True)
+    )
     speaker = speech.groups["audio"]["speaker"]
     speakers = speaker.ids[clip_ids]
     used, ids = np.unique(speakers[speakers != MISSING], return_inverse=True)

@@ -64,10 +64,10 @@ def dataset_from(
 ) -> Dataset:
     """The data set of these tables and columns, each with one entry per row.
 
-    `labels` are names or integers; with `classes`, indices into those. Test rows may have an empty label, for
-    unknown; with `labelled` false any row may, and there may be fewer than two classes. No split divides the
-    rows of one `group`. Rows `skipped`, here or in a table, are left out. `where`: name of the source in
-    messages, if not `name`.
+    `labels` are names or integers; with `classes`, indices into those. Rows called `_none_` are negatives, of
+    no class. Test rows may have an empty label, for unknown; with `labelled` false any row may, and there may
+    be fewer than two classes. No split divides the rows of one `group`. Rows `skipped`, here or in a table,
+    are left out. `where`: name of the source in messages, if not `name`.
 
     Columns of another length, invalid labels or splits, a class with a single row, fewer than two classes:
     InputError.

@@ -76,6 +76,9 @@ def from_tensors(tensors: Mapping[str, torch.Tensor]) -> dict[int, Evidence]:
     """The inverse of `to_tensors`."""
     numbers = sorted({int(name.partition(".")[0]) for name in tensors})
     arrays = {name: tensor.numpy() for name, tensor in tensors.items()}
+    for number in numbers:  # older runs lack it
+        blank = np.full(arrays[f"{number}.pointers"].shape, np.nan, np.float32)
+        arrays.setdefault(f"{number}.known", blank)
     return {
         n: Evidence(
             **{name.partition(".")[2]: array for name, array in arrays.items() if name.startswith(f"{n}.")}

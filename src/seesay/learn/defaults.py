@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from seesay.config import Config, EncoderConfig, FeaturesConfig, OptimConfig, SplitConfig, WaveformConfig
-from seesay.data.dataset import Dataset
+from seesay.data.dataset import NONE, NONE_NAME, Dataset
 from seesay.data.splits import VALID, fold_limit, folds, split
 from seesay.errors import ConfigError
 from seesay.registry import find
@@ -69,14 +69,17 @@ class Facts:
     """Whether all pictures are photos rather than drawings or handwriting."""
     contents: Mapping[Modality, ContentSpec] = field(default_factory=dict)
     """The spec of each modality's contents."""
+    negatives: int = 0
+    """Training rows that belong to no class."""
 
 
 def facts_of(data: Dataset, train: np.ndarray, valid: np.ndarray) -> Facts:
     """The facts of a data set with these training and validation rows."""
-    counts = np.bincount(data.label[train], minlength=len(data.spec.classes))
+    counts = data.class_counts(train)
     pictures = [spec for spec in data.spec.contents.values() if isinstance(spec, PictureSpec)]
     photos = bool(pictures) and all(spec.reader == "photo" for spec in pictures)
-    return Facts(len(train), tuple(counts.tolist()), len(valid), photos, data.spec.contents)
+    negatives = int((data.label[train] == NONE).sum())
+    return Facts(len(train), tuple(counts.tolist()), len(valid), photos, data.spec.contents, negatives)
 
 
 def settled(config: Config, facts: Facts) -> Config:
@@ -116,8 +119,8 @@ def _front_end(modality: Modality, encoder: EncoderConfig, spec: ContentSpec) ->
 
 
 def settled_optim(optim: OptimConfig, facts: Facts, factor: float = 1.0) -> OptimConfig:
-    """The optimiser config with unset fields filled in for this number of rows. `factor`: on the usual number of
-    steps."""
+    """The optimiser config with unset fields filled in for this number of rows. `factor`: on the usual number
+    of steps."""
     ratio = facts.rows / RECIPE_ROWS
     vectors = bool(facts.contents) and all(spec.kind == "vector" for spec in facts.contents.values())
     share = 1 if vectors else math.sqrt(min(facts.rows / LARGE, 1))
@@ -186,7 +189,8 @@ def settings_notes(config: Config, facts: Facts) -> list[str]:
     weights = class_weights(optim, np.array(facts.counts))
     fewest, most = min(facts.counts), max(facts.counts)
     weighted = "" if weights is None else f"; classes of {fewest} to {most} rows are weighted"
-    rows = f"{facts.rows:,} training rows, {validation}"
+    negatives = f" ({facts.negatives:,} of them {NONE_NAME})" if facts.negatives else ""
+    rows = f"{facts.rows:,} training rows{negatives}, {validation}"
     return [
         f"{rows}: {epochs} in batches of {optim.batch}{copies}{weighted}.",
         *_encoder_notes(config.model.named, facts.contents),

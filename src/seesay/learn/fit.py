@@ -21,7 +21,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from seesay.condition import Condition
 from seesay.config import AugmentConfig, Config
 from seesay.data.batches import Batch, Table, table
-from seesay.data.dataset import Dataset
+from seesay.data.dataset import NONE, Dataset
 from seesay.data.splits import Splits
 from seesay.errors import ConfigError, InputError
 from seesay.learn.defaults import class_weights, facts_of, learned_prior, repeats, settled
@@ -36,6 +36,9 @@ from seesay.model.temperature import Evidence, calibrate, evidence_of, probabili
 from seesay.signal.registered import augmentation
 from seesay.spec import Spec
 
+EXPOSURE = 0.5
+"""Weight of the loss of negatives, as for pictures in Hendrycks et al. (2019)."""
+
 Watch = Callable[[Iterable[Batch]], Iterable[Batch]]
 """A wrapper around an epoch's batches: a progress bar, or something that stops early."""
 
@@ -47,7 +50,8 @@ class Epoch:
     number: int
     """From 1."""
     loss: float
-    """Mean over the batches: the sum over the conditions of the cross-entropy, in nats."""
+    """Mean over the batches: the sum over the conditions of the cross-entropy, in nats, with EXPOSURE times
+    that of negatives."""
     scores: Mapping[Condition, float]
     """Macro-F1 of the averaged weights on the validation rows; with cross-fitting, in the last epoch only."""
     remarks: tuple[str, ...]
@@ -106,15 +110,17 @@ class Training:
         steps: int,
         weights: Tensor | None = None,
         whole: Classifier | None = None,
+        negatives: bool = False,
     ) -> None:
         """`weights`: (k,) class weights in the loss; None: no weighting. `whole`: the complete classifier if
-        `model` is trained on the encodings of its frozen encoders."""
+        `model` is trained on the encodings of its frozen encoders. `negatives`: whether some rows belong to
+        no class."""
         self.model, self.weights = channels_last(model), weights
         self.average = copy.deepcopy(self.model)
         self.optimizer = _optimizer(self.model, config)
         self.steps, self.epochs, self.done, self.best = steps, 0, 0, -1.0
         self.patience = Patience()
-        self.config, self.whole = config, whole
+        self.config, self.whole, self.negatives = config, whole, negatives
         self.bfloat16 = uses_bfloat16(config.optim.precision, model.log_prior.device)
 
     def step(self, batch: Batch) -> float | None:
@@ -127,6 +133,8 @@ class Training:
         with torch.autocast(batch.label.device.type, torch.bfloat16, enabled=self.bfloat16):
             logits = self.model.classify(batch.inputs, batch.present)
         loss = loss_of(logits, batch, self.config.optim.label_smoothing, self.weights)
+        if self.negatives:
+            loss = loss + EXPOSURE * exposure_loss(logits, batch, self.model.learned[0])
         if not loss.requires_grad:
             self.done += 1
             return None
@@ -181,7 +189,7 @@ def fresh(
 ) -> Classifier:
     """An untrained model for these training rows, its prior and normalisers fitted to them. `raw`: see
     `features_of`."""
-    counts = np.bincount(data.label[rows], minlength=len(data.spec.classes))
+    counts = data.class_counts(rows)
     model = build(config.model, data.spec, learned_prior(config.optim, counts), config.seed).to(device)
     fit_normalisers(model, data, rows, RawFeatures(data) if raw is None else raw)
     return model
@@ -212,15 +220,17 @@ def fit(
     see `features_of`. Unset config fields are derived from the rows. Raises InputError without training rows.
     """
     check_rows(splits)
-    config = settled(config, facts_of(data, splits.train, splits.valid))
+    facts = facts_of(data, splits.train, splits.valid)
+    config = settled(config, facts)
     assert config.optim.batch
     assert config.optim.epochs
     learner, whole = (without_encoders(model), model) if frozen(config) else (model, None)
-    counts = np.bincount(data.label[splits.train], minlength=len(data.spec.classes))
+    counts = np.array(facts.counts)
     weights = _weights(config, counts, model.log_prior.device)
     log_prior = np.log(np.clip(counts / counts.sum(), 1e-8, 1))
     batches = max(1, len(splits.train) // config.optim.batch)
-    training = Training(learner, config, batches * config.optim.epochs, weights, whole)
+    steps = batches * config.optim.epochs
+    training = Training(learner, config, steps, weights, whole, negatives=facts.negatives > 0)
     if resume is not None:
         training.restore(resume)  # before features are made, since it restores the normalisers too
     features = features_of(model, data, raw)
@@ -245,6 +255,7 @@ def fit(
         average = copy.deepcopy(training.average)
         evidence = evidence_of(average, valid) if held_out is None else held_out
         calibrate(average, evidence, log_prior)
+        evidence = evidence.of_classes()
         predicted = probabilities(average, evidence)
         scores, valid_loss = scores_of(predicted, evidence.label)
         mean = float(np.mean(list(scores.values()))) if scores else float(number)
@@ -300,11 +311,11 @@ def _weights(config: Config, counts: np.ndarray, device: torch.device) -> Tensor
 def loss_of(
     logits: Mapping[Condition, Tensor], batch: Batch, smoothing: float, weights: Tensor | None = None
 ) -> Tensor:
-    """The sum over conditions of the mean cross-entropy over each condition's rows. `weights`: (k,) class
-    weights."""
+    """The sum over conditions of the mean cross-entropy over each condition's rows, without negatives.
+    `weights`: (k,) class weights."""
     total = batch.label.new_zeros((), dtype=torch.float32)
     for condition, scores in logits.items():
-        present = condition.has(batch.present)
+        present = condition.has(batch.present) & (batch.label >= 0)
         label = batch.label
         if not present.all():
             scores, label = scores[present], label[present]
@@ -315,6 +326,18 @@ def loss_of(
         else:
             losses = F.cross_entropy(scores, label, label_smoothing=smoothing, reduction="none")
             total = total + (losses * weights[label]).mean()
+    return total
+
+
+def exposure_loss(logits: Mapping[Condition, Tensor], batch: Batch, log_prior: Tensor) -> Tensor:
+    """Outlier exposure (Hendrycks et al. 2019): the sum over conditions of the mean cross-entropy between the
+    prior, (k,) log fractions, and the prediction for the negatives in each."""
+    negative, prior = batch.label == NONE, log_prior.softmax(0)
+    total = batch.label.new_zeros((), dtype=torch.float32)
+    for condition, scores in logits.items():
+        rows = negative & condition.has(batch.present)
+        if rows.any():
+            total = total - (scores[rows].log_softmax(1) * prior).sum(1).mean()
     return total
 
 
@@ -333,8 +356,8 @@ def scores_of(
 
 
 def validate(model: Classifier, rows: Table) -> dict[Condition, float]:
-    """Macro-F1 by condition, each over its own rows."""
-    evidence = evidence_of(model, rows)
+    """Macro-F1 by condition, each over its own rows, without negatives."""
+    evidence = evidence_of(model, rows).of_classes()
     return scores_of(probabilities(model, evidence), evidence.label)[0]
 
 

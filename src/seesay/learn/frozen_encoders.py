@@ -28,7 +28,7 @@ def with_encoders(model: Classifier, learned: Classifier) -> Classifier:
     whole = copy.deepcopy(model)
     whole.heads.load_state_dict(learned.heads.state_dict())
     whole.fusion.load_state_dict(learned.fusion.state_dict())
-    for name in ("temperature", "log_prior", "learned", "stand_in"):
+    for name in ("temperature", "log_prior", "learned", "stand_in", "known_line"):
         getattr(whole, name).copy_(getattr(learned, name))
     return whole.eval()
 

@@ -1,7 +1,8 @@
 """The classifier: a front end, an encoder and a head per modality, and one fusion. Dict in, logits out.
 
 A row that lacks a modality is predicted from the others, never from zeros, noise or its neighbours. A row
-that has only one gets exactly that modality's own prediction.
+that has only one gets exactly that modality's own prediction. Beside its logits, every condition can say how
+`known` a row is (known.py).
 """
 
 from collections import defaultdict
@@ -19,6 +20,7 @@ from seesay.config import EncoderConfig, ModelConfig
 from seesay.data.batches import Inputs, Present, Table
 from seesay.model.encoders import encoder
 from seesay.model.fusion import FusionDropout, PosteriorSum, mlp
+from seesay.model.known import energy
 from seesay.registry import find
 from seesay.signal.feature_settings import features_for
 from seesay.signal.front_ends import FrontEnd, features_shape, front_end
@@ -26,6 +28,7 @@ from seesay.signal.registered import build_part, try_part
 from seesay.spec import ContentSpec, Modality, Spec
 
 Logits = Float[Tensor, "b k"]
+Known = Float[Tensor, " b"]
 
 
 class Classifier(nn.Module):
@@ -45,6 +48,9 @@ class Classifier(nn.Module):
     smoothing shift it away from the class fractions."""
     stand_in: Tensor
     """(modalities,) bool: marks at most one modality, whose own prediction replaces the fused one."""
+    known_line: Tensor
+    """(modalities, 2): slope and offset that make the logit of `known` of each modality's score; zeros:
+    not calibrated."""
 
     def __init__(
         self,
@@ -68,6 +74,7 @@ class Classifier(nn.Module):
         self.register_buffer("log_prior", log_prior)
         self.register_buffer("learned", log_prior.repeat(len(self.modalities) + 1, 1))
         self.register_buffer("stand_in", torch.zeros(len(self.modalities), dtype=torch.bool))
+        self.register_buffer("known_line", torch.zeros(len(self.modalities), 2))
 
     @property
     def conditions(self) -> tuple[Condition, ...]:
@@ -84,6 +91,7 @@ class Classifier(nn.Module):
         one."""
         self.temperature.fill_(1)
         self.stand_in.fill_(False)
+        self.known_line.zero_()
         self.log_prior.copy_(self.learned[0] if log_prior is None else torch.from_numpy(log_prior))
         if isinstance(self.fusion, PosteriorSum):  # its inputs already have the right prior
             self.fusion.weight.fill_(1)
@@ -115,6 +123,32 @@ class Classifier(nn.Module):
         if len(logits) > 1:
             logits[self.names[tuple(given)]] = self._fused(encodings, opinions, present)
         return logits
+
+    def known(self, encodings: Inputs, present: Present | None = None) -> dict[Condition, Known]:
+        """Encodings to how known each row is, 0 to 1, by condition: the least of its contents. NaN in rows
+        without any of the condition's modalities, and if one that a row has is not calibrated."""
+        present = self._present(encodings, present)
+        alone = {}
+        for modality, score in self.known_scores(encodings).items():
+            slope, offset = self.known_line[self.modalities.index(modality)]
+            said = torch.where(slope > 0, (slope * score + offset).sigmoid(), torch.nan)
+            alone[modality] = torch.where(present[modality], said, torch.nan)
+        known = {self.names[m,]: said for m, said in alone.items()}
+        if len(alone) > 1:
+            mask = torch.stack([present[m] for m in alone], 1)
+            least = torch.where(mask, torch.stack(list(alone.values()), 1), torch.inf).amin(1)
+            known[self.names[tuple(alone)]] = torch.where(mask.any(1), least, torch.nan)
+        return known
+
+    def known_scores(self, encodings: Inputs) -> dict[Modality, Known]:
+        """The scores that `known` is made of, by modality; higher is more known."""
+        return {m: energy(self.heads[m](encodings[m]).float()) for m in self.modalities if m in encodings}
+
+    @property
+    def knowing(self) -> tuple[Condition, ...]:
+        """The conditions for which `known` is calibrated."""
+        ready = [m for m, line in zip(self.modalities, self.known_line, strict=True) if line[0] > 0]
+        return tuple(c for c in self.conditions if set(c.modalities) <= set(ready))
 
     def evidence(
         self, encodings: Inputs, present: Present
@@ -247,8 +281,10 @@ def upgraded_state(
 ) -> dict[str, Tensor]:
     """An older `Classifier`'s state dict, with the entries added that the current class needs. `normalisers`:
     mean and scale by modality, formerly stored in the spec. Before learned priors, outputs were
-    `logits / temperature`."""
+    `logits / temperature`. Before `known`, nothing was calibrated for it, and there is none."""
     tensors = dict(tensors)
+    modalities = len(tensors["temperature"]) - 1
+    tensors.setdefault("known_line", torch.zeros(modalities, 2))
     for modality, mean_and_scale in normalisers.items():
         for name, values in zip(("mean", "scale"), mean_and_scale, strict=True):
             tensors[f"front_ends.{modality}.normaliser.{name}"] = torch.tensor(values)
@@ -257,10 +293,10 @@ def upgraded_state(
     temperature, log_prior = tensors["temperature"], tensors["log_prior"]
     added = {
         "learned": temperature[:, None] * log_prior,
-        "stand_in": torch.zeros(len(temperature) - 1, dtype=torch.bool),
+        "stand_in": torch.zeros(modalities, dtype=torch.bool),
     }
     if fusion == "posterior-sum":
-        added["fusion.weight"] = torch.ones(len(temperature) - 1)
+        added["fusion.weight"] = torch.ones(modalities)
     return {**tensors, **added}
 
 

@@ -1,9 +1,10 @@
 """Calibration on held-out rows, so that predictions with probability 0.9 are right nine times in ten.
 
-Three things are set, in this order. The *prior*: the heads were trained on weighted and smoothed labels, so
+Four things are set, in this order. The *prior*: the heads were trained on weighted and smoothed labels, so
 their prior is replaced by the class fractions of the training rows. *Temperatures* (Guo et al. 2017): one per
 condition, by which its evidence is divided. The fusion's *weights*, and whether the fusion is used at all: on
-these rows, its likelihood is never below that of the best single modality.
+these rows, its likelihood is never below that of the best single modality. Last, how scores become `known`
+(known.py), the only thing that negatives have a part in.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,6 +19,7 @@ from scipy.special import log_softmax, logsumexp
 
 from seesay.condition import Condition
 from seesay.data.batches import Table
+from seesay.model.known import calibrate_known
 
 if TYPE_CHECKING:
     from seesay.model.classifier import Classifier
@@ -49,6 +51,8 @@ class Evidence:
     """Logits minus the learned prior, by modality; 0 where it is missing."""
     fused: Float[np.ndarray, "n k"]
     """Logits minus the learned prior, of the fusion."""
+    known: Float[np.ndarray, "n m"]
+    """The score of each content that `known` is made of (known.py); NaN in older runs."""
 
     @property
     def present(self) -> Bool[np.ndarray, "n m"]:
@@ -63,6 +67,10 @@ class Evidence:
         positions = order[np.searchsorted(self.rows, rows, sorter=order)]
         return Evidence(*(array[positions] for array in vars(self).values()))
 
+    def of_classes(self) -> "Evidence":
+        """A copy without negatives."""
+        return Evidence(*(array[self.label >= 0] for array in vars(self).values()))
+
     @staticmethod
     def joined(parts: Sequence["Evidence"]) -> "Evidence":
         """The concatenated rows of all parts."""
@@ -74,9 +82,12 @@ class Evidence:
 def evidence_of(model: "Classifier", rows: Table) -> Evidence:
     """The outputs of an uncalibrated model on these rows of features (`features_of`)."""
     model.eval()
-    opinions, fused = [], []
+    opinions, fused, known = [], [], []
     for batch in rows.in_order(1024):
-        alone, together = model.evidence(model.encode(batch.inputs, batch.present), batch.present)
+        encodings = model.encode(batch.inputs, batch.present)
+        alone, together = model.evidence(encodings, batch.present)
+        scores = model.known_scores(encodings)
+        known.append(torch.stack([scores[m] for m in model.modalities], 1).cpu().numpy())
         opinions.append(torch.stack([alone[m] for m in model.modalities], 1).cpu().numpy())
         fused.append(together.cpu().numpy())
     classes, modalities = len(model.log_prior), len(model.modalities)
@@ -87,13 +98,15 @@ def evidence_of(model: "Classifier", rows: Table) -> Evidence:
         pointers.cpu().numpy(),
         np.concatenate([np.zeros((0, modalities, classes), np.float32), *opinions]),
         np.concatenate([np.zeros((0, classes), np.float32), *fused]),
+        np.concatenate([np.zeros((0, modalities), np.float32), *known]),
     )
 
 
 def calibrate(
     model: "Classifier", held_out: Evidence, log_prior: Float[np.ndarray, " k"] | None = None
 ) -> None:
-    """Set the model's prior, temperatures, fusion weights and stand-in from rows that did not train it.
+    """Set the model's prior, temperatures, fusion weights, stand-in and `known` from rows that did not train
+    it.
 
     `log_prior`: log class fractions of the training rows; None: the heads' own prior. Each content, or
     pair of contents, counts once. Zero errors in n rows does not mean a zero error rate: labels are smoothed
@@ -101,6 +114,8 @@ def calibrate(
     everything. With fewer than `FEWEST` rows a temperature stays 1.
     """
     model.reset(log_prior)
+    calibrate_known(model, held_out)
+    held_out = held_out.of_classes()
     prior = model.log_prior.double().cpu().numpy()
     for i in range(len(model.modalities)):
         rows = _distinct(held_out, held_out.present[:, i], [i])

@@ -159,8 +159,9 @@ def _score(epoch: Epoch, condition: Condition | None) -> float:
 
 
 def scores_of(model: Classifier, data: Dataset, rows: np.ndarray) -> dict[Condition, dict[str, float]]:
-    """Every metric by condition, each computed on those of `rows` that count in the condition."""
-    data = subset_with_contents(data, rows)
+    """Every metric by condition, each computed on those of `rows` that have a class and count in the
+    condition."""
+    data = subset_with_contents(data, rows[data.label[rows] >= 0])
     tensors = table(data, np.arange(len(data)), features_of(model, data))
     scores = {}
     for condition, probabilities in posteriors(model, tensors).items():

@@ -6,6 +6,7 @@ CACHE_BYTES, each content is encoded once, when a row first needs it; otherwise 
 
 import csv
 import itertools
+import math
 import mmap
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -19,7 +20,7 @@ from jaxtyping import Float, Integer
 from torch import Tensor, nn
 
 from seesay.condition import Condition
-from seesay.data.dataset import MISSING, Dataset
+from seesay.data.dataset import MISSING, NONE_NAME, Dataset
 from seesay.data.ragged import ContentTable, Ragged
 from seesay.errors import InputError, OutputError
 from seesay.files import new_file
@@ -46,11 +47,17 @@ microseconds per recording with 16, 360 with 128 (docs/log.md)."""
 
 
 def predict_rows(
-    predictor: Predictor, dataset: Dataset, rows: Rows, size: int = 4096, threads: int = 1
+    predictor: Predictor,
+    dataset: Dataset,
+    rows: Rows,
+    size: int = 4096,
+    threads: int = 1,
+    reject: float | None = None,
 ) -> Iterator[list[list[Any]]]:
     """Yield predictions in lists of up to `size` rows, in order. Each row is a list of CSV fields: `[row_id,
-    label, score, used, agree, one label per modality]`. `row_id` is the row's number in the source, from 0;
-    rows skipped on import are counted.
+    label, score, used, agree, one label per modality, known]`, then, of several modalities, `known` of each.
+    `row_id` is the row's number in the source, from 0; rows skipped on import are counted. The label is
+    `_none_` where `known` is below `reject`. A field is empty where there is nothing to say.
 
     Contents are read from the memory-mapped tables part by part. `threads`: parts processed in parallel.
     """
@@ -66,8 +73,9 @@ def predict_rows(
         pointers = {m: np.asarray(dataset.pointers(m)[part]) for m in encodings}
         release(dataset.rows)
         present = {m: torch.from_numpy(p >= 0) for m, p in pointers.items()}
-        logits = model.decide({m: encodings[m](p) for m, p in pointers.items()}, present)
-        return _lines(ids[part], logits, present, np.array(predictor.spec.classes))
+        encoded = {m: encodings[m](p) for m, p in pointers.items()}
+        logits, known = model.decide(encoded, present), model.known(encoded, present)
+        return _lines(ids[part], logits, known, present, np.array(predictor.spec.classes), reject)
 
     yield from parallel_map(lines, range(0, len(rows), size), threads)
 
@@ -75,23 +83,32 @@ def predict_rows(
 def _lines(
     rows: np.ndarray,
     logits: Mapping[Condition, Tensor],
+    known: Mapping[Condition, Tensor],
     present: Mapping[Modality, Tensor],
     names: np.ndarray,
+    reject: float | None,
 ) -> list[list[Any]]:
     """A CSV line for each of these rows; `names` are those of the classes."""
     score, label = logits[Condition.of(present)].softmax(1).max(1)
+    values = [known[Condition.of(present)], *(known[Condition(m)] for m in present if len(present) > 1)]
+    rejected = np.zeros(len(rows), bool) if reject is None else (values[0] < reject).numpy()
     masks = np.stack([mask.numpy() for mask in present.values()])
     opinions = np.stack([logits[Condition(m)].argmax(1).numpy() for m in present])
     last, first = np.where(masks, opinions, -1).max(0), np.where(masks, opinions, len(names)).min(0)
     columns = [
         rows.tolist(),
-        names[label.numpy()].tolist(),
+        np.where(rejected, NONE_NAME, names[label.numpy()]).tolist(),
         [f"{probability:.6f}" for probability in score.tolist()],
         _used(list(present), masks),
         np.where(first == last, "yes", "no").tolist(),
         *np.where(masks, names[opinions], "").tolist(),
+        *([_six_digits(known) for known in of.tolist()] for of in values),
     ]
     return [list(line) for line in zip(*columns, strict=True)]
+
+
+def _six_digits(known: float) -> str:
+    return "" if math.isnan(known) else f"{known:.6f}"
 
 
 def _used(modalities: list[Modality], masks: np.ndarray) -> list[str]:
@@ -125,20 +142,25 @@ def write_predictions(
     out: Path | str,
     overwrite: bool = False,
     threads: int = 1,
+    reject: float | None = None,
 ) -> None:
-    """Write predictions for these rows as CSV, with a column `file` if the rows are files of a folder. Raises
-    OutputError if the file exists, unless `overwrite` is set."""
+    """Write predictions for these rows as CSV, with a column `file` if the rows are files of a folder, and
+    the label `_none_` where `known` is below `reject`. Raises OutputError if the file exists, unless
+    `overwrite` is set; InputError as `Predictor.check_reject` says."""
     if Path(out).exists() and not overwrite:
         raise OutputError(f"{out} exists already", "Choose another name, or add --overwrite.")
     check_fits(predictor.spec, dataset, labelled=False)
+    predictor.check_reject(reject, shared(predictor.spec, dataset))
     if not len(rows):
         raise InputError(f"{dataset.name} has no rows to predict", "See seesay data info.")
     with new_file(out, newline="", encoding="utf-8") as file:
         writer = csv.writer(file, lineterminator="\n")
         files = dataset.files
-        heading = ["label", "score", "used", "agree", *shared(predictor.spec, dataset)]
+        modalities = shared(predictor.spec, dataset)
+        known = ["known", *(f"known_{modality}" for modality in modalities if len(modalities) > 1)]
+        heading = ["label", "score", "used", "agree", *modalities, *known]
         writer.writerow(["row_id", "file", *heading] if files else ["row_id", *heading])
-        for part in predict_rows(predictor, dataset, rows, threads=threads):
+        for part in predict_rows(predictor, dataset, rows, threads=threads, reject=reject):
             writer.writerows([i, files[i], *line] if files else [i, *line] for i, *line in part)
 
 

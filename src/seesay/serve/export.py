@@ -3,8 +3,9 @@
 Inputs, for any number of rows: `<modality>`, the contents or features of each modality, and
 `has_<modality>`, a bool per row: false if the row lacks the modality, whose values are then ignored.
 Outputs: `probabilities_<condition>`, (rows, classes), for each condition. A row that lacks all modalities of
-a condition gets the class fractions of the training rows. The metadata contain the `classes` and the `spec`,
-which describes the inputs, as JSON.
+a condition gets the class fractions of the training rows. And `known_<condition>`, (rows,), for each
+condition in which the model can tell: 0 (none of its classes) to 1, NaN in a row that lacks all its
+modalities. The metadata contain the `classes` and the `spec`, which describes the inputs, as JSON.
 """
 
 import contextlib
@@ -45,7 +46,10 @@ ROWS = 4096
 """Largest number of rows declared to the exporter; the graph takes more."""
 
 OUTPUT = "probabilities_"
-"""Prefix of the outputs, before the condition."""
+"""Prefix of the outputs of probabilities, before the condition."""
+
+KNOWN = "known_"
+"""Prefix of the outputs that say how known a row is."""
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
@@ -84,20 +88,26 @@ def input_types(model: Classifier, spec: Spec, kind: InputKind) -> dict[Modality
 
 
 class OnnxWrapper(nn.Module):
-    """The classifier with the graph's signature: tensors in, in the order of `names`, probabilities out."""
+    """The classifier with the graph's signature: tensors in, in the order of `names`, probabilities and how
+    known the rows are out, in the order of `outputs`."""
 
     def __init__(self, model: Classifier, kind: InputKind) -> None:
         super().__init__()
         self.model, self.kind = folded(model), kind
         self.names = [*model.modalities, *(f"has_{m}" for m in model.modalities)]
+        self.knowing = model.knowing
+        self.outputs = [*(OUTPUT + c for c in model.conditions), *(KNOWN + c for c in model.knowing)]
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         count = len(self.model.modalities)
         inputs = dict(zip(self.model.modalities, tensors[:count], strict=True))
         present = dict(zip(self.model.modalities, tensors[count:], strict=True))
         features = self.model.features(inputs) if self.kind == "contents" else inputs
-        by_condition = self.model.classify(features, present)
-        return tuple(logits.softmax(1) for logits in by_condition.values())
+        encodings = self.model.encode(features, present)
+        by_condition = self.model.decide(encodings, present)
+        known = self.model.known(encodings, present) if self.knowing else {}
+        probabilities = (logits.softmax(1) for logits in by_condition.values())
+        return (*probabilities, *(known[condition] for condition in self.knowing))
 
 
 def export(
@@ -132,7 +142,7 @@ def to_onnx(model: Classifier, spec: Spec, inputs: InputKind = "contents") -> by
                 dynamic_shapes=(({0: rows},) * len(wrapper.names),),
             ),
             input_names=wrapper.names,
-            output_names=[f"{OUTPUT}{name}" for name in model.conditions],
+            output_names=wrapper.outputs,
             dynamo=True,
             verbose=False,
         )
@@ -169,9 +179,11 @@ class Graph:
             for x in self.session.get_inputs()
             if x.name in self.spec.modalities
         }
-        self.conditions: list[Condition] = [
-            Condition(output.name.removeprefix(OUTPUT)) for output in self.session.get_outputs()
-        ]
+        names = [output.name for output in self.session.get_outputs()]
+        self.conditions, self.knowing = (
+            [Condition(name.removeprefix(prefix)) for name in names if name.startswith(prefix)]
+            for prefix in (OUTPUT, KNOWN)
+        )
 
     def __call__(
         self,
@@ -179,6 +191,14 @@ class Graph:
         present: Mapping[Modality, Bool[np.ndarray, " b"]] | None = None,
     ) -> dict[Condition, Float[np.ndarray, "b k"]]:
         """Probabilities by condition. Modalities not in `inputs` and rows not `present` count as missing."""
+        return self.run(inputs, present)[0]
+
+    def run(
+        self,
+        inputs: Mapping[Modality, Num[np.ndarray, "b ..."]],
+        present: Mapping[Modality, Bool[np.ndarray, " b"]] | None = None,
+    ) -> tuple[dict[Condition, Float[np.ndarray, "b k"]], dict[Condition, Float[np.ndarray, " b"]]]:
+        """Probabilities, and how known each row is, by condition."""
         unknown = [name for name in inputs if name not in self.spec.modalities]
         if unknown or not inputs:
             expected, got = " and ".join(self.spec.modalities), " and ".join(unknown) or "nothing"
@@ -192,7 +212,12 @@ class Graph:
             feed[f"has_{modality}"] = (
                 present.get(modality, np.ones(count, bool)) if given else np.zeros(count, bool)
             )
-        return dict(zip(self.conditions, self.session.run(None, feed), strict=True))
+        outputs = self.session.run(None, feed)
+        count = len(self.conditions)
+        return (
+            dict(zip(self.conditions, outputs[:count], strict=True)),
+            dict(zip(self.knowing, outputs[count:], strict=True)),
+        )
 
 
 def check_same(model: Classifier, graph: Graph, path: Path | str) -> None:
@@ -206,14 +231,19 @@ def check_same(model: Classifier, graph: Graph, path: Path | str) -> None:
         )
         with torch.inference_mode():
             features = model.features(inputs) if graph.inputs == "contents" else inputs
-            by_condition = model.classify(features, present)
-        probabilities = graph(
+            encodings = model.encode(features, present)
+            expected = {c: logits.softmax(1) for c, logits in model.decide(encodings, present).items()}
+            known = model.known(encodings, present)
+        probabilities, graph_known = graph.run(
             {m: x.numpy() for m, x in inputs.items()}, {m: x.numpy() for m, x in present.items()}
         )
-        for name, logits in by_condition.items():
-            difference = float(np.abs(probabilities[name] - logits.softmax(1).numpy()).max())
+        pairs = [(f"the probabilities of {c}", probabilities[c], values) for c, values in expected.items()]
+        pairs += [(f"known of {c}", values, known[c]) for c, values in graph_known.items()]
+        for what, found, values in pairs:
+            lacking = np.isnan(found) & np.isnan(values.numpy())  # rows without any modality
+            difference = float(np.abs(np.where(lacking, 0, found - values.numpy())).max())
             if not difference <= TOLERANCE:  # also catches NaN
-                problem = f"the graph and torch differ by {difference:.1e} in the probabilities of {name}"
+                problem = f"the graph and torch differ by {difference:.1e} in {what}"
                 raise OutputError(
                     f"{path} was not written: {problem}",
                     "Try other versions of onnx, onnxscript and onnxruntime.",

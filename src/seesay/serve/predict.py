@@ -1,11 +1,13 @@
 """Prediction: files, bytes or arrays in, labels with scores out, and what each modality predicts on its own.
 
 Inputs are read and preprocessed as in training. A modality that is not given is masked, not replaced by a
-guess.
+guess. Every prediction says how `known` the inputs are (model/known.py); below a limit that the caller gives,
+the answer is "none of these".
 """
 
+import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 import torch
 
 from seesay.condition import Condition
-from seesay.data.dataset import Dataset
+from seesay.data.dataset import NONE_NAME, Dataset
 from seesay.errors import InputError
 from seesay.formats.media import Reading
 from seesay.learn.run import Run
@@ -37,11 +39,18 @@ class Prediction:
     """What each of them predicts on its own, most likely first."""
     agree: bool
     """Whether all of them predict the same class."""
+    known: float | None = None
+    """How much the inputs are like what the model was trained on, 0 (none of its classes) to 1: that of the
+    least known of them. None: the model cannot tell."""
+    known_alone: dict[Modality, float | None] = field(default_factory=dict)
+    """How known each of them is."""
+    rejected: bool = False
+    """Whether `known` is below the limit that was given: the answer is "none of these"."""
 
     @property
     def label(self) -> str:
-        """The most likely class."""
-        return self.scores[0]["label"]
+        """The most likely class, or `_none_` if the prediction is rejected."""
+        return NONE_NAME if self.rejected else self.scores[0]["label"]
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
@@ -59,25 +68,45 @@ class Predictor:
         run = run if isinstance(run, Run) else Run.open(run)
         return Predictor(run.model(), run.spec)
 
-    def predict(self, *sources: Any, **inputs: Any) -> Prediction:
+    def predict(self, *sources: Any, reject: float | None = None, **inputs: Any) -> Prediction:
         """The prediction for one picture, one recording, or both.
 
         Give inputs by modality, as in `image=..., audio=...`, or in the order of the model's modalities; None
         is missing. A picture is a path, bytes, an array or a PIL picture; a recording is a path, bytes or
-        `(samples, rate)`; ready-made matrices and vectors are arrays. An input that cannot be read, a
-        modality that the model lacks, or no input: InputError.
+        `(samples, rate)`; ready-made matrices and vectors are arrays. `reject`: reject the prediction if
+        `known` is below this, from 0 to 1. An input that cannot be read, a modality that the model lacks, no
+        input, or `reject` where the model cannot tell: InputError.
         """
         given = {name: source for name, source in self._named(sources, inputs).items() if source is not None}
         contents = {name: torch.from_numpy(self.read(name, source))[None] for name, source in given.items()}
         if not contents:
             options = " or ".join(file_option(modality, "FILE") for modality in self.spec.modalities)
             raise InputError("expected at least one input, got none", f"Give {options}.")
+        self.check_reject(reject, contents)
         with torch.inference_mode():
-            all_logits = self.model(contents)
+            encodings = self.model.encode(self.model.features(contents))
+            all_logits, all_known = self.model.decide(encodings), self.model.known(encodings)
         ranked = {name: self._ranked(logits[0].softmax(0).numpy()) for name, logits in all_logits.items()}
         opinions = {name: ranked[Condition(name)] for name in self.spec.modalities if name in ranked}
         agree = len({scores[0]["label"] for scores in opinions.values()}) == 1
-        return Prediction(ranked[Condition.of(opinions)], list(opinions), opinions, agree)
+        together = Condition.of(opinions)
+        known = {name: _rounded(float(value[0])) for name, value in all_known.items()}
+        alone = {name: known[Condition(name)] for name in opinions}
+        rejected = reject is not None and (known[together] or 0.0) < reject
+        return Prediction(ranked[together], list(opinions), opinions, agree, known[together], alone, rejected)
+
+    def check_reject(self, reject: float | None, modalities: Iterable[Modality]) -> None:
+        """InputError if `reject` is not from 0 to 1, or if the model cannot tell how known contents of these
+        modalities are."""
+        if reject is None:
+            return
+        if not 0 <= reject <= 1:
+            raise InputError(f"the limit of known is from 0 to 1, got {reject:g}", "Try 0.5.")
+        if unable := [m for m in modalities if Condition(m) not in self.model.knowing]:
+            raise InputError(
+                f"this model cannot tell how known its {' and '.join(unable)} is, so it cannot reject",
+                "Train it again, with 20 validation rows or more, or leave out the limit.",
+            )
 
     def _named(self, sources: tuple[Any, ...], inputs: dict[str, Any]) -> dict[str, Any]:
         """The sources by modality. Too many, or one given twice: InputError."""
@@ -103,6 +132,10 @@ class Predictor:
     def _ranked(self, probabilities: np.ndarray) -> list[Score]:
         order = np.argsort(-probabilities, kind="stable")
         return [{"label": self.spec.classes[i], "score": round(float(probabilities[i]), 6)} for i in order]
+
+
+def _rounded(known: float) -> float | None:
+    return None if math.isnan(known) else round(known, 6)
 
 
 def load(run: Path | str | None = None) -> Predictor:
