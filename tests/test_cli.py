@@ -220,7 +220,7 @@ def test_in_a_pipe_training_says_a_line_an_epoch_and_ends_with_the_scores(
     out, err = capsys.readouterr()
     assert re.fullmatch(
         r"36 training rows, 18 validation rows: .*\n"
-        r"recordings: the pretrained network speech, with its weights as they are; .*\n"
+        r"recordings: the pretrained network speech, trained further; .*\n"
         r"(epoch [12]/2  loss \d+\.\d{4}(  [a-z+]+ \d\.\d{4}){3}\n){2}",
         err,
     )

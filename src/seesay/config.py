@@ -98,7 +98,7 @@ class EncoderConfig:
     after 2-D convolutions if the features are log-mel; `report`: the report's full-resolution blocks and a
     downsampling layer; `transformer`: attention over patches of a picture or frames of a recording; `speech`:
     a network trained on very many voices, for words and other speech; `mlp`: linear layers, for vectors;
-    `auto`: `speech` for words, trained further if there are 1,000 rows or more; else `cnn`."""
+    `auto`: `speech` for words, trained further; else `cnn`."""
     width: int = 16
     """Channels of the first block, or of a transformer's tokens. In `cnn`, for pictures, each block has
     twice the channels of the one before; for recordings, all blocks after the first have twice this width. In
@@ -251,7 +251,7 @@ class AugmentConfig:
     vector_noise: float = 1.5
     """Vectors: as `noise`. The default is larger because embeddings have many dimensions and few rows, which
     the model would otherwise memorise."""
-    embedding_noise: float = 1.0
+    embedding_noise: float = 0.3
     """As `noise`, for embeddings that a pretrained network in the front end makes."""
     repair: bool = True
     """Re-pair: every epoch, pair pictures and recordings of a class anew, if the data set was paired at

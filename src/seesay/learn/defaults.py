@@ -89,7 +89,7 @@ def settled(config: Config, facts: Facts) -> Config:
     if augment.mirror is None:
         augment = replace(augment, mirror=facts.photos)
     config = config.naming({modality: spec.kind for modality, spec in facts.contents.items()})
-    encoders = {m: decided(e, facts.contents[m], facts.rows) for m, e in config.model.named.items()}
+    encoders = {m: decided(e, facts.contents[m]) for m, e in config.model.named.items()}
     decided_to_train = any(e.finetune and e != config.model.named[m] for m, e in encoders.items())
     if decided_to_train and config.waveform == WaveformConfig():
         config = replace(config, waveform=VOICES)
@@ -99,16 +99,16 @@ def settled(config: Config, facts: Facts) -> Config:
     return replace(config, model=replace(config.model, named=named), augment=augment, optim=optim)
 
 
-def decided(encoder: EncoderConfig, spec: ContentSpec, rows: int) -> EncoderConfig:
-    """The encoder, with a network in place of `auto`: one that measured best for contents of this kind and
-    this number of training rows (docs/log.md)."""
+def decided(encoder: EncoderConfig, spec: ContentSpec) -> EncoderConfig:
+    """The encoder, with a network in place of `auto`: the one that measured best for contents of this kind
+    (docs/log.md)."""
     if encoder.kind != "auto":
         return encoder
     words = isinstance(spec, WaveformSpec) and (encoder.features.seconds or spec.seconds) <= WORD
     own = FeaturesConfig(seconds=encoder.features.seconds)
     if not words or encoder.features != own:  # settings of MFCC are given
         return replace(encoder, kind="cnn")
-    return replace(encoder, kind="speech", finetune=encoder.finetune or (RATE if rows >= FEW else 0.0))
+    return replace(encoder, kind="speech", finetune=encoder.finetune or RATE)
 
 
 def _front_end(modality: Modality, encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
