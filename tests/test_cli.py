@@ -376,7 +376,7 @@ def test_a_prediction_in_json(capsys: Captured, folder: Path, modality: str):
     prediction = json.loads(done(capsys, "predict", folder / "run", f"--{modality}", path, "--json"))
     assert prediction["used"] == [modality]
     assert prediction["scores"][0]["label"] == "low"
-    assert set(prediction) == {"scores", "used", "opinions", "agree"}
+    assert set(prediction) == {"scores", "used", "opinions", "agree", "segments"}
 
 
 @pytest.mark.parametrize(("split", "rows"), [("all", 72), ("test", 18)])

@@ -211,3 +211,6 @@ def print_prediction(prediction: Any) -> None:
             print(f"  {name} alone: {scores[0]['label']}  {scores[0]['score']:.4f}")
         if not prediction.agree:
             print("  They disagree.")
+    for segment in prediction.segments:
+        times = f"{segment.start:.2f} to {segment.end:.2f} s"
+        print(f"  {times}: {segment.label}  {segment.score:.4f}")

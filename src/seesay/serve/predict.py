@@ -5,7 +5,7 @@ guess.
 """
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,8 @@ from seesay.formats.media import Reading
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.folding import folded
-from seesay.spec import ContentSpec, Modality, Spec, file_option, part_of
+from seesay.serve.segments import Segment, long_modality, scored, segments_of
+from seesay.spec import ContentSpec, Modality, Spec, WaveformSpec, file_option, part_of
 
 Score = dict[str, Any]
 """`{"label": "7", "score": 0.98}`"""
@@ -37,6 +38,8 @@ class Prediction:
     """What each of them predicts on its own, most likely first."""
     agree: bool
     """Whether all of them predict the same class."""
+    segments: list[Segment] = field(default_factory=list)
+    """What was recognised where, if the recording is longer than one and a half clips."""
 
     @property
     def label(self) -> str:
@@ -64,20 +67,35 @@ class Predictor:
 
         Give inputs by modality, as in `image=..., audio=...`, or in the order of the model's modalities; None
         is missing. A picture is a path, bytes, an array or a PIL picture; a recording is a path, bytes or
-        `(samples, rate)`; ready-made matrices and vectors are arrays. An input that cannot be read, a
-        modality that the model lacks, or no input: InputError.
+        `(samples, rate)`; ready-made matrices and vectors are arrays. A recording longer than one and a half
+        clips is heard whole (serve/segments.py), and the prediction has its segments. An input that cannot be
+        read, a modality that the model lacks, or no input: InputError.
         """
         given = {name: source for name, source in self._named(sources, inputs).items() if source is not None}
         contents = {name: torch.from_numpy(self.read(name, source))[None] for name, source in given.items()}
         if not contents:
             options = " or ".join(file_option(modality, "FILE") for modality in self.spec.modalities)
             raise InputError("expected at least one input, got none", f"Give {options}.")
-        with torch.inference_mode():
-            all_logits = self.model(contents)
-        ranked = {name: self._ranked(logits[0].softmax(0).numpy()) for name, logits in all_logits.items()}
+        probabilities, segments = self._probabilities(contents)
+        ranked = {name: self._ranked(each) for name, each in probabilities.items()}
         opinions = {name: ranked[Condition(name)] for name in self.spec.modalities if name in ranked}
         agree = len({scores[0]["label"] for scores in opinions.values()}) == 1
-        return Prediction(ranked[Condition.of(opinions)], list(opinions), opinions, agree)
+        return Prediction(ranked[Condition.of(opinions)], list(opinions), opinions, agree, segments)
+
+    @torch.inference_mode()
+    def _probabilities(
+        self, contents: dict[Modality, torch.Tensor]
+    ) -> tuple[dict[Condition, np.ndarray], list[Segment]]:
+        """Probabilities of one row by condition, and the segments of a long recording."""
+        modality = long_modality(self.model, self.spec, contents)
+        if modality is None:
+            logits = self.model(contents)
+            return {name: each[0].softmax(0).numpy() for name, each in logits.items()}, []
+        spec = self.spec[modality]
+        assert isinstance(spec, WaveformSpec)
+        found = scored(self.model, modality, spec.rate, contents)
+        alone = found.probabilities[Condition(modality)]
+        return found.pooled(), segments_of(found.windows, alone, tuple(self.spec.classes), spec.rate)
 
     def _named(self, sources: tuple[Any, ...], inputs: dict[str, Any]) -> dict[str, Any]:
         """The sources by modality. Too many, or one given twice: InputError."""
