@@ -24,7 +24,7 @@ from seesay.signal.audio import (
     read_audio,
     read_waveform,
 )
-from seesay.signal.front_ends import Clip
+from seesay.signal.clip import Clip
 from seesay.signal.ready_made import read_ready_made
 from seesay.spec import MatrixSpec, VectorSpec, WaveformSpec
 
@@ -64,7 +64,7 @@ def wav(
 
 def clip_around_word(waveform: np.ndarray, samples: int) -> np.ndarray:
     """What a model hears of it."""
-    return Clip(samples)(torch.from_numpy(waveform)[None])[0].numpy()
+    return Clip(samples, RATE)(torch.from_numpy(waveform)[None])[0].numpy()
 
 
 PCM = (tone() * 32_767).astype("<i2").tobytes()
@@ -291,7 +291,7 @@ def test_a_clip_is_where_the_recording_is_loudest_whatever_its_type_and_its_neig
     batch = np.rint(random.normal(0, 200, (6, 9_000))).astype(np.int16)
     for i, row in enumerate(batch):
         row[1_300 * i : 1_300 * i + 700] += np.rint(10_000 * tone(700 / RATE)).astype(np.int16)
-    clips = Clip(1_000)(torch.from_numpy(batch))
+    clips = Clip(1_000, RATE)(torch.from_numpy(batch))
     assert clips.dtype == torch.int16
     for row, clip in zip(batch, clips.numpy(), strict=True):
         assert np.array_equal(clip, clip_around_word(row, 1_000))

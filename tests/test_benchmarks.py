@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks import __main__ as everything
-from benchmarks import ablation, contenders, prediction, speakers, training
+from benchmarks import ablation, contenders, prediction, segments, speakers, thumps, training
 from benchmarks.door import one_line_of_errors
 
 from seesay.config import Config, SplitConfig
@@ -145,6 +145,30 @@ def test_pairs_of_speakers_have_a_mean_and_a_range():
     assert lines[5].startswith("| range |  | 0.8500 to 0.9500 |")
 
 
+def test_a_dictation_has_its_words_where_its_marks_are():
+    words = [thumps.Spoken(label, np.full(4_000, 0.1), 8_000) for label in "123"]
+    made = segments.dictation(words, 8_000, -90.0, 0)
+    loud = np.flatnonzero(np.abs(made.waveform) > 0.05) / 8_000
+    assert [label for *_, label in made.marks] == ["1", "2", "3"]
+    for start, end, _ in made.marks:
+        assert end - start == pytest.approx(0.5, abs=0.03)
+        assert ((loud > start - 0.02) & (loud < end + 0.02)).sum() == pytest.approx(4_000, abs=5)
+    assert loud.max() < len(made.waveform) / 8_000 - 0.29
+
+
+@pytest.mark.parametrize("noise", [name for name, call in thumps.NOISES.items() if call is not None])
+@pytest.mark.parametrize("seconds", [0.3, 1.0, 2.5])
+def test_a_noise_is_as_loud_as_the_word_and_apart_from_it(noise: str, seconds: float):
+    word = thumps.Spoken("7", np.full(round(8_000 * seconds), 0.5), 8_000)
+    for seed in range(5):
+        alone = thumps.scene(word, thumps.NOISES[noise], -200.0, seed)
+        both = thumps.scene(word, thumps.NOISES[noise], 0.0, seed)
+        loud = np.flatnonzero(np.abs(both - alone) > 1e-3)
+        spoken = np.flatnonzero(alone > 0.4)
+        assert np.abs(both - alone).max() == pytest.approx(0.5, abs=0.05)
+        assert loud.max() + 0.3 * 8_000 <= spoken.min() or loud.min() >= spoken.max() + 0.3 * 8_000
+
+
 @pytest.mark.parametrize(
     ("main", "words", "said"),
     [
@@ -157,6 +181,8 @@ def test_pairs_of_speakers_have_a_mean_and_a_range():
         (ablation.main, "--modalities audio --choices moving", "audio has none of the choices moving"),
         (ablation.main, "--seeds 0", "expected 1 or more, got 0"),
         (speakers.main, "--data nope", "nope/open_wsd_test_speakers.txt is not there"),
+        (segments.main, "--clips 8 --data nope", "nope/open_wsd_test_speakers.txt is not there"),
+        (thumps.main, "--clips 9 --data nope", "nope/open_wsd_test_speakers.txt is not there"),
         (speakers.main, "--data nope --pairs george+jakson", "Did you mean 'jackson'?"),
         (speakers.main, "--data nope --pairs george", "expected two different speakers, got george"),
     ],

@@ -377,7 +377,7 @@ def test_a_prediction_in_json(capsys: Captured, folder: Path, modality: str):
     prediction = json.loads(done(capsys, "predict", folder / "run", f"--{modality}", path, "--json"))
     assert prediction["used"] == [modality]
     assert prediction["scores"][0]["label"] == "low"
-    names = {"scores", "used", "opinions", "agree", "known", "known_alone", "rejected"}
+    names = {"scores", "used", "opinions", "agree", "known", "known_alone", "rejected", "segments"}
     assert set(prediction) == names
 
 

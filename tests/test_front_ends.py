@@ -17,10 +17,10 @@ from seesay.config import FeaturesConfig
 from seesay.data.ragged import as_table
 from seesay.errors import ConfigError
 from seesay.signal.audio import as_content, read_audio
+from seesay.signal.clip import Clip
 from seesay.signal.feature_settings import Analysis, analysis_of, settled_features
 from seesay.signal.front_ends import (
     FLOOR,
-    Clip,
     Fit,
     FrontEnd,
     LogMel,
@@ -187,7 +187,7 @@ def test_a_row_does_not_see_its_neighbours(seed: int, rows: int) -> None:
 @settings(max_examples=10)
 def test_recordings_of_any_length_are_cut_or_padded_first(seed: int, length: int) -> None:
     recordings = torch.randint(-9_999, 9_999, (2, length), generator=torch.Generator().manual_seed(seed))
-    clips = Clip(CLIPS.samples)(recordings.to(torch.int16))
+    clips = Clip(CLIPS.samples, CLIPS.rate)(recordings.to(torch.int16))
     assert (clips.shape, clips.dtype) == ((2, CLIPS.samples), torch.int16)
     module = front_end(MFCC, CLIPS)
     assert torch.equal(module(recordings.to(torch.int16)), module(clips))

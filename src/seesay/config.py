@@ -64,8 +64,9 @@ class FeaturesConfig:
     """Pictures: how pictures of another aspect ratio are fitted. `crop`, the default: the largest central
     part; `pad`: the whole picture with black borders; `stretch`: the whole picture, distorted."""
     seconds: float | None = None
-    """Recordings: length of the clip in seconds, cut where the recording is loudest; shorter recordings are
-    centred in it. Default: long enough for 95 % of the recordings, 1 to 10 seconds."""
+    """Recordings: length of the clip in seconds, cut where the recording is loudest, or where the voice is,
+    if that is elsewhere; shorter recordings are centred in it. Default: long enough for 95 % of the
+    recordings, 1 to 10 seconds."""
     window: float | None = None
     """Recordings: length of the analysis window (Hann) in seconds. Default: 0.05."""
     shift: float | None = None

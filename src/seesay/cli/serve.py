@@ -17,6 +17,7 @@ def predict(
     data: str | None = None,
     split: Literal["train", "valid", "test", "all"] = "all",
     out: Path | None = None,
+    figure: Path | None = None,
     columns: tuple[str, ...] = (),
     on_bad: OnBad = "skip",
     threads: int = 1,
@@ -34,12 +35,13 @@ def predict(
         data: Data set to predict row by row; needs --out.
         split: Split of the data set to predict.
         out: CSV file to write.
+        figure: PNG file to draw the recording in, with what was recognised where.
         columns: Which of your columns to read, as NAME=YOUR_COLUMN: image=photo audio=sound.
         on_bad: Stop at unreadable files of --data, or skip their rows and list them in OUT.bad.csv.
         threads: CPU threads, for --data.
         reject: Answer "none of these" (_none_ in JSON and CSV) where known is below this, 0 to 1; try 0.5.
         json: Print JSON.
-        overwrite: Replace the CSV file.
+        overwrite: Replace the CSV file or the figure.
     """
     from seesay.serve.batch import write_predictions
     from seesay.serve.predict import Predictor, reading_of
@@ -48,9 +50,18 @@ def predict(
     if data is None:
         if out is not None:
             raise InputError("--out needs --data, a data set to predict", "Add --data, or drop --out.")
-        prediction = Predictor.open(run).predict(**_inputs(input, image=image, audio=audio), reject=reject)
+        from seesay.serve.draw import check_drawable, draw_segments
+
+        predictor, files = Predictor.open(run), _inputs(input, image=image, audio=audio)
+        if figure is not None:
+            check_drawable(predictor, files, figure, overwrite)
+        prediction = predictor.predict(**files, reject=reject)
         print_json(prediction.to_dict()) if json else print_prediction(prediction)
+        if figure is not None:
+            draw_segments(predictor, prediction, files, figure)
         return 0
+    if figure is not None:
+        raise InputError("--figure is for one recording, not for --data", "Add --audio, or drop --figure.")
     if image or audio or input or out is None:
         raise InputError("--data needs --out, and excludes --image, --audio and --input")
     from seesay.data.dataset import SPLITS

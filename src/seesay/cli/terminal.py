@@ -220,6 +220,9 @@ def print_prediction(prediction: Any) -> None:
             print(f"  {name} alone: {scores[0]['label']}  {scores[0]['score']:.4f}{known}")
         if not prediction.agree:
             print("  They disagree.")
+    for segment in prediction.segments:
+        times = f"{segment.start:.2f} to {segment.end:.2f} s"
+        print(f"  {times}: {segment.label}  {segment.score:.4f}")
 
 
 def _known(known: float | None) -> str:

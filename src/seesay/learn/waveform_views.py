@@ -14,7 +14,8 @@ from seesay.data.batches import Features, Table
 from seesay.data.dataset import Dataset
 from seesay.model.features import FRONT_END_BATCH
 from seesay.signal.augment_waveforms import augment_waveforms
-from seesay.signal.front_ends import as_float, fitted, fitting
+from seesay.signal.clip import as_float
+from seesay.signal.front_ends import fitted, fitting
 from seesay.spec import Modality, WaveformSpec
 
 CLIPS = 256

@@ -21,7 +21,8 @@ from seesay.formats.media import Reading
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.folding import folded
-from seesay.spec import ContentSpec, Modality, Spec, file_option, part_of
+from seesay.serve.segments import Segment, long_modality, scored, segments_of
+from seesay.spec import ContentSpec, Modality, Spec, WaveformSpec, file_option, part_of
 
 Score = dict[str, Any]
 """`{"label": "7", "score": 0.98}`"""
@@ -46,6 +47,8 @@ class Prediction:
     """How known each of them is."""
     rejected: bool = False
     """Whether `known` is below the limit that was given: the answer is "none of these"."""
+    segments: list[Segment] = field(default_factory=list)
+    """What was recognised where, if the recording is longer than one and a half clips."""
 
     @property
     def label(self) -> str:
@@ -73,9 +76,10 @@ class Predictor:
 
         Give inputs by modality, as in `image=..., audio=...`, or in the order of the model's modalities; None
         is missing. A picture is a path, bytes, an array or a PIL picture; a recording is a path, bytes or
-        `(samples, rate)`; ready-made matrices and vectors are arrays. `reject`: reject the prediction if
-        `known` is below this, from 0 to 1. An input that cannot be read, a modality that the model lacks, no
-        input, or `reject` where the model cannot tell: InputError.
+        `(samples, rate)`; ready-made matrices and vectors are arrays. A recording longer than one and a half
+        clips is heard whole (serve/segments.py), and the prediction has its segments. `reject`: reject the
+        prediction if `known` is below this, from 0 to 1. An input that cannot be read, a modality that the
+        model lacks, no input, or `reject` where the model cannot tell: InputError.
         """
         given = {name: source for name, source in self._named(sources, inputs).items() if source is not None}
         contents = {name: torch.from_numpy(self.read(name, source))[None] for name, source in given.items()}
@@ -83,17 +87,17 @@ class Predictor:
             options = " or ".join(file_option(modality, "FILE") for modality in self.spec.modalities)
             raise InputError("expected at least one input, got none", f"Give {options}.")
         self.check_reject(reject, contents)
-        with torch.inference_mode():
-            encodings = self.model.encode(self.model.features(contents))
-            all_logits, all_known = self.model.decide(encodings), self.model.known(encodings)
-        ranked = {name: self._ranked(logits[0].softmax(0).numpy()) for name, logits in all_logits.items()}
+        probabilities, all_known, segments = self._answers(contents)
+        ranked = {name: self._ranked(each) for name, each in probabilities.items()}
         opinions = {name: ranked[Condition(name)] for name in self.spec.modalities if name in ranked}
         agree = len({scores[0]["label"] for scores in opinions.values()}) == 1
         together = Condition.of(opinions)
-        known = {name: _rounded(float(value[0])) for name, value in all_known.items()}
+        known = {name: _rounded(value) for name, value in all_known.items()}
         alone = {name: known[Condition(name)] for name in opinions}
         rejected = reject is not None and (known[together] or 0.0) < reject
-        return Prediction(ranked[together], list(opinions), opinions, agree, known[together], alone, rejected)
+        return Prediction(
+            ranked[together], list(opinions), opinions, agree, known[together], alone, rejected, segments
+        )
 
     def check_reject(self, reject: float | None, modalities: Iterable[Modality]) -> None:
         """InputError if `reject` is not from 0 to 1, or if the model cannot tell how known contents of these
@@ -107,6 +111,24 @@ class Predictor:
                 f"this model cannot tell how known its {' and '.join(unable)} is, so it cannot reject",
                 "Train it again, with 20 validation rows or more, or leave out the limit.",
             )
+
+    @torch.inference_mode()
+    def _answers(
+        self, contents: dict[Modality, torch.Tensor]
+    ) -> tuple[dict[Condition, np.ndarray], dict[Condition, float], list[Segment]]:
+        """Probabilities of one row and how known it is, by condition, and the segments of a long
+        recording."""
+        modality = long_modality(self.model, self.spec, contents)
+        if modality is None:
+            encodings = self.model.encode(self.model.features(contents))
+            logits, known = self.model.decide(encodings), self.model.known(encodings)
+            probabilities = {name: each[0].softmax(0).numpy() for name, each in logits.items()}
+            return probabilities, {name: float(value[0]) for name, value in known.items()}, []
+        spec = self.spec[modality]
+        assert isinstance(spec, WaveformSpec)
+        found = scored(self.model, modality, spec.rate, contents)
+        segments = segments_of(found, Condition(modality), tuple(self.spec.classes), spec.rate)
+        return found.pooled(), found.pooled_known(), segments
 
     def _named(self, sources: tuple[Any, ...], inputs: dict[str, Any]) -> dict[str, Any]:
         """The sources by modality. Too many, or one given twice: InputError."""

@@ -78,12 +78,25 @@ def facts_of(source: Source) -> Facts | None:
 
 def audible(clip: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
     """The recording, amplified to a peak of QUIET if below: a distant microphone must not change the word."""
-    return clip * np.float32(max(1.0, QUIET / max(float(np.abs(clip).max(initial=0.0)), SILENCE)))
+    peak = max(_peak(clip), SILENCE)
+    return clip if peak >= QUIET else clip * np.float32(QUIET / peak)
 
 
 def as_content(waveform: Float[np.ndarray, "*n samples"]) -> Int16[np.ndarray, "*n samples"]:
     """The waveform as int16 for storage: `content / 32768` restores it, to half a 16-bit step."""
-    return np.clip(np.rint(waveform * 32_768), -32_768, 32_767).astype(np.int16)
+    content = np.empty(waveform.shape, np.int16)
+    for part, whole in zip(_blocks(content), _blocks(waveform), strict=True):  # a whole copy takes 80 MB
+        part[...] = np.clip(np.rint(whole * 32_768), -32_768, 32_767)
+    return content
+
+
+def _blocks(waveform: np.ndarray) -> Iterator[np.ndarray]:
+    return (waveform[..., start : start + BLOCK] for start in range(0, waveform.shape[-1], BLOCK))
+
+
+def _peak(waveform: Float[np.ndarray, " n"]) -> float:
+    """The highest absolute sample, without a copy."""
+    return float(max(waveform.max(initial=0.0), -waveform.min(initial=0.0)))
 
 
 def _name(source: Source) -> str:
@@ -179,7 +192,7 @@ def _averaged(block: Float[np.ndarray, "n channels"], name: str) -> Float[np.nda
 
 def _checked(waveform: Float[np.ndarray, " samples"], rate: int, name: str) -> Float[np.ndarray, " samples"]:
     """The waveform, scaled down if it peaks above 1. InputError for silence or nothing but faint noise."""
-    peak = float(np.abs(waveform).max(initial=0.0))
+    peak = _peak(waveform)
     if peak < SILENCE:
         limit = f"{20 * np.log10(SILENCE):.0f} dB of full scale"
         problem = f"{name} is silent: the mean of its channels stays below {limit}"
@@ -187,7 +200,7 @@ def _checked(waveform: Float[np.ndarray, " samples"], rate: int, name: str) -> F
     if peak < QUIET and _is_noise(waveform, rate):
         problem = f"{name} holds nothing but faint, steady noise, {20 * np.log10(peak):.0f} dB at most"
         raise InputError(problem, "Check the microphone and record it again, louder.")
-    return waveform / np.float32(max(peak, 1.0))
+    return waveform / np.float32(peak) if peak > 1 else waveform
 
 
 def _is_noise(waveform: Float[np.ndarray, " samples"], rate: int) -> bool:

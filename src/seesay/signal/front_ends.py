@@ -17,12 +17,10 @@ from torch.nn import functional as F
 from seesay.config import FeaturesConfig
 from seesay.errors import ConfigError
 from seesay.registry import find
+from seesay.signal.clip import Clip, as_float
 from seesay.signal.feature_settings import Analysis, analysis_of, settled_features
 from seesay.signal.registered import build_part, try_part
 from seesay.spec import ContentSpec, PictureSpec, WaveformSpec, part_of
-
-PLATEAU = 0.01
-"""Fraction of the highest energy: windows within this much of it count as equally good."""
 
 FLOOR = 1e-8
 """Mel power that counts as silence: -80 dB, a full-scale sine being 1. This is the level of a quiet room
@@ -91,34 +89,6 @@ class Mfcc(nn.Module):
         cepstra = (1 + mel).log() @ self.cosines
         energy = (1 + mel.sum(-1, keepdim=True)).log()
         return torch.cat([cepstra, energy], dim=-1)
-
-
-class Clip(nn.Module):
-    """Recordings `(b, n)` of any length → clips `(b, samples)` of the same type: the part with most energy.
-
-    A shorter recording is padded on both sides with zeros. Where many adjacent windows have (nearly) the most
-    energy, as around a word shorter than the clip, the middle one is taken, which centres the word.
-    """
-
-    def __init__(self, samples: int) -> None:
-        super().__init__()
-        self.samples = samples
-
-    def forward(self, recordings: Num[Tensor, "b n"]) -> Num[Tensor, "b samples"]:
-        missing = self.samples - recordings.shape[1]
-        if missing == 0:
-            return recordings
-        if missing > 0:
-            return F.pad(recordings, (missing // 2, missing - missing // 2))
-        sums = F.pad(recordings.double().square().cumsum(1), (1, 0))
-        energy = sums[:, self.samples :] - sums[:, : -self.samples]
-        best = energy.argmax(1, keepdim=True)
-        worse = energy < (1 - PLATEAU) * energy.gather(1, best)
-        place = torch.arange(energy.shape[1], device=energy.device)
-        first = torch.where(worse & (place < best), place, -1).amax(1, keepdim=True) + 1
-        last = torch.where(worse & (place > best), place, energy.shape[1]).amin(1, keepdim=True) - 1
-        wanted = (first + last) // 2 + torch.arange(self.samples, device=energy.device)
-        return recordings.gather(1, wanted)
 
 
 class Fit(nn.Module):
@@ -246,7 +216,7 @@ def picture_steps(features: FeaturesConfig, spec: PictureSpec) -> Steps:
 
 def recording_steps(features: FeaturesConfig, spec: WaveformSpec) -> Steps:
     """Steps that cut clips, make feature matrices and normalise them."""
-    clip = Clip(analysis_of(features, spec).samples)
+    clip = Clip(analysis_of(features, spec).samples, spec.rate)
     steps = Steps(clip=clip, features=_registered(features, spec) or ReadyMade())
     _check_registered(features, steps, spec)
     return _normalised(steps, spec)
@@ -343,11 +313,6 @@ def features_of_contents(
         parts = [torch.from_numpy(np.array(content))[None].to(device) for content in contents]
         return torch.cat([front_end(part) for part in parts])
     return rest(fitted(fit, contents).to(device))
-
-
-def as_float(waveforms: Num[Tensor, "b samples"]) -> Float32[Tensor, "b samples"]:
-    """Waveforms as float32 in [-1, 1]: int16 is divided by 32768, floats are unchanged."""
-    return waveforms.float() if waveforms.is_floating_point() else waveforms.float() / 32_768
 
 
 def hertz_to_mel(hertz: float) -> float:

@@ -20,7 +20,7 @@ from torch.nn import functional as F
 
 from seesay.config import FeaturesConfig
 from seesay.errors import InputError
-from seesay.signal.front_ends import as_float
+from seesay.signal.clip import as_float
 from seesay.spec import WaveformSpec
 
 WEIGHTS = Path(__file__).parent / "assets" / "speech.safetensors"
