@@ -8,8 +8,8 @@ its card.
 `folder` holds `mnist` (the four files of the database), `fsdd` (its recordings) and `speech_commands` (a
 folder per word); `voices` is what make_voices.py wrote. Every picture of MNIST's training part is paired
 with a recording of its class, each corpus of recordings as often as SHARES says, new partners at every
-epoch. NEGATIVES rows show no digit (negatives.py, which needs fonts and espeak-ng). Which speakers validate is
-drawn from all corpora.
+epoch. NEGATIVES rows show no digit (negatives.py, which needs fonts and espeak-ng). Which speakers validate
+is drawn from all corpora.
 """
 
 from __future__ import annotations
