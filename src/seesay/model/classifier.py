@@ -20,7 +20,7 @@ from seesay.config import EncoderConfig, ModelConfig
 from seesay.data.batches import Inputs, Present, Table
 from seesay.model.encoders import encoder
 from seesay.model.fusion import FusionDropout, PosteriorSum, mlp
-from seesay.model.known import energy
+from seesay.model.known import negative_energy
 from seesay.registry import find
 from seesay.signal.feature_settings import features_for
 from seesay.signal.front_ends import FrontEnd, features_shape, front_end
@@ -142,7 +142,9 @@ class Classifier(nn.Module):
 
     def known_scores(self, encodings: Inputs) -> dict[Modality, Known]:
         """The scores that `known` is made of, by modality; higher is more known."""
-        return {m: energy(self.heads[m](encodings[m]).float()) for m in self.modalities if m in encodings}
+        return {
+            m: negative_energy(self.heads[m](encodings[m]).float()) for m in self.modalities if m in encodings
+        }
 
     @property
     def knowing(self) -> tuple[Condition, ...]:

@@ -1,7 +1,7 @@
 """How much an input is like what the model was trained on: `known`, from 0 (none of its classes) to 1.
 
-Each modality gives its content a score, the energy of its logits (Liu et al. 2020). If the training rows hold
-negatives (`_none_`), training keeps their energy low: their prediction is pulled to the prior (outlier
+Each modality gives its content a score, the negative energy of its logits (Liu et al. 2020). If the training
+rows hold negatives (`_none_`), training keeps theirs low: their prediction is pulled to the prior (outlier
 exposure, Hendrycks et al. 2019). Held-out rows turn the score into a number that means something:
 
 - *with negatives*: the probability that the content belongs to a class, if half of what comes does (Platt
@@ -39,10 +39,10 @@ REFUSED = 0.05
 Scores = Float[np.ndarray, " n"]
 
 
-def energy(logits: Float[Tensor, "b k"]) -> Float[Tensor, " b"]:
+def negative_energy(logits: Float[Tensor, "b k"]) -> Float[Tensor, " b"]:
     """The logarithm of the summed exponentials of the logits minus their mean, so that it does not change if
-    the same is added to all: 0.69 to 2.3 nats, the logarithm of the number of classes, where nothing speaks
-    for any of 2 to 10 classes, and more where something does."""
+    the same is added to all. The logarithm of k where all are the same; more where something speaks for a
+    class."""
     return (logits - logits.mean(1, keepdim=True)).logsumexp(1)
 
 
