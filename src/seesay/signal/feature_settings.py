@@ -4,7 +4,7 @@ Pure functions of a config and a spec, without torch.
 """
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -83,8 +83,10 @@ def features_for(encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
 
 def _defaults(kind: str | None, fields: Collection[str]) -> dict[str, Any]:
     """The values of these fields of `FeaturesConfig` that a front end brings."""
-    found: Any = {} if kind is None else resolved(find("front-end", kind).defaults)
-    values = found(kind.partition(":")[2]) if kind is not None and callable(found) else found
+    if kind is None:
+        return {}
+    found = resolved(find("front-end", kind).defaults)
+    values = found if isinstance(found, Mapping) else found(kind.partition(":")[2])
     return {name: value for name, value in values.items() if name in fields}
 
 
