@@ -44,6 +44,7 @@ TRIALS: dict[str, list[str]] = {
     "parquet": [PARQUET],
     "media": [MEDIA],
     "onnx": ["export --out model.onnx"],
+    "photos": [f"{RUN} --model.image.kind efficientnet-lite0 --model.image.features.height 32"],
     "umap": [RUN, "embed run --out drawn --method umap --rows 300"],
 }
 """By extra: Python, or commands; `!` marks one that is to say which extra it lacks."""

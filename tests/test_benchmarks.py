@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 import torch
 from benchmarks import __main__ as everything
-from benchmarks import ablation, contenders, prediction, segments, speakers, thumps, training
+from benchmarks import ablation, contenders, photos, prediction, segments, speakers, thumps, training
 from benchmarks.door import one_line_of_errors
 
 from seesay.config import Config, SplitConfig
+from seesay.data.dataset import Group
 from seesay.model.classifier import Classifier
 from seesay.plain import to_dict
 from seesay.recipes import USUAL_KINDS, recipe
@@ -199,3 +200,40 @@ def test_what_cannot_be_measured_is_one_line_before_anything_is(
         one_line_of_errors(main)
     assert left.value.code == 2
     assert said in capsys.readouterr().err.splitlines()[-1]
+
+
+def test_few_photos_of_each_class_train_and_the_others_test():
+    data = tiny_data(each=9, modalities=("image",))
+    first, second = (photos.drawn(data, each=2, seed=seed) for seed in (0, 1))
+    assert [np.sum(data.label[first.split == photos.TRAIN] == k) for k in range(3)] == [2, 2, 2]
+    assert np.sum(first.split == photos.TEST) == 3 * 7
+    assert not np.array_equal(first.split, second.split)
+
+
+def test_pairs_of_photos_and_sounds_share_no_source():
+    """Each recording has a source of its own but for pairs of takes."""
+    seen = tiny_data(each=8, modalities=("image",))
+    seen = seen.replace(spec=dataclasses.replace(seen.spec, classes=tuple(photos.PAIRED)))
+    heard = tiny_data(each=8, modalities=("audio",))
+    sources = Group(np.arange(24, dtype=np.int32) // 2, tuple(map(str, range(12))))
+    heard = heard.replace(
+        spec=dataclasses.replace(heard.spec, classes=tuple(photos.PAIRED.values())),
+        groups={"audio": {"source": sources}},
+    )
+    data = photos.paired(seen, heard, each=3, seed=0)
+    train, test = data.split == photos.TRAIN, data.split == photos.TEST
+    assert np.sum(train) == 9
+    assert np.sum(test) == 15
+    for modality, ids in (("image", np.arange(24)), ("audio", sources.ids)):
+        sides = [set(ids[data.pointers(modality)[side]]) for side in (train, test)]
+        assert not sides[0] & sides[1]
+    for row in np.flatnonzero(train | test):
+        assert seen.label[data.pointers("image")[row]] == data.label[row]
+
+
+def test_a_fold_is_named_by_the_file():
+    data = tiny_data(each=2, modalities=("audio",))
+    data = data.replace(
+        files=("a/1-7-A.ogg", "a/2-8-A.ogg", "b/1-9-B.ogg", "b/3-9-B.ogg", "c/2-1.ogg", "c/12-1.ogg")
+    )
+    assert list(np.flatnonzero(photos.by_fold(data, 2).split == photos.TEST)) == [1, 4]

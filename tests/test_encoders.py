@@ -11,9 +11,10 @@ from torch import Tensor, nn
 from seesay.config import EncoderConfig
 from seesay.errors import ConfigError
 from seesay.model.encoders import encoder
-from seesay.registry import names
+from seesay.registry import find, names
 
-KINDS = [name for name in names("encoder") if name != "speech"]  # which takes its own features alone
+KINDS = [name for name in names("encoder") if not find("encoder", name).frozen]
+"""All but those that take the features of their own front ends alone."""
 DIM = 6
 
 PICTURES = [(1, 8, 8), (1, 28, 28), (3, 28, 28), (3, 64, 40), (1, 1, 1), (1, 5, 17)]

@@ -139,7 +139,7 @@ def test_the_command_says_where_and_draws_it(
     assert main([*words, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert [segment["label"] for segment in printed["segments"]] == ["low", "high"]
-    assert set(printed["segments"][0]) == {"start", "end", "label", "score"}
+    assert set(printed["segments"][0]) == {"start", "end", "label", "score", "known"}
     assert main([*words, "--figure", str(figure)]) == 2
     assert "exists already" in capsys.readouterr().err
     assert main([*words, "--figure", str(figure), "--overwrite"]) == 0

@@ -53,11 +53,13 @@ class FeaturesConfig:
     kind: Annotated[str | None, Choice("front-end")] = None
     """Recordings: `mfcc`: `coefficients` cepstra and the log energy; `log-mel`: log energies of the
     `filters`; `speech`: 96 numbers every 80 ms from a network trained on speech, whose weights stay as they
-    are; `speech-mel`: the energies that it takes. Default: mfcc for single words, log-mel for longer clips,
-    and what the encoder `speech` needs."""
+    are; `speech-mel`: the energies that it takes. Pictures: `efficientnet-lite0`: 320 numbers from a network
+    trained on ImageNet's photos (extra `photos`); `timm:NAME`: those of a network of the library timm;
+    `pixels`: pixels as such networks take them. Default: mfcc for single words, log-mel for longer clips, and
+    what the encoder needs; for pictures, scaled pixels."""
     height: int | None = None
     """Pictures: height in pixels after scaling. Default: the pictures' own; for photos, at most 64 x 64
-    pixels in all."""
+    pixels in all; for pretrained networks, what they were trained on."""
     width: int | None = None
     """Pictures: width in pixels after scaling. Default: as for `height`."""
     fit: Literal["crop", "pad", "stretch"] | None = None
@@ -98,8 +100,10 @@ class EncoderConfig:
     are channels); `deep`: two convolutions per block for pictures, residual blocks over time for recordings,
     after 2-D convolutions if the features are log-mel; `report`: the report's full-resolution blocks and a
     downsampling layer; `transformer`: attention over patches of a picture or frames of a recording; `speech`:
-    a network trained on very many voices, for words and other speech; `mlp`: linear layers, for vectors;
-    `auto`: `speech` for words, trained further; else `cnn`."""
+    a network trained on very many voices, for words and other speech; `efficientnet-lite0`: a network trained
+    on ImageNet's photos, for photos (extra `photos`); `timm:NAME`: a network of the library timm, as in
+    timm:resnet18; `mlp`: linear layers, for vectors; `auto`: `speech` for words, trained further; else
+    `cnn`."""
     width: int = 16
     """Channels of the first block, or of a transformer's tokens. In `cnn`, for pictures, each block has
     twice the channels of the one before; for recordings, all blocks after the first have twice this width. In

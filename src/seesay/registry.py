@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Collection, Generator, Iterable
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,9 @@ class Part:
     """Encoders with pretrained weights: the front end before them if they are trained further."""
     settings: tuple[str, ...] | None = None
     """Front ends: the fields of `FeaturesConfig` used; None: all those of its kind of content."""
+    defaults: Any = field(default_factory=dict)
+    """Front ends: values of `FeaturesConfig` instead of those that follow from the contents; or, for a part
+    with an argument, a function from it to them, `module:name`."""
     augment: str = ""
     """Front ends: how a batch of its features is augmented, `module:name`; "": as its kind of content is."""
 
@@ -80,6 +83,19 @@ PARTS: dict[str, dict[str, Part]] = {
         "report": Part("seesay.model.encoders:report_cnn", ("picture", "waveform", "matrix")),
         "transformer": Part("seesay.model.encoders:transformer", ("picture", "waveform", "matrix")),
         "speech": Part("seesay.model.encoders:speech", ("waveform",), frozen="speech", trained="speech-mel"),
+        "efficientnet-lite0": Part(
+            "seesay.model.encoders:efficientnet_lite0",
+            ("picture", "waveform"),
+            frozen="efficientnet-lite0",
+            trained="pixels",
+        ),
+        "timm": Part(
+            "seesay.model.encoders:timm_network",
+            ("picture",),
+            argument="NAME",
+            frozen="timm",
+            trained="pixels",
+        ),
         "mlp": Part("seesay.model.encoders:mlp", ("vector",)),
         "auto": Part("seesay.model.encoders:undecided", ("picture", "waveform")),
     },
@@ -98,6 +114,21 @@ PARTS: dict[str, dict[str, Part]] = {
             settings=("seconds",),
             augment="seesay.signal.augment_features:unchanged",
         ),
+        "efficientnet-lite0": Part(
+            "seesay.signal.efficientnet:efficientnet_lite0",
+            ("picture", "waveform"),
+            settings=("height", "width", "fit", "seconds", "window", "shift", "filters", "low", "high"),
+            defaults={"height": 224, "width": 224, "filters": 64, "shift": 0.02},
+            augment="seesay.signal.augment_features:augment_embeddings",
+        ),
+        "timm": Part(
+            "seesay.signal.timm_network:timm_network",
+            ("picture",),
+            argument="NAME",
+            defaults="seesay.signal.timm_network:input_size",
+            augment="seesay.signal.augment_features:augment_embeddings",
+        ),
+        "pixels": Part("seesay.signal.efficientnet:pixels", ("picture",)),
     },
     "kind": {
         "picture": Part("seesay.spec:PictureSpec"),

@@ -404,7 +404,8 @@ def _optimizer(model: Classifier, config: Config) -> torch.optim.AdamW:
 
 
 def _tensors(module: nn.Module) -> list[Tensor]:
-    return [*module.parameters(), *module.buffers()]
+    """Everything that training may change."""
+    return [*(weight for weight in module.parameters() if weight.requires_grad), *module.buffers()]
 
 
 def moments(optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

@@ -204,7 +204,7 @@ class Run:
             raise InputError(
                 f"{path} does not exist: the run has not finished an epoch", "Train with --resume."
             )
-        model = build(self.config.model, self.spec)
+        model = build(self.config.model, self.spec, published=False)
         try:
             model.load_state_dict(
                 upgraded_state(_load_tensors(path), self.config.model.fusion, self.normalisers)

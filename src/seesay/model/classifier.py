@@ -24,6 +24,7 @@ from seesay.model.known import negative_energy
 from seesay.registry import find
 from seesay.signal.feature_settings import features_for
 from seesay.signal.front_ends import FrontEnd, features_shape, front_end
+from seesay.signal.published import load_published
 from seesay.signal.registered import build_part, try_part
 from seesay.spec import ContentSpec, Modality, Spec
 
@@ -218,10 +219,13 @@ class Classifier(nn.Module):
         return torch.where(chosen.any(1, keepdim=True), alone, fused)
 
 
-def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed: int = 0) -> Classifier:
-    """A newly initialised classifier. The output biases of heads and fusion start at the prior, (k,) class
-    fractions in training (None: uniform), so that they learn what a content adds to it (as in Lin et al.
-    2017)."""
+def build(
+    config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed: int = 0, published: bool = True
+) -> Classifier:
+    """A newly initialised classifier. `published`: whether to load the weights of pretrained networks, which
+    a trained model has of its own; ConfigError if they are not there. The output biases of heads and fusion
+    start at the prior, (k,) class fractions in training (None: uniform), so that they learn what a content
+    adds to it (as in Lin et al. 2017)."""
     classes = len(spec.classes)
     encoders = {m: config.of(m, kind) for m, kind in spec.kinds.items()}
     fractions = np.full(classes, 1 / classes) if prior is None else prior
@@ -236,6 +240,8 @@ def build(config: ModelConfig, spec: Spec, prior: np.ndarray | None = None, seed
             fusion=_fusion(config, list(encoders.values()), classes, log_prior),
             log_prior=log_prior,
         )
+    if published:
+        load_published(classifier)
     for layers in (*classifier.heads.values(), *_heads_of(classifier.fusion)):
         _set_output_bias(layers, log_prior)
     return classifier

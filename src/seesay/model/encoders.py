@@ -20,9 +20,12 @@ from seesay.model.recording_cnn import ResidualRecordingCnn, SpectralRecordingCn
 from seesay.model.report_cnn import ReportCnn
 from seesay.model.transformer import Transformer
 from seesay.registry import find, names
+from seesay.signal.efficientnet import SIZE as PHOTO
+from seesay.signal.efficientnet import averaged
 from seesay.signal.registered import build_part, try_part
 from seesay.signal.speech import GENERAL, SpeechEmbedding
 from seesay.signal.speech import SIZE as EMBEDDING
+from seesay.signal.timm_network import TimmNetwork
 
 Shape = tuple[int, ...]
 """Shape of one content's features: (channels, height, width), (frames, columns) or (size,)."""
@@ -138,6 +141,34 @@ def transformer(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
 class Pretrained(nn.Sequential):
     """A network whose weights come from elsewhere; those that require gradients are trained further, at their
     own rate (`EncoderConfig.finetune`)."""
+
+
+class VectorEncoder(nn.Module):
+    """A vector per content projected to `dim`. `network`: makes it of the features first, if these are not
+    vectors already."""
+
+    def __init__(self, network: nn.Module, size: int, dim: int, dropout: float) -> None:
+        super().__init__()
+        self.network = network
+        self.project = _projection(size, dim, dropout)
+
+    def forward(self, features: Float[Tensor, "b *shape"]) -> Float[Tensor, "b d"]:
+        return self.project(self.network(features))
+
+
+def efficientnet_lite0(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
+    """EfficientNet-Lite0: frozen in the front end of the same name, or trained further after `pixels`."""
+    if not config.finetune:
+        return VectorEncoder(nn.Identity(), shape[0], dim, config.dropout)
+    return VectorEncoder(Pretrained(averaged()), PHOTO, dim, config.dropout)
+
+
+def timm_network(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
+    """A network of timm: frozen in the front end of the same name, or trained further after `pixels`."""
+    if not config.finetune:
+        return VectorEncoder(nn.Identity(), shape[0], dim, config.dropout)
+    network = TimmNetwork(config.kind.partition(":")[2])
+    return VectorEncoder(Pretrained(network), network.size, dim, config.dropout)
 
 
 class SpeechEncoder(nn.Module):

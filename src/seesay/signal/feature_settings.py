@@ -4,13 +4,13 @@ Pure functions of a config and a spec, without torch.
 """
 
 import dataclasses
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from seesay.config import EncoderConfig, FeaturesConfig
 from seesay.errors import ConfigError
-from seesay.registry import find, names
+from seesay.registry import find, names, resolved
 from seesay.spec import ContentSpec, PictureSpec, WaveformSpec
 
 WORD = 1.5
@@ -63,8 +63,10 @@ def features_for(encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
     features, part = encoder.features, find("encoder", encoder.kind)
     if not part.frozen or (part.kinds and spec.kind not in part.kinds):
         return features
-    if encoder.finetune and not part.trained:
-        raise ConfigError(f"the encoder {encoder.kind} cannot be trained further", "Remove finetune.")
+    kinds = find("front-end", part.trained).kinds if part.trained else ()
+    if encoder.finetune and (not part.trained or (kinds and spec.kind not in kinds)):
+        problem = f"the encoder {encoder.kind} cannot be trained further on the kind {spec.kind}"
+        raise ConfigError(problem, "Remove finetune.")
     _, colon, argument = encoder.kind.partition(":")
     own = {part.frozen + colon + argument, part.trained}
     kind = part.trained if encoder.finetune else part.frozen + colon + argument
@@ -72,13 +74,26 @@ def features_for(encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
         remedy = "Remove features.kind" + (" or finetune." if features.kind in own else ".")
         problem = f"the encoder {encoder.kind} needs the front end {kind}, got {features.kind}"
         raise ConfigError(problem, remedy)
-    return dataclasses.replace(features, kind=kind)
+    features = dataclasses.replace(features, kind=kind)
+    if not isinstance(spec, PictureSpec):
+        return features
+    sides = _defaults(part.frozen + colon + argument, ("height", "width"))
+    return dataclasses.replace(features, **{n: v for n, v in sides.items() if getattr(features, n) is None})
+
+
+def _defaults(kind: str | None, fields: Collection[str]) -> dict[str, Any]:
+    """The values of these fields of `FeaturesConfig` that a front end brings."""
+    if kind is None:
+        return {}
+    found = resolved(find("front-end", kind).defaults)
+    values = found if isinstance(found, Mapping) else found(kind.partition(":")[2])
+    return {name: value for name, value in values.items() if name in fields}
 
 
 def _settings(kind: str | None, usual: Collection[str]) -> Collection[str]:
-    """The fields that a front end uses; `usual`: those of its kind of content."""
+    """The fields that a front end uses of `usual`, those of its kind of content."""
     own = None if kind is None else find("front-end", kind).settings
-    return usual if own is None else own
+    return usual if own is None else [name for name in usual if name in own]
 
 
 def analysis_of(features: FeaturesConfig, spec: WaveformSpec) -> Analysis:
@@ -98,6 +113,7 @@ def analysis_of(features: FeaturesConfig, spec: WaveformSpec) -> Analysis:
         "high": spec.high or spec.rate / 2,
         "coefficients": 12,
     }
+    defaults |= _defaults(features.kind, defaults)
     _check_use(features, _settings(features.kind, tuple(defaults)), spec)
     given = {name: value for name, value in vars(features).items() if value is not None}
     analysis = Analysis(rate=spec.rate, **defaults | given)
@@ -112,7 +128,9 @@ def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesCon
     """
     if isinstance(spec, PictureSpec):
         _check_use(features, _settings(features.kind, spec.features), spec)
-        height, width = features.height or spec.height, features.width or spec.width
+        size = {"height": spec.height, "width": spec.width}
+        size |= _defaults(features.kind, size)
+        height, width = features.height or size["height"], features.width or size["width"]
         return dataclasses.replace(features, height=height, width=width, fit=features.fit or "crop")
     if not isinstance(spec, WaveformSpec):
         _check_use(features, spec.features, spec)
@@ -128,8 +146,8 @@ def _check_use(features: FeaturesConfig, applicable: Collection[str], spec: Cont
     """ConfigError for a set field not in `applicable`, or a front end for other contents."""
     for name, value in vars(features).items():
         if value is not None and name not in (*applicable, "kind"):
-            own = _settings(features.kind, ()) and features.kind
-            what = f"the front end {own}" if own else spec
+            own = features.kind is not None and find("front-end", features.kind).settings is not None
+            what = f"the front end {features.kind}" if own else spec
             raise ConfigError(f"features.{name} has no effect on {what}", "Remove it.")
     fitting = names("front-end", spec.kind)
     kinds = find("front-end", features.kind).kinds if features.kind is not None else ()

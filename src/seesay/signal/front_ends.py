@@ -211,7 +211,8 @@ def picture_steps(features: FeaturesConfig, spec: PictureSpec) -> Steps:
     fit = Fit(features.height, features.width, features.fit or "crop")
     steps = Steps(fit=fit, features=_registered(features, spec) or UnitRange())
     _check_registered(features, steps, spec)
-    return steps
+    own = features.kind is not None and not find("front-end", features.kind).module
+    return _normalised(steps, spec) if own and len(features_shape(nn.Sequential(steps), spec)) == 1 else steps
 
 
 def recording_steps(features: FeaturesConfig, spec: WaveformSpec) -> Steps:
