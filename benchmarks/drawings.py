@@ -93,7 +93,9 @@ def grained(picture: Image.Image, random: np.random.Generator) -> Image.Image:
     return Image.fromarray(np.rint(np.clip(levels, 0, 255)).astype(np.uint8))
 
 
-def score(predictor: Predictor, pictures: Sequence[Image.Image], digit: np.ndarray) -> tuple[float, int, float]:
+def score(
+    predictor: Predictor, pictures: Sequence[Image.Image], digit: np.ndarray
+) -> tuple[float, int, float]:
     """Fraction that is right, number refused as blank, and milliseconds of CPU time to read one."""
     spec: Any = predictor.spec["image"]
     began = time.process_time()
@@ -112,7 +114,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Digits cropped, enlarged, grained, drawn.")
     parser.add_argument("--data", type=Path, required=True, help="folder with mnist")
     parser.add_argument("--run", type=Path, default=PACKAGED, help="default: the packaged model")
-    parser.add_argument("--rows", type=positive, default=1_000, help="MNIST's digits in all but the first set")
+    parser.add_argument(
+        "--rows", type=positive, default=1_000, help="MNIST's digits in all but the first set"
+    )
     parser.add_argument("--chosen", action="store_true", help="the pictures that may choose a reader")
     given = parser.parse_args()
     torch.set_num_threads(1)

@@ -54,7 +54,7 @@ def _with_pen(ink: Image.Image, wider: int) -> Image.Image:
     """Strokes wider by twice so many pixels of the fine grid, with room for them."""
     if wider < 0:
         thinner = ink.filter(ImageFilter.MinFilter(1 - 2 * wider))
-        return thinner if thinner.getextrema()[1] > 200 else ink
+        return thinner if np.asarray(thinner).max() > 200 else ink
     room = Image.new("L", (ink.width + 2 * wider, ink.height + 2 * wider))
     room.paste(ink, (wider, wider))
     return room.filter(ImageFilter.MaxFilter(1 + 2 * wider)) if wider else room

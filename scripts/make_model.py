@@ -32,14 +32,13 @@ from sklearn.metrics import f1_score
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the drawings, which are no part of the package
 
 from benchmarks import canvas
-
 from drawn import drawn
+
 from seesay.condition import Condition
 from seesay.config import Config, FeaturesConfig, WaveformConfig
 from seesay.data.dataset import SPLITS, Dataset, Group
 from seesay.errors import InputError, SeesayError
 from seesay.formats.folders import Recording, read_pictures, recordings_of
-
 from seesay.formats.media import Reading
 from seesay.formats.name_parts import WORDS
 from seesay.formats.pairing import class_named, read_speech

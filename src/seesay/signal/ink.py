@@ -22,7 +22,7 @@ WORK = 160  # pixels: longest side at which ink is looked for; what is found sma
 SMALL = 64  # pixels: pictures with a shorter side have no uneven paper, printed lines or clutter to speak of
 BOX = 20 / 28  # of the shorter side: the box that ink is scaled into, as in MNIST
 FAINT = 0.05  # of white: the least contrast of ink; people see less, but so does grain
-FAINTEST = 0.15  # of its brightness: ink on uneven paper stands out by this; simulated shadows left up to 0.11
+FAINTEST = 0.15  # of its brightness: least contrast of ink on uneven paper; shadows left up to 0.11
 TRACE = 0.35  # of full ink: less is shadow, print or grain, unless next to ink
 SPECK = 0.05  # of the largest piece of ink: smaller ones are specks
 SIGMAS = 3  # standard deviations of the paper's grain that ink exceeds
@@ -63,7 +63,8 @@ def place(ink: Grey, height: int, width: int) -> Scaled:
         return picture
     factor = round(BOX * min(height, width)) / max(ink.shape)
     scaled = stretched(ink, [max(1, round(side * factor)) for side in ink.shape])
-    scaled = np.clip(scaled / np.quantile(scaled[scaled >= scaled.max() / 2], 0.75), 0, 1)
+    if factor != 1:  # what lines lose when they are averaged down
+        scaled = np.clip(scaled / np.quantile(scaled[scaled >= scaled.max() / 2], 0.75), 0, 1)
     room = np.subtract((height, width), scaled.shape)
     middle = np.rint(centre(scaled)).astype(int)
     top, left = np.clip((height // 2 - middle[0], width // 2 - middle[1]), 0, room)
@@ -102,7 +103,7 @@ def found_ink(grey: Grey, fine: bool) -> tuple[Part, Scaled]:
     `fine`: the picture has pixels enough to show clutter and print.
     """
     part, rise, noise = risen(grey, fine)
-    full = level_of(rise)
+    full = level_of(rise) if fine or noise else float(rise.max())  # clean: values stay as they are
     if full < 8 * noise and max(grey.shape) > SMALL:  # from farther away grain is finer
         (rows, columns), ink = found_ink(reduced(grey, 2), fine)
         return (slice(2 * rows.start, 2 * rows.stop), slice(2 * columns.start, 2 * columns.stop)), ink
@@ -140,7 +141,7 @@ def risen(grey: Grey, fine: bool) -> tuple[Part, Scaled, float]:
 
 
 def rise_on_uneven_paper(grey: Grey) -> Grey:
-    """How far each pixel stands out from paper under uneven light, as a fraction of the paper's brightness."""
+    """How far each pixel stands out from unevenly lit paper, as a fraction of its brightness."""
     small = reduced(grey, -(-max(grey.shape) // GROUND))
     window = max(3, int(WINDOW * min(small.shape)) | 1)
     apart = grey - stretched(reduced(grey, 16), grey.shape)
@@ -198,10 +199,11 @@ def without_lines(mask: Mask, ink: Grey) -> Mask:
     they form a frame. Strokes that cross them are mended; where next to nothing is left, the lines stay."""
     (across, wide), (down, high) = lines_across(mask), lines_across(mask.T)
     least = 0.8 if len(wide) and len(high) and len(wide) + len(high) > 2 else 0.98
-    lines = np.append(False, wide > least * mask.shape[1])[across]
-    lines |= np.append(False, high > least * len(mask))[down].T
-    if not (lines & mask).any() or (lines[0].any() and lines[-1].any()):  # a display's digit, cropped to it
-        return mask
+    level = np.append(False, wide > least * mask.shape[1])[across]
+    upright = np.append(False, high > least * len(mask))[down].T
+    lines = level | upright
+    if not (lines & mask).any() or any(side[0].any() and side[-1].any() for side in (level, upright.T)):
+        return mask  # no lines, or a display's digit cropped to its ink
     rest = mask & ~(lines & (ink < 1.5 * np.median(ink[lines & mask])))
     if not rest.any() or max(rest[extent(rest)].shape) < 0.2 * max(mask[extent(mask)].shape):
         return mask
@@ -223,7 +225,7 @@ def lines_across(mask: Mask) -> tuple[Int[np.ndarray, "h w"], Int[np.ndarray, " 
     return np.where(line, line.cumsum(), 0)[labels], length[line]
 
 
-# ------------------------------------------------------------------------------------ levels, noise, threshold
+# ---------------------------------------------------------------------------------- levels, noise, threshold
 
 
 def otsu(levels: UInt8[np.ndarray, "h w"]) -> int:
@@ -242,10 +244,9 @@ def mode(levels: UInt8[np.ndarray, " n"]) -> int:
 def level_of(rise: Grey) -> float:
     """How far full ink stands out: the threshold is half the mean of what exceeds it, found from above as
     Ridler and Calvard (1978) do, but the paper's level is known."""
-    full = float(rise.max())
-    for _ in range(4):
-        above = rise[rise >= full / 2]
-        full = float(above.mean())
+    above = rise[rise >= rise.max() / 2]
+    for _ in range(3):
+        above = rise[rise >= above.mean() / 2]
     return max(float(np.quantile(above, 0.9)), 1e-6)
 
 
