@@ -198,7 +198,7 @@ def without_lines(mask: Mask, ink: Grey) -> Mask:
     """The mask without rules, squares and frames: thin lines through the whole picture, or most of it if
     they form a frame. Strokes that cross them are mended; where next to nothing is left, the lines stay."""
     (across, wide), (down, high) = lines_across(mask), lines_across(mask.T)
-    least = 0.8 if len(wide) and len(high) and len(wide) + len(high) > 2 else 0.98
+    least = 0.6 if len(wide) and len(high) and len(wide) + len(high) > 2 else 0.98
     level = np.append(False, wide > least * mask.shape[1])[across]
     upright = np.append(False, high > least * len(mask))[down].T
     lines = level | upright
@@ -220,7 +220,7 @@ def lines_across(mask: Mask) -> tuple[Int[np.ndarray, "h w"], Int[np.ndarray, " 
     seen[labels, np.arange(width)] = True
     length = seen.sum(1)
     thickness = np.bincount(labels[mask], minlength=len(sizes)) / np.maximum(length, 1)
-    line = (length > 0.8 * width) & (thickness < max(3, width / 25))
+    line = (length > 0.6 * width) & (thickness < max(3, width / 25))
     line[0] = False
     return np.where(line, line.cumsum(), 0)[labels], length[line]
 
