@@ -8,8 +8,9 @@ its card.
 `folder` holds `mnist` (the four files of the database), `fsdd` (its recordings) and `speech_commands` (a
 folder per word); `voices` is what make_voices.py wrote. Every picture of MNIST's training part is paired
 with a recording of its class, each corpus of recordings as often as SHARES says, new partners at every
-epoch. NEGATIVES rows show no digit (negatives.py, which needs fonts and espeak-ng). Which speakers validate
-is drawn from all corpora.
+epoch. Beside the pictures themselves come drawings of them (drawn.py), and NEGATIVES rows that show no digit
+(negatives.py, which needs fonts and espeak-ng). Which speakers validate is drawn from all corpora.
+`--pictures-only` trains the picture encoder alone, for a quick look by benchmarks/drawings.py.
 """
 
 from __future__ import annotations
@@ -32,15 +33,17 @@ from sklearn.metrics import f1_score
 sys.path.insert(0, str(Path(__file__).parents[1]))  # for the drawings, which are no part of the package
 
 from benchmarks import canvas
+from drawn import drawn
 from negatives import with_negatives
 
 from seesay.condition import Condition
 from seesay.config import Config, FeaturesConfig, WaveformConfig
-from seesay.data.dataset import SPLITS, Dataset
+from seesay.data.dataset import SPLITS, Dataset, Group
 from seesay.errors import InputError, SeesayError
-from seesay.formats.folders import read_pictures, recordings_of
+from seesay.formats.folders import Recording, read_pictures, recordings_of
 from seesay.formats.media import Reading
-from seesay.formats.pairing import read_speech
+from seesay.formats.name_parts import WORDS
+from seesay.formats.pairing import class_named, read_speech
 from seesay.learn.run import PACKAGED, Run, begin, environment, train
 from seesay.measure.evaluate import evaluate
 from seesay.recipes import recipe
@@ -109,9 +112,15 @@ def speech(folders: Mapping[str, Path]) -> tuple[Dataset, np.ndarray]:
     """All recordings, a row each, and (rows,) which of CORPORA each is from."""
     heard = read_speech(list(folders.values()), DIGITS, READING)
     origin = np.concatenate(
-        [np.full(len(recordings_of(folder)[0]), CORPORA.index(name)) for name, folder in folders.items()]
+        [np.full(len(clips(folder)), CORPORA.index(name)) for name, folder in folders.items()]
     )
     return heard, origin
+
+
+def clips(folder: Path) -> list[Recording]:
+    """The recordings of digits below a folder, as `read_speech` takes them."""
+    found, _ = recordings_of(folder, {*DIGITS, *WORDS, *WORDS.values()})
+    return [clip for clip in found if class_named(clip.label, DIGITS)]
 
 
 def partners(heard: Dataset, origin: np.ndarray, label: np.ndarray, without: str, seed: int) -> np.ndarray:
@@ -130,21 +139,50 @@ def partners(heard: Dataset, origin: np.ndarray, label: np.ndarray, without: str
     return drawn
 
 
-def paired(folders: Mapping[str, Path], pictures: Path, seed: int = 0) -> Dataset:
-    """What the packaged model is trained on: MNIST's training pictures with recordings of all corpora."""
-    seen = read_pictures(pictures, READING)
+def with_drawings(seen: Dataset, count: int, seed: int) -> tuple[Dataset, np.ndarray]:
+    """The data set with a further row for each of `count` rows, drawn at random: its picture as drawn. Also
+    (count,) those rows. No split divides a picture and its drawing."""
+    rows = np.random.default_rng(seed).permutation(len(seen))[:count]
+    pictures, pointers = np.asarray(seen.contents["image"]), seen.pointers("image")
+    views = drawn(pictures[:, 0], pointers[rows], seed)
+    digit = np.concatenate([np.arange(len(pictures)), pointers[rows]])
+    return seen.replace(
+        contents={"image": np.concatenate([pictures, views])},
+        rows=np.concatenate([pointers, len(pictures) + np.arange(count)])[:, None].astype(np.int32),
+        label=np.concatenate([seen.label, seen.label[rows]]),
+        split=np.concatenate([seen.split, seen.split[rows]]),
+        groups={"image": {"digit": Group(digit.astype(np.int32), tuple(map(str, range(len(pictures)))))}},
+        name="mnist, drawn",
+    ), rows
+
+
+def training_pictures(folder: Path) -> Dataset:
+    """MNIST's training pictures, none of its test pictures."""
+    seen = read_pictures(folder, READING)
     seen = seen.select(seen.rows_of("train"))
+    used, pointers = np.unique(seen.pointers("image"), return_inverse=True)
+    return seen.replace(
+        contents={"image": np.asarray(seen.contents["image"])[used]}, rows=pointers[:, None].astype(np.int32)
+    )
+
+
+def paired(folders: Mapping[str, Path], pictures: Path, drawings: int, seed: int = 0) -> Dataset:
+    """What the packaged model is trained on: MNIST's training pictures and drawings of them with recordings
+    of all corpora. A drawing has the recording of its picture, so that no split divides them."""
+    seen = training_pictures(pictures)
     heard, origin = speech(folders)
-    rows = np.stack([seen.pointers("image"), partners(heard, origin, seen.label, "", seed)], 1)
+    clips = partners(heard, origin, seen.label, "", seed)
+    seen, again = with_drawings(seen, drawings, seed)
+    rows = np.stack([seen.pointers("image"), np.concatenate([clips, clips[again]])], 1)
     return Dataset(
         spec=Spec(DIGITS, {"image": seen.spec["image"], "audio": heard.spec["audio"]}),
         contents={"image": np.asarray(seen.contents["image"]), "audio": heard.contents["audio"]},
         rows=rows.astype(np.int32),
         label=seen.label,
         split=np.full(len(rows), SPLITS.index("train"), np.int8),
-        groups=heard.groups,
+        groups={**heard.groups, **seen.groups},
         pairing="drawn within class",
-        name="mnist, " + ", ".join(folders),
+        name="mnist, drawn, " + ", ".join(folders),
         sources=(*seen.sources, *heard.sources),
     )
 
@@ -333,7 +371,7 @@ def card(run: Run, data: Dataset, folders: Mapping[str, Path], report: dict[str,
 
 def _counted(folder: Path, kind: str = "") -> str:
     """`kind`: what the speaker's name begins with."""
-    found = [clip for clip in recordings_of(folder)[0] if clip.speaker.startswith(kind)]
+    found = [clip for clip in clips(folder) if clip.speaker.startswith(kind)]
     return f"{len(found):,} clips of {len({clip.speaker for clip in found}):,} voices"
 
 
@@ -351,6 +389,10 @@ def main() -> None:
         "--without", choices=CORPORA[:2], help="one fold of leave-one-corpus-out, nothing else"
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--drawings", type=int, default=60_000, help="rows with a drawing of a picture")
+    parser.add_argument(
+        "--pictures-only", action="store_true", help="train the picture encoder alone, in OUT/pictures"
+    )
     parser.add_argument(
         "--card", action="store_true", help="measure and write the card of what is trained already"
     )
@@ -369,7 +411,13 @@ def main() -> None:
     if given.without:
         _note(scores, score_without(folders, given.without, given.rows, given.seed, given.out))
         return
-    data = with_negatives(paired(folders, given.data / "mnist", given.seed), NEGATIVES, given.seed)
+    if given.pictures_only:
+        seen, _ = with_drawings(training_pictures(given.data / "mnist"), given.drawings, given.seed)
+        chosen = dataclasses.replace(config(given.seed), modalities=("image",))
+        trained(seen, chosen, given.out / "pictures")
+        return
+    pairs = paired(folders, given.data / "mnist", given.drawings, given.seed)
+    data = with_negatives(pairs, NEGATIVES, given.seed)
     took = given.out / "cpu_seconds"
     if not given.card:
         scores.unlink(missing_ok=True)

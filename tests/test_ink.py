@@ -14,16 +14,16 @@ from sklearn.datasets import load_digits
 from sklearn.neighbors import KNeighborsClassifier
 
 from seesay.signal.ink import (
-    THINNEST,
-    blurred,
-    even_ground,
     extent,
+    grown,
     is_laid_out,
     lay_out,
+    otsu,
+    pieces,
     place,
+    stretched,
     stroke_width,
-    thickened,
-    without_ruled_lines,
+    without_lines,
 )
 
 SHAPES = {
@@ -90,9 +90,12 @@ def photographed(
 
 
 def likeness(one: np.ndarray, other: np.ndarray) -> float:
-    """Cosine, after the blur of a pixel that a network forgives."""
+    """Cosine, after the blur of a pixel and the shift by one that a network forgives: a centre of mass
+    between two pixels is rounded to either."""
     one, other = (ndimage.gaussian_filter(picture, 0.7) for picture in (one, other))
-    return float((one * other).sum() / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-9))
+    shifted = (np.roll(other, shift, (0, 1)) for shift in np.ndindex(3, 3))
+    best = max((one * np.roll(each, (-1, -1), (0, 1))).sum() for each in shifted)
+    return float(best / max(np.linalg.norm(one) * np.linalg.norm(other), 1e-9))
 
 
 def read(ink: np.ndarray) -> np.ndarray:
@@ -217,7 +220,7 @@ def test_a_digit_made_of_straight_lines_stays(strokes: str, margin: int) -> None
     for name in strokes:
         canvas[DISPLAY[name]] = 1
     cropped = canvas[30 - margin : 170 + margin, 60 - margin : 140 + margin]
-    np.testing.assert_array_equal(read(cropped), place(cropped, 28, 28))
+    assert likeness(read(cropped), place(cropped[extent(cropped > 0)], 28, 28)) > 0.99
 
 
 def test_a_speck_in_a_digit_of_straight_lines_is_not_all_that_is_read() -> None:
@@ -264,13 +267,6 @@ def test_place_and_size_do_not_matter(
 
 def test_a_small_drawing_on_a_large_canvas_is_found() -> None:
     assert likeness(read(drawn("2", 40, (900, 1100), side=(1000, 1500))), read(drawn("2"))) > 0.95
-
-
-def test_a_thin_line_becomes_as_thick_as_strokes_of_mnist() -> None:
-    picture = read(drawn("2", width=0.01))
-    fine = np.asarray(Image.fromarray(picture).resize((224, 224), Image.Resampling.BICUBIC))
-    assert stroke_width(fine > 0.5) / 8 == pytest.approx(THINNEST, abs=0.4)
-    assert likeness(picture, read(drawn("2"))) > 0.85
 
 
 def test_a_thick_stroke_stays_thicker_than_a_thin_one() -> None:
@@ -373,69 +369,106 @@ def test_blank_paper_under_uneven_light_has_no_ink(seed: int) -> None:
     assert not lay_out(photographed(blank, seed), 28, 28).any()
 
 
+# -------------------------------------------------------------------------------------- other writers
+
+
+@pytest.mark.parametrize("digit", SHAPES)
+@pytest.mark.parametrize("side", [28, 224])
+@pytest.mark.parametrize("light", [True, False], ids=["light", "dark"])
+def test_grain_is_no_ink(digit: str, side: int, light: bool) -> None:
+    """With a standard deviation of a tenth of white, clipped at the paper's level or not."""
+    ink = drawn(digit, size=side * 5 // 7, place=(side // 7, side // 5), side=(side, side))
+    for low, high in ((0, 1), (0.3, 0.8)):
+        grey = low + (high - low) * (ink if light else 1 - ink)
+        noisy = np.clip(grey + np.random.default_rng(0).normal(0, 0.1, grey.shape), 0, 1)
+        assert likeness(lay_out(noisy.astype(np.float32), 28, 28), read(ink)) > 0.9
+
+
+@pytest.mark.parametrize("side", [28, 100, 224])
+@pytest.mark.parametrize("seed", range(3))
+def test_grain_alone_has_no_ink(side: int, seed: int) -> None:
+    noise = np.random.default_rng(seed).normal(0.5, 0.1, (side, side)).clip(0, 1).astype(np.float32)
+    assert not lay_out(noise, 28, 28).any()
+
+
+@pytest.mark.parametrize("digit", SHAPES)
+@pytest.mark.parametrize("times", [1, 10])
+@pytest.mark.parametrize("width", [0.1, 0.3])
+def test_ink_up_to_every_edge_is_read(digit: str, times: int, width: float) -> None:
+    """Cropped to the ink, thin or thick, the paper decided by what little of it is seen."""
+    ink = drawn(
+        digit, size=20 * times, place=(5 * times, 7 * times), width=width, side=(32 * times, 28 * times)
+    )
+    cropped = ink[extent(ink > 0)]
+    for grey in (cropped, 1 - cropped, 0.2 + cropped / 2):
+        assert likeness(lay_out(grey.astype(np.float32), 28, 28), place(cropped, 28, 28)) > 0.97
+
+
+def test_a_thin_line_is_read_at_full_strength() -> None:
+    picture = read(drawn("2", width=0.01))
+    assert picture.max() > 0.98
+    assert likeness(picture, read(drawn("2"))) > 0.8
+
+
 def test_lines_are_taken_out_and_the_strokes_that_cross_them_are_mended() -> None:
-    ink = drawn("7", 200, (150, 300), side=(600, 800)) > 0.5
+    ink = drawn("7", 100, (20, 30), side=(150, 160)) > 0.5
     lined = ink.copy()
-    lined[200:202] = lined[250:252] = True
-    cleaned = without_ruled_lines(lined)
+    lined[40:42] = lined[70:72] = True
+    cleaned = without_lines(lined, lined.astype(np.float32))
     assert (cleaned != ink).sum() < 0.03 * ink.sum()
     assert ndimage.label(cleaned)[1] == 1
 
 
 def test_a_stroke_through_the_whole_picture_is_no_ruled_line() -> None:
-    mask = np.zeros((300, 200), bool)
-    mask[:, 90:110] = True
-    mask[20:24, 20:24] = True  # a speck
-    assert without_ruled_lines(mask).sum() == mask.sum()
-    alone = np.zeros((300, 200), bool)
-    alone[:, 100:102] = True
-    assert without_ruled_lines(alone).sum() == alone.sum()
+    mask = np.zeros((150, 100), bool)
+    mask[:, 45:55] = True
+    mask[20:22, 20:22] = True  # a speck
+    alone = np.zeros((150, 100), bool)
+    alone[:, 50:51] = True
+    for strokes in (mask, alone):
+        np.testing.assert_array_equal(without_lines(strokes, strokes.astype(np.float32)), strokes)
 
 
-def test_only_paper_of_one_value_is_even() -> None:
-    def levels(grey: np.ndarray) -> np.ndarray:
-        return np.rint(255 * grey).astype(np.uint8)
-
-    ink = drawn("4")
-    assert even_ground(levels(1 - ink)) == 1
-    assert even_ground(levels(ink)) == 0
-    assert even_ground(levels(0.5 - ink / 2)) == pytest.approx(0.5, abs=0.003)
-    assert even_ground(levels(photographed(ink, 0))) is None
+# -------------------------------------------------------------------------- the steps, beside a library's
 
 
-@pytest.mark.parametrize("by", [0.1, 1.0, 3.7, 8.0, 12.5])
-def test_strokes_are_thickened_by_euclidean_distance(by: float) -> None:
-    strokes = np.zeros((60, 90), np.float32)
-    strokes[30, 20:60] = strokes[20:40, 70] = 1
-    strokes[5, 5] = 0.7
-    strokes[50, 50] = 0.3  # the soft edge of a stroke
-    soft = np.clip(by + 1 - ndimage.distance_transform_edt(strokes < 0.5), 0, 1)
-    np.testing.assert_allclose(thickened(strokes, by), np.maximum(soft, strokes), atol=1e-6)
+@pytest.mark.parametrize("density", [0.0, 0.1, 0.4, 0.6, 1.0])
+@pytest.mark.parametrize("shape", [(40, 60), (1, 30), (30, 1)])
+def test_pieces_are_those_of_scipy(density: float, shape: tuple[int, int]) -> None:
+    mask = np.random.default_rng(0).random(shape) < density
+    labels, sizes = pieces(mask)
+    known, count = ndimage.label(mask, np.ones((3, 3)))
+    assert len(sizes) == count + 1
+    assert len(np.unique(labels * (count + 1) + known)) == count + (not mask.all())
+    np.testing.assert_array_equal(np.sort(sizes[1:]), np.sort(np.bincount(known.ravel())[1:]))
 
 
-# -------------------------------------------------------------------------------------- other writers
+@pytest.mark.parametrize("size", [2, 3, 7, 16])
+def test_grown_is_a_maximum_filter(size: int) -> None:
+    grey = np.random.default_rng(0).random((30, 50), np.float32)
+    np.testing.assert_array_equal(grown(grey, size), ndimage.maximum_filter(grey, size, mode="nearest"))
 
 
-def test_digits_of_8x8_look_like_mnist() -> None:
-    """Scikit-learn's, with ink up to their borders; MNIST has 0.131, and 1.5 to 3.5 pixels (5 to 95 %)."""
-    pictures = np.stack(
-        [lay_out(picture.astype(np.float32) / 16, 28, 28) for picture in load_digits().images[:150]]
-    )
-    fine = ndimage.zoom(pictures, (1, 4, 4), order=1)
-    widths = np.array([stroke_width(picture > 0.5) / 4 for picture in fine])
-    assert pictures.mean() == pytest.approx(0.145, abs=0.03)
-    assert (pictures.max((1, 2)) > 0.95).all()
-    assert np.quantile(widths, 0.05) > 2
-    assert np.quantile(widths, 0.95) < 5
-    boxes = [extent(picture > 0) for picture in pictures]
-    longer = np.array([max(r.stop - r.start, c.stop - c.start) for r, c in boxes])
-    assert longer.min() >= 16
-    assert longer.max() == 20
-    assert widths[longer < 20].mean() > widths[longer == 20].mean() + 0.2
+def test_otsu_leaves_the_least_variance_within_classes() -> None:
+    random = np.random.default_rng(0)
+    levels = np.concatenate([random.normal(60, 15, 900), random.normal(180, 30, 300)]).clip(0, 255)
+    levels = levels.astype(np.uint8).reshape(30, 40)
+
+    def within(split: int) -> float:
+        return sum(part.var() * part.size for part in (levels[levels <= split], levels[levels > split]))
+
+    assert within(otsu(levels)) == min(within(split) for split in range(levels.min(), levels.max()))
+
+
+@pytest.mark.parametrize("shape", [(20, 30), (7, 60), (200, 15)])
+def test_stretched_is_pillows_bilinear_filter(shape: tuple[int, int]) -> None:
+    grey = np.random.default_rng(0).random((40, 50), np.float32)
+    known = Image.fromarray(grey).resize((shape[1], shape[0]), Image.Resampling.BILINEAR)
+    np.testing.assert_allclose(stretched(grey, shape), np.asarray(known), atol=1e-3)
 
 
 def test_neighbours_in_mnist_name_the_digits_of_8x8(shared_data: Path) -> None:
-    """Measured: 0.77 of these 300, and 0.43 when they are only made larger."""
+    """As a stranger to this reader judges: more than half as many again as when they are only made larger."""
     folder = shared_data / "mnist"
     images = gzip.decompress((folder / "t10k-images-idx3-ubyte.gz").read_bytes())
     labels = gzip.decompress((folder / "t10k-labels-idx1-ubyte.gz").read_bytes())
@@ -448,21 +481,6 @@ def test_neighbours_in_mnist_name_the_digits_of_8x8(shared_data: Path) -> None:
     score, without = (judge.score(every.reshape(300, 784), names) for every in (laid_out, larger))
     assert score > 0.7
     assert score > without + 0.25
-
-
-def test_a_digit_of_very_thick_strokes_is_made_smaller() -> None:
-    for width, longer in ((0.1, 20), (0.15, 20), (0.32, 16)):
-        rows, columns = extent(read(drawn("2", width=width)) > 0)
-        assert max(rows.stop - rows.start, columns.stop - columns.start) == longer, width
-
-
-@pytest.mark.parametrize("sigma", [0.3, 2.5, 12.0])
-@pytest.mark.parametrize("shape", [(200, 160), (30, 90), (1, 5)])
-def test_blurred_is_a_gaussian_filter(shape: tuple[int, int], sigma: float) -> None:
-    grey = np.random.default_rng(0).random(shape, np.float32)
-    if min(shape) > 4 * sigma:
-        np.testing.assert_allclose(blurred(grey, sigma), ndimage.gaussian_filter(grey, sigma), atol=1e-5)
-    np.testing.assert_allclose(blurred(np.full(shape, 0.3, np.float32), sigma), 0.3, atol=1e-6)
 
 
 @pytest.mark.parametrize(("length", "width"), [(200, 10), (100, 20)])

@@ -10,12 +10,15 @@ from os import PathLike
 
 import numpy as np
 from jaxtyping import Bool, Float
+from PIL import Image
 from scipy import ndimage
 
 from seesay.errors import SeesayError
 from seesay.signal.image import thumbnail
-from seesay.signal.ink import extent, stroke_width, uneven_ground
+from seesay.signal.ink import GROUND as COARSE
+from seesay.signal.ink import extent, stroke_width
 
+Grey = Float[np.ndarray, "h w"]
 Picture = Float[np.ndarray, "3 h w"]
 Mask = Bool[np.ndarray, "h w"]
 Colour = Float[np.ndarray, " 3"]
@@ -40,6 +43,7 @@ INSIDE = 0.25  # fraction of the inside of strokes that may be less than SOLID
 SOLID = 0.8  # of full ink
 STRAY = 1.5  # times the ink: area between ground and ink away from strokes, such as faint rules
 THICK = {True: 0.32, False: 0.55}  # of the ink's extent: greatest thickness; by whether ink exceeds TINY
+STEP = 0.08  # of white, from pixel to pixel of the estimated ground: paper ends here, shadows are softer
 LONG = 5.5  # times the ink's extent: greatest total length of the strokes
 BORDER = 0.55  # least fraction of the border that is ground, even in a digit cropped to its ink
 
@@ -113,3 +117,29 @@ def _are_strokes(ink: Float[np.ndarray, "h w"]) -> bool:
         and shaded < INSIDE
         and stray.sum() < STRAY * mask.sum()
     )
+
+
+def uneven_ground(grey: Grey) -> Grey:
+    """Brightness of the paper: a wide median, corrected twice by the mean of the pixels close to it.
+
+    Where the paper ends (the median jumps) it equals the picture, so that nothing stands out there.
+    """
+    factor = min(1.0, COARSE / max(grey.shape))
+    height, width = (max(2, round(side * factor)) for side in grey.shape)  # a gradient needs two
+    small = _resized(grey, (height, width), Image.Resampling.BOX)
+    median = ndimage.median_filter(small, size=min(small.shape) // 4 * 2 + 1, mode="nearest")
+    ground, wide = median, max(small.shape) / 16
+    for _ in range(2):
+        rise = small - ground
+        paper = ~ndimage.binary_dilation(np.abs(rise) > max(4.5 * np.median(np.abs(rise)), 0.04))
+        weight = ndimage.gaussian_filter(paper.astype(np.float32), wide)
+        ground = ground + ndimage.gaussian_filter(rise * paper, wide) / np.maximum(weight, 0.01)
+    edge = ndimage.maximum_filter(np.hypot(*np.gradient(median)) > STEP, 5)
+    return np.where(_resized(edge, grey.shape) > 0.5, grey, _resized(ground, grey.shape))
+
+
+def _resized(
+    grey: Grey | Mask, shape: tuple[int, ...], method: Image.Resampling = Image.Resampling.BILINEAR
+) -> Float[np.ndarray, "height width"]:
+    picture = Image.fromarray(np.ascontiguousarray(grey, np.float32))
+    return np.asarray(picture.resize((shape[1], shape[0]), method))
