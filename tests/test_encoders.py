@@ -13,7 +13,7 @@ from seesay.errors import ConfigError
 from seesay.model.encoders import encoder
 from seesay.registry import names
 
-KINDS = [name for name in names("encoder") if name != "speech"]  # which takes its own features alone
+KINDS = [name for name in names("encoder") if name not in ("speech", "onnx:FILE")]  # they bring front ends
 DIM = 6
 
 PICTURES = [(1, 8, 8), (1, 28, 28), (3, 28, 28), (3, 64, 40), (1, 1, 1), (1, 5, 17)]

@@ -53,8 +53,9 @@ class FeaturesConfig:
     kind: Annotated[str | None, Choice("front-end")] = None
     """Recordings: `mfcc`: `coefficients` cepstra and the log energy; `log-mel`: log energies of the
     `filters`; `speech`: 96 numbers every 80 ms from a network trained on speech, whose weights stay as they
-    are; `speech-mel`: the energies that it takes. Default: mfcc for single words, log-mel for longer clips,
-    and what the encoder `speech` needs."""
+    are; `speech-mel`: the energies that it takes. Pictures too: `onnx:FILE`: embeddings by the network in an
+    ONNX file, described by a JSON file beside it. Default: mfcc for single words, log-mel for longer clips,
+    and what a pretrained encoder needs."""
     height: int | None = None
     """Pictures: height in pixels after scaling. Default: the pictures' own; for photos, at most 64 x 64
     pixels in all."""
@@ -97,7 +98,8 @@ class EncoderConfig:
     are channels); `deep`: two convolutions per block for pictures, residual blocks over time for recordings,
     after 2-D convolutions if the features are log-mel; `report`: the report's full-resolution blocks and a
     downsampling layer; `transformer`: attention over patches of a picture or frames of a recording; `speech`:
-    a network trained on very many voices, for words and other speech; `mlp`: linear layers, for vectors."""
+    a network trained on very many voices, for words and other speech; `onnx:FILE`: the network in an ONNX
+    file, whose weights stay as they are (docs/how-to/own-encoders.md); `mlp`: linear layers, for vectors."""
     width: int = 16
     """Channels of the first block, or of a transformer's tokens. In `cnn`, for pictures, each block has
     twice the channels of the one before; for recordings, all blocks after the first have twice this width. In

@@ -49,6 +49,9 @@ class Part:
     """Encoders with pretrained weights: the front end before them if they are trained further."""
     settings: tuple[str, ...] | None = None
     """Front ends: the fields of `FeaturesConfig` used; None: all those of its kind of content."""
+    sizes: str = ""
+    """Front ends: `module:name` of a function `(name, spec)` that returns the fields of `FeaturesConfig` to
+    which they give another default; "": none."""
     augment: str = ""
     """Front ends: how a batch of its features is augmented, `module:name`; "": as its kind of content is."""
 
@@ -81,6 +84,7 @@ PARTS: dict[str, dict[str, Part]] = {
         "transformer": Part("seesay.model.encoders:transformer", ("picture", "waveform", "matrix")),
         "speech": Part("seesay.model.encoders:speech", ("waveform",), frozen="speech", trained="speech-mel"),
         "mlp": Part("seesay.model.encoders:mlp", ("vector",)),
+        "onnx": Part("seesay.model.encoders:frozen", ("picture", "waveform"), argument="FILE", frozen="onnx"),
     },
     "front-end": {
         "mfcc": Part("seesay.signal.front_ends:mfcc", ("waveform",)),
@@ -92,6 +96,14 @@ PARTS: dict[str, dict[str, Part]] = {
             augment="seesay.signal.augment_features:augment_embeddings",
         ),
         "speech-mel": Part("seesay.signal.speech:speech_mel", ("waveform",), settings=("seconds",)),
+        "onnx": Part(
+            "seesay.signal.onnx_encoder:onnx_file",
+            ("picture", "waveform"),
+            argument="FILE",
+            settings=("seconds", "height", "width", "fit"),
+            sizes="seesay.signal.onnx_card:usual_sizes",
+            augment="seesay.signal.augment_features:augment_embeddings",
+        ),
     },
     "kind": {
         "picture": Part("seesay.spec:PictureSpec"),

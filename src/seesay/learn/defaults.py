@@ -7,6 +7,7 @@ steps, not of epochs. Fields that are set are never changed.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 
@@ -15,6 +16,7 @@ from seesay.data.dataset import Dataset
 from seesay.data.splits import VALID, fold_limit, folds, split
 from seesay.errors import ConfigError
 from seesay.signal.feature_settings import features_for, settled_features
+from seesay.signal.onnx_card import how_it_fits
 from seesay.spec import ContentSpec, Modality, PictureSpec
 
 VECTOR_STEPS = 2
@@ -154,4 +156,5 @@ def settings_notes(config: Config, facts: Facts) -> list[str]:
     fewest, most = min(facts.counts), max(facts.counts)
     weighted = "" if weights is None else f"; classes of {fewest} to {most} rows are weighted"
     rows = f"{facts.rows:,} training rows, {validation}"
-    return [f"{rows}: {epochs} in batches of {optim.batch}{copies}{weighted}."]
+    fits = [how_it_fits(e.features, facts.contents[m]) for m, e in config.model.named.items()]
+    return [f"{rows}: {epochs} in batches of {optim.batch}{copies}{weighted}.", *chain.from_iterable(fits)]

@@ -10,7 +10,7 @@ from typing import Any
 
 from seesay.config import EncoderConfig, FeaturesConfig
 from seesay.errors import ConfigError
-from seesay.registry import find, names
+from seesay.registry import find, names, resolved
 from seesay.spec import ContentSpec, PictureSpec, WaveformSpec
 
 WORD = 1.5
@@ -78,7 +78,13 @@ def features_for(encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
 def _settings(kind: str | None, usual: Collection[str]) -> Collection[str]:
     """The fields that a front end uses; `usual`: those of its kind of content."""
     own = None if kind is None else find("front-end", kind).settings
-    return usual if own is None else own
+    return usual if own is None else [name for name in own if name in usual]
+
+
+def _sizes(kind: str | None, spec: ContentSpec) -> dict[str, Any]:
+    """The defaults that a front end sets for these contents."""
+    sizes = find("front-end", kind).sizes if kind is not None else ""
+    return resolved(sizes)(kind, spec) if sizes else {}
 
 
 def analysis_of(features: FeaturesConfig, spec: WaveformSpec) -> Analysis:
@@ -112,8 +118,10 @@ def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesCon
     """
     if isinstance(spec, PictureSpec):
         _check_use(features, _settings(features.kind, spec.features), spec)
-        height, width = features.height or spec.height, features.width or spec.width
-        return dataclasses.replace(features, height=height, width=width, fit=features.fit or "crop")
+        usual: dict[str, Any] = {"height": spec.height, "width": spec.width, "fit": "crop"}
+        usual |= _sizes(features.kind, spec)
+        given = {name: getattr(features, name) or value for name, value in usual.items()}
+        return dataclasses.replace(features, **given)
     if not isinstance(spec, WaveformSpec):
         _check_use(features, spec.features, spec)
         return features
@@ -128,8 +136,8 @@ def _check_use(features: FeaturesConfig, applicable: Collection[str], spec: Cont
     """ConfigError for a set field not in `applicable`, or a front end for other contents."""
     for name, value in vars(features).items():
         if value is not None and name not in (*applicable, "kind"):
-            own = _settings(features.kind, ()) and features.kind
-            what = f"the front end {own}" if own else spec
+            own = features.kind is not None and find("front-end", features.kind).settings
+            what = f"the front end {features.kind}" if own else spec
             raise ConfigError(f"features.{name} has no effect on {what}", "Remove it.")
     fitting = names("front-end", spec.kind)
     kinds = find("front-end", features.kind).kinds if features.kind is not None else ()
