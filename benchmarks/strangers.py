@@ -25,8 +25,9 @@ from seesay.config import Config
 from seesay.data.dataset import SPLITS, Dataset, subset_with_contents
 from seesay.formats.open import open_data
 from seesay.metrics.scores import measure
-from seesay.recipes import recipe
+from seesay.recipes import USUAL_KINDS, recipe
 from seesay.registry import names
+from seesay.search.space import apply, parse_space
 from seesay.spec import PictureSpec, Spec, WaveformSpec
 
 TEST = SPLITS.index("test")
@@ -51,13 +52,13 @@ def scored(data: Dataset, config: Config) -> Scores:
     return {name: measure(each, label) for name, each in said.items()}
 
 
-def pairs(folder: Path, seeds: int) -> Iterator[tuple[str, Scores]]:
+def pairs(folder: Path, seeds: int, config: Config) -> Iterator[tuple[str, Scores]]:
     whole = pairs_of(folder)
     group = whole.groups["audio"]["speaker"]
     for digits, speakers in TRIPLES:
         for seed in range(seeds):
             data = _unbalanced(whole, np.array(group.names)[group.ids], digits, speakers, seed)
-            scores = scored(data, replace(recipe("small"), seed=seed))
+            scores = scored(data, replace(config, seed=seed))
             yield f"{digits} {'+'.join(speakers)}", scores
 
 
@@ -87,7 +88,7 @@ def _unbalanced(
     return subset_with_contents(data, np.arange(len(data)))
 
 
-def sounds(folder: Path, seeds: int) -> Iterator[tuple[str, Scores]]:
+def sounds(folder: Path, seeds: int, config: Config) -> Iterator[tuple[str, Scores]]:
     with (folder / "esc10" / "clips.csv").open() as file:
         clips = list(csv.DictReader(file))
     for fold in sorted({clip["fold"] for clip in clips}):
@@ -97,10 +98,10 @@ def sounds(folder: Path, seeds: int) -> Iterator[tuple[str, Scores]]:
         ]
         data = _manifest(("audio", "label", "speaker", "split"), rows)
         for seed in range(seeds):
-            yield f"fold {fold}", scored(data, replace(recipe("small"), seed=seed))
+            yield f"fold {fold}", scored(data, replace(config, seed=seed))
 
 
-def flowers(folder: Path, seeds: int) -> Iterator[tuple[str, Scores]]:
+def flowers(folder: Path, seeds: int, config: Config) -> Iterator[tuple[str, Scores]]:
     photos = sorted((folder / "photos" / "flowers").glob("*/*.jpg"))
     for seed in range(seeds):
         random, rows = np.random.default_rng(seed), []
@@ -109,7 +110,7 @@ def flowers(folder: Path, seeds: int) -> Iterator[tuple[str, Scores]]:
             drawn = set(random.permutation(len(own))[:20].tolist())
             rows += [(photo, kind, "" if i in drawn else "test") for i, photo in enumerate(own)]
         data = _manifest(("image", "label", "split"), rows)
-        yield "20 a class", scored(data, replace(recipe("small"), seed=seed))
+        yield "20 a class", scored(data, replace(config, seed=seed))
 
 
 def _manifest(heading: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Dataset:
@@ -121,18 +122,18 @@ def _manifest(heading: tuple[str, ...], rows: list[tuple[Any, ...]]) -> Dataset:
         return open_data(path)
 
 
-def rare(folder: Path, seeds: int) -> Iterator[tuple[str, Scores]]:
+def rare(folder: Path, seeds: int, config: Config) -> Iterator[tuple[str, Scores]]:
     for seed in range(seeds):
         data = made_pairs(seed)
         for fusion in names("fusion"):
             for epochs in (2, 5, 15, 60):
-                config = replace(recipe("small"), seed=seed)
-                config = replace(
+                each = replace(
                     config,
+                    seed=seed,
                     model=replace(config.model, fusion=fusion),
                     optim=replace(config.optim, epochs=epochs, batch=32),
                 )
-                said, label = trained(data, config)
+                said, label = trained(data, each)
                 scores = {name: measure(each, label) for name, each in said.items()}
                 right = {name: each.argmax(1) == label for name, each in said.items()}
                 both = right["image"] & right["audio"]
@@ -185,11 +186,16 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--seeds", type=positive, default=5)
     parser.add_argument("--out", type=Path, help="JSON lines, one a training")
+    parser.add_argument("--change", help="settings unlike the defaults: model.audio.kind=speech")
     given = parser.parse_args()
     torch.set_num_threads(1)
+    config = recipe("small")
+    if given.change:
+        config = config.naming(USUAL_KINDS, others=True)
+        config = apply(config, parse_space(given.change, config=config).cells()[0])
     found: dict[str, list[Scores]] = {}
     began = time.process_time()
-    for name, scores in TABLES[given.table](given.data, given.seeds):
+    for name, scores in TABLES[given.table](given.data, given.seeds, config):
         found.setdefault(name, []).append(scores)
         print(name, {c: {k: round(v, 4) for k, v in s.items()} for c, s in scores.items()}, flush=True)
         if given.out:

@@ -45,7 +45,7 @@ def test_every_kind_of_encoder_is_another(spec: ContentSpec):
 
 
 def test_every_kind_of_features_is_made_in_another_way():
-    kinds = names("front-end", "waveform")
+    kinds = [kind for kind in names("front-end", "waveform") if kind != "onnx:FILE"]  # needs a file
     settings = [
         replace(FEATURES, kind=k) if k in ("mfcc", "log-mel") else FeaturesConfig(kind=k) for k in kinds
     ]

@@ -55,7 +55,8 @@ class FeaturesConfig:
     `filters`; `speech`: 96 numbers every 80 ms from a network trained on speech, whose weights stay as they
     are; `speech-mel`: the energies that it takes. Pictures: `efficientnet-lite0`: 320 numbers from a network
     trained on ImageNet's photos (extra `photos`); `timm:NAME`: those of a network of the library timm;
-    `pixels`: pixels as such networks take them. Default: mfcc for single words, log-mel for longer clips, and
+    `pixels`: pixels as such networks take them. Either: `onnx:FILE`: embeddings by the network in an ONNX
+    file, described by a JSON file beside it. Default: mfcc for single words, log-mel for longer clips, and
     what the encoder needs; for pictures, scaled pixels."""
     height: int | None = None
     """Pictures: height in pixels after scaling. Default: the pictures' own; for photos, at most 64 x 64
@@ -102,8 +103,9 @@ class EncoderConfig:
     downsampling layer; `transformer`: attention over patches of a picture or frames of a recording; `speech`:
     a network trained on very many voices, for words and other speech; `efficientnet-lite0`: a network trained
     on ImageNet's photos, for photos (extra `photos`); `timm:NAME`: a network of the library timm, as in
-    timm:resnet18; `mlp`: linear layers, for vectors; `auto`: `speech` for words, trained further; else
-    `cnn`."""
+    timm:resnet18; `onnx:FILE`: the network in an ONNX file, whose weights stay as they are
+    (docs/how-to/own-encoders.md); `mlp`: linear layers, for vectors; `auto`: `speech` for words, trained
+    further; else `cnn`."""
     width: int = 16
     """Channels of the first block, or of a transformer's tokens. In `cnn`, for pictures, each block has
     twice the channels of the one before; for recordings, all blocks after the first have twice this width. In

@@ -50,8 +50,8 @@ class Part:
     settings: tuple[str, ...] | None = None
     """Front ends: the fields of `FeaturesConfig` used; None: all those of its kind of content."""
     defaults: Any = field(default_factory=dict)
-    """Front ends: values of `FeaturesConfig` instead of those that follow from the contents; or, for a part
-    with an argument, a function from it to them, `module:name`."""
+    """Front ends: values of `FeaturesConfig` instead of those that follow from the contents; or a function
+    from the name, with its argument, and the spec to them, `module:name`."""
     augment: str = ""
     """Front ends: how a batch of its features is augmented, `module:name`; "": as its kind of content is."""
 
@@ -97,6 +97,7 @@ PARTS: dict[str, dict[str, Part]] = {
             trained="pixels",
         ),
         "mlp": Part("seesay.model.encoders:mlp", ("vector",)),
+        "onnx": Part("seesay.model.encoders:frozen", ("picture", "waveform"), argument="FILE", frozen="onnx"),
         "auto": Part("seesay.model.encoders:undecided", ("picture", "waveform")),
     },
     "front-end": {
@@ -129,6 +130,14 @@ PARTS: dict[str, dict[str, Part]] = {
             augment="seesay.signal.augment_features:augment_embeddings",
         ),
         "pixels": Part("seesay.signal.efficientnet:pixels", ("picture",)),
+        "onnx": Part(
+            "seesay.signal.onnx_encoder:onnx_file",
+            ("picture", "waveform"),
+            argument="FILE",
+            settings=("seconds", "height", "width", "fit"),
+            defaults="seesay.signal.onnx_card:usual_sizes",
+            augment="seesay.signal.augment_features:augment_embeddings",
+        ),
     },
     "kind": {
         "picture": Part("seesay.spec:PictureSpec"),

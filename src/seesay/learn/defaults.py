@@ -7,6 +7,7 @@ steps, not of epochs. Fields that are set are never changed.
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from itertools import chain
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from seesay.data.splits import VALID, fold_limit, folds, split
 from seesay.errors import ConfigError
 from seesay.registry import find
 from seesay.signal.feature_settings import WORD, features_for, settled_features
+from seesay.signal.onnx_card import how_it_fits
 from seesay.spec import ContentSpec, Modality, PictureSpec, WaveformSpec, noun
 
 VECTOR_STEPS = 2
@@ -191,9 +193,11 @@ def settings_notes(config: Config, facts: Facts) -> list[str]:
     weighted = "" if weights is None else f"; classes of {fewest} to {most} rows are weighted"
     negatives = f" ({facts.negatives:,} of them {NONE_NAME})" if facts.negatives else ""
     rows = f"{facts.rows:,} training rows{negatives}, {validation}"
+    fits = [how_it_fits(e.features, facts.contents[m]) for m, e in config.model.named.items()]
     return [
         f"{rows}: {epochs} in batches of {optim.batch}{copies}{weighted}.",
         *_encoder_notes(config.model.named, facts.contents),
+        *chain.from_iterable(fits),
     ]
 
 

@@ -1,15 +1,15 @@
 """A run: the folder of a trained model and how it was trained.
 
 It holds `config.json`, `model.safetensors`, `epochs.jsonl`; after pretraining `pretraining.safetensors` and
-`pretrain.jsonl`; after cross-fitting `cross_fit.safetensors`; and later `metrics.json`, `README.md`,
-`figures/`. Writes are atomic; loading needs only the folder and never unpickles. During training,
-`state.safetensors` holds the state from which an interrupted run resumes.
+`pretrain.jsonl`; after cross-fitting `cross_fit.safetensors`; in `encoders/` those from files; and later
+`metrics.json`, `README.md`, `figures/`. Writes are atomic; loading needs only the folder and never unpickles.
+During training, `state.safetensors` holds the state from which an interrupted run resumes.
 """
 
 import json
 import platform
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -28,6 +28,15 @@ from seesay.data.splits import Splits
 from seesay.errors import ConfigError, InputError, OutputError
 from seesay.files import check_new_folder, new_file, writing
 from seesay.learn.cross_fit import HeldOutPart, from_tensors, to_tensors
+from seesay.learn.encoder_files import (
+    check_files,
+    files_of,
+    from_run,
+    hashes,
+    in_run,
+    same_files,
+    write_files,
+)
 from seesay.learn.fit import Epoch, Watch
 from seesay.learn.learn import Progress, learn, prepared
 from seesay.learn.pretrain import Pretraining, Reconstruction
@@ -67,6 +76,8 @@ class Run:
     """Torch threads in training; another number changes the order of sums and so the last digits."""
     plugins: tuple[str, ...] = ()
     """Plug-in modules that its parts come from."""
+    files: Mapping[str, str] = field(default_factory=dict)
+    """SHA-256 of the copies of encoders from files, by their path in the folder."""
     normalisers: Mapping[Modality, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
     """Mean and scale by modality; only in old runs, which kept them in `config.json`."""
 
@@ -77,7 +88,8 @@ class Run:
             remedy = "Add --resume to resume that run, --overwrite to replace it, or give another --out."
             raise OutputError(f"{run.folder} exists already", remedy)
         check_new_folder(run.folder, overwrite)
-        card = {"seesay": version("seesay"), **to_dict(run), "environment": environment()}
+        shown = replace(run, config=from_run(run.config))
+        card = {"seesay": version("seesay"), **to_dict(shown), "environment": environment()}
         del card["folder"], card["normalisers"]
         run.write("config.json", json.dumps(card, indent=2) + "\n")
         with writing(run.folder):
@@ -87,7 +99,7 @@ class Run:
     @staticmethod
     def open(folder: Path | str | None = None) -> "Run":
         """The run in this folder; None: the one that comes with seesay. InputError if it is not a run or is
-        damaged."""
+        damaged, or an encoder from a file is not the one of its training."""
         folder = PACKAGED if folder is None else Path(folder)
         load_installed()
         path = folder / "config.json"
@@ -104,14 +116,17 @@ class Run:
                 card, normalisers = old_run(card)
             fields = {name: card[name] for name in ("data", "digest", "recipe", "threads")}
             config, spec = from_dict(Config, card["config"], "config"), from_dict(Spec, card["spec"], "spec")
-            fields["plugins"] = tuple(card.get("plugins", ()))
+            fields["plugins"], files = tuple(card.get("plugins", ())), dict(card.get("files", {}))
         except ConfigError:
             if isinstance(card, dict):
                 check_plugins(folder, card.get("plugins", ()), "parts of its model")
             raise
         except (ValueError, KeyError, TypeError) as error:
             raise InputError(f"{path} is not what seesay wrote ({error})", "Train again.") from None
-        return Run(folder=folder, config=config, spec=spec, normalisers=normalisers, **fields)
+        if files:
+            check_files(folder, files)
+            config = in_run(config, folder)
+        return Run(folder, config, spec, **fields, files=files, normalisers=normalisers)
 
     def write(self, name: str, text: str) -> None:
         """Write a text file of the run, atomically."""
@@ -269,16 +284,23 @@ def begin(
     or another config. The splits do not depend on the modalities. InputError, and no folder, if there are no
     rows to train on.
     """
+    run = Run.open(folder) if resume and (folder / "config.json").is_file() else None
+    if run is not None and run.files:
+        config = config.naming(data.spec.kinds, others=True)
+        config = same_files(config, run.config, folder, run.files)
     used, splits, config = prepared(data, config)
     fingerprint = digest(data, splits.train)
-    if resume and (folder / "config.json").is_file():
-        run = Run.open(folder)
+    if run is not None:
         check_same(run, config, fingerprint)
         return run, used, splits
     threads, plugins = torch.get_num_threads(), plugins_of(config.parts())
     build(config.model, used.spec)  # an unfit part is refused before there is a folder
-    run = Run(folder, config, used.spec, source, fingerprint, recipe, threads, plugins)
-    return Run.create(run, overwrite), used, splits
+    files = files_of(config)  # read before the folder that they may be in is replaced
+    config = in_run(config, folder) if files else config
+    run = Run(folder, config, used.spec, source, fingerprint, recipe, threads, plugins, hashes(files))
+    Run.create(run, overwrite)
+    write_files(folder, files)
+    return run, used, splits
 
 
 def train(

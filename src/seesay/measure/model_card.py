@@ -1,6 +1,6 @@
 """Write an evaluation into a run folder: `metrics.json`, figures, and the model card, `README.md`."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,12 +10,14 @@ from seesay.figures.confusion import confusion_matrix
 from seesay.figures.curves import learning_curves
 from seesay.figures.mistakes import Mistake, mistakes_figure
 from seesay.figures.style import save
+from seesay.learn.encoder_files import copies
 from seesay.learn.run import Run
 from seesay.measure.evaluate import Evaluation, table_of
 from seesay.metrics.scores import METRICS, confusion, in_order, lower_is_better
 from seesay.model.classifier import Classifier
 from seesay.signal.feature_axes import FeatureAxes, feature_axes
 from seesay.signal.front_ends import features_of_contents
+from seesay.signal.onnx_card import card_of
 from seesay.spec import Modality, Spec, file_option
 from seesay.tables import written
 
@@ -131,6 +133,7 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
         "seed": config.seed,
         "epochs": f"{len(epochs)} epoch{'s' * (len(epochs) != 1)}",
         "fusion": f", fusion `{config.model.fusion}`" if several else "",
+        "encoders": "".join(_encoders(run)),
         "options": " ".join(
             [file_option(m, spec.noun(m).upper()) for m in spec.modalities]
             + [f"--plugin {module}" for module in run.plugins]
@@ -144,6 +147,15 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
 def _tags(spec: Spec) -> list[str]:
     tasks = [content.task for content in spec.contents.values() if content.task]
     return ["multimodal"] * (len(spec.modalities) > 1) + list(dict.fromkeys(tasks))
+
+
+def _encoders(run: Run) -> Iterator[str]:
+    """A sentence about each encoder from a file: what its card says of its source and licence."""
+    for modality, path in copies(run.config).items():
+        card = card_of(path)
+        said = "; ".join(filter(None, (card.source, card.licence and f"licence {card.licence}")))
+        of = f" ({said})" if said else ""
+        yield f" The encoder of {modality} is `{path.relative_to(run.folder)}`{of}, unchanged."
 
 
 def _input(spec: Spec, modality: Modality) -> str:
@@ -174,7 +186,7 @@ Predicts one of {n} classes ({classes}) from {inputs}.{missing}
 
 Confidence intervals are bootstrapped over contents, not rows: a repeated content is one observation.{apart}
 
-Trained on `{data}` with the recipe `{recipe}`, seed {seed}, {epochs}{fusion}.
+Trained on `{data}` with the recipe `{recipe}`, seed {seed}, {epochs}{fusion}.{encoders}
 All settings are in `config.json`, the loss and scores of each epoch in `epochs.jsonl`, and learning curves,
 confusion matrices and the most confident mistakes in `figures/`.
 

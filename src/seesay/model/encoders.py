@@ -143,56 +143,51 @@ class Pretrained(nn.Sequential):
     own rate (`EncoderConfig.finetune`)."""
 
 
-class VectorEncoder(nn.Module):
-    """A vector per content projected to `dim`. `network`: makes it of the features first, if these are not
-    vectors already."""
-
-    def __init__(self, network: nn.Module, size: int, dim: int, dropout: float) -> None:
-        super().__init__()
-        self.network = network
-        self.project = _projection(size, dim, dropout)
-
-    def forward(self, features: Float[Tensor, "b *shape"]) -> Float[Tensor, "b d"]:
-        return self.project(self.network(features))
-
-
 def efficientnet_lite0(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
     """EfficientNet-Lite0: frozen in the front end of the same name, or trained further after `pixels`."""
     if not config.finetune:
-        return VectorEncoder(nn.Identity(), shape[0], dim, config.dropout)
-    return VectorEncoder(Pretrained(averaged()), PHOTO, dim, config.dropout)
+        return frozen(config, dim, shape)
+    return EmbeddingEncoder(Pretrained(averaged()), PHOTO, dim, config.dropout)
 
 
 def timm_network(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
     """A network of timm: frozen in the front end of the same name, or trained further after `pixels`."""
     if not config.finetune:
-        return VectorEncoder(nn.Identity(), shape[0], dim, config.dropout)
+        return frozen(config, dim, shape)
     network = TimmNetwork(config.kind.partition(":")[2])
-    return VectorEncoder(Pretrained(network), network.size, dim, config.dropout)
+    return EmbeddingEncoder(Pretrained(network), network.size, dim, config.dropout)
 
 
-class SpeechEncoder(nn.Module):
-    """Speech embeddings over time: their mean and maximum projected to `dim`. `network`: makes them of the
-    features first, if these are not embeddings already."""
+class EmbeddingEncoder(nn.Module):
+    """Embeddings of a pretrained network projected to `dim`: one, or the mean and maximum of several over
+    time. `network`: makes them of the features first, if these are not embeddings already."""
 
-    def __init__(self, network: nn.Module, dim: int, dropout: float) -> None:
+    def __init__(self, network: nn.Module, size: int, dim: int, dropout: float) -> None:
+        """`size`: of what is projected: an embedding, or twice that for several."""
         super().__init__()
         self.network = network
-        self.project = _projection(2 * EMBEDDING, dim, dropout)
+        self.project = _projection(size, dim, dropout)
 
-    def forward(self, features: Float[Tensor, "b t f"]) -> Float[Tensor, "b d"]:
+    def forward(self, features: Float[Tensor, "b *shape"]) -> Float[Tensor, "b d"]:
         embeddings = self.network(features)
-        return self.project(torch.cat([embeddings.mean(1), embeddings.amax(1)], 1))
+        if embeddings.dim() == 3:
+            embeddings = torch.cat([embeddings.mean(1), embeddings.amax(1)], 1)
+        return self.project(embeddings)
 
 
 def speech(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
     """Google's speech embedding, pooled over time: frozen in the front end `speech`, or trained further after
     the front end `speech-mel`, but for its first, general convolutions."""
     if not config.finetune:
-        return SpeechEncoder(nn.Identity(), dim, config.dropout)
+        return frozen(config, dim, shape)
     network = SpeechEmbedding()
     network.convolutions[:GENERAL].requires_grad_(False)
-    return SpeechEncoder(Pretrained(network), dim, config.dropout)
+    return EmbeddingEncoder(Pretrained(network), 2 * EMBEDDING, dim, config.dropout)
+
+
+def frozen(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
+    """Embeddings that a network in the front end makes, projected."""
+    return EmbeddingEncoder(nn.Identity(), len(shape) * shape[-1], dim, config.dropout)
 
 
 def mlp(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from seesay.config import FeaturesConfig
 from seesay.data.ragged import ContentTable
 from seesay.errors import OutputError
 from seesay.files import cache_folder, new_file
@@ -45,9 +46,13 @@ class FeatureCache:
     folder: Path
 
     @staticmethod
-    def of(network: nn.Module, settings: Any, spec: ContentSpec) -> "FeatureCache":
-        """The cache of this network (a front end without its normaliser) with these settings."""
-        described = {"version": VERSION, "settings": to_dict(settings), "spec": content_to_dict(spec)}
+    def of(network: nn.Module, settings: FeaturesConfig, spec: ContentSpec) -> "FeatureCache":
+        """The cache of this network (a front end without its normaliser) with these settings. A module whose
+        weights are not torch's says what they are by an attribute `fingerprint`."""
+        used = to_dict(settings) | {
+            "kind": str(settings.kind).partition(":")[0]
+        }  # a file may have been moved
+        described = {"version": VERSION, "settings": used, "spec": content_to_dict(spec)}
         digest = hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=8)
         for name, module in network.named_modules():
             digest.update(f"{name} {type(module).__name__} {getattr(module, 'fingerprint', '')}".encode())

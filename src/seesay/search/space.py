@@ -118,7 +118,9 @@ def parse_space(text: str, modality: Modality | None = None, config: Config | No
         if name in fields:
             raise ConfigError(f"the search space names {name} twice", "Give all its values at once.")
         fields[name] = (
-            _range(name, values, kinds[name]) if ".." in values else _choices(name, values, kinds[name])
+            _range(name, values, kinds[name])
+            if ".." in values and "../" not in values
+            else _choices(name, values, kinds[name])
         )
         _check_limits(config, name, fields[name])
     return Space(fields)

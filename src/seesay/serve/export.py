@@ -6,6 +6,7 @@ Outputs: `probabilities_<condition>`, (rows, classes), for each condition. A row
 a condition gets the class fractions of the training rows. And `known_<condition>`, (rows,), for each
 condition in which the model can tell: 0 (none of its classes) to 1, NaN in a row that lacks all its
 modalities. The metadata contain the `classes` and the `spec`, which describes the inputs, as JSON.
+Encoders from ONNX files are part of the graph.
 """
 
 import contextlib
@@ -14,11 +15,9 @@ import logging
 import warnings
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from types import ModuleType
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -32,7 +31,9 @@ from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.folding import folded
 from seesay.plain import from_dict, to_dict
+from seesay.serve.joined_graphs import Divided, divided, in_this_order, joined
 from seesay.signal.front_ends import fitting
+from seesay.signal.onnx_encoder import package
 from seesay.spec import Modality, PictureSpec, Spec
 
 InputKind = Literal["contents", "features"]
@@ -91,10 +92,14 @@ class OnnxWrapper(nn.Module):
     """The classifier with the graph's signature: tensors in, in the order of `names`, probabilities and how
     known the rows are out, in the order of `outputs`."""
 
-    def __init__(self, model: Classifier, kind: InputKind) -> None:
+    def __init__(self, model: Classifier, kind: InputKind, parts: Mapping[Modality, Divided]) -> None:
+        """`parts`: front ends of which only what follows their network is in it: it takes its output."""
         super().__init__()
         self.model, self.kind = folded(model), kind
-        self.names = [*model.modalities, *(f"has_{m}" for m in model.modalities)]
+        for modality, part in parts.items():
+            self.model.front_ends[modality] = part.after
+        given = [parts[m].name if m in parts else m for m in model.modalities]
+        self.names = [*given, *(f"has_{m}" for m in model.modalities)]
         self.knowing = model.knowing
         self.outputs = [*(OUTPUT + c for c in model.conditions), *(KNOWN + c for c in model.knowing)]
 
@@ -131,18 +136,37 @@ def export(
 
 def to_onnx(model: Classifier, spec: Spec, inputs: InputKind = "contents") -> bytes:
     """The ONNX file of a model as bytes, not checked."""
-    onnx, *_ = [_package(name) for name in PACKAGES]
-    wrapper = OnnxWrapper(model, inputs)
-    rows = torch.export.Dim("rows", min=1, max=ROWS)
+    onnx, *_ = [package(name, "export") for name in PACKAGES]
+    parts = divided(model) if inputs == "contents" else {}
+    wrapper = OnnxWrapper(model, inputs, parts)
+    examples = dict(zip(wrapper.names, _examples(input_types(model, spec, inputs), 4), strict=True))
+    rows, before = torch.export.Dim("rows", min=1, max=ROWS), {}
+    axes = {name: {0: rows} for name in wrapper.names}
+    for modality, part in parts.items():
+        contents = examples[part.name]
+        before[modality] = _traced(part.before, (contents,), ({0: rows},), [modality], [part.name])
+        examples[part.name] = part.raw(contents)
+        windows = examples[part.name].shape[part.rows_axis] // len(contents)
+        axes[part.name] = {part.rows_axis: rows * windows if windows > 1 else rows}
+    whole = _traced(
+        wrapper, tuple(examples.values()), (tuple(axes.values()),), wrapper.names, wrapper.outputs
+    )
+    proto = joined(whole, before, parts)
+    in_this_order(proto, [*model.modalities, *wrapper.names[len(model.modalities) :]])
+    metadata = {"seesay": version("seesay"), "inputs": inputs, "classes": json.dumps(spec.classes)}
+    onnx.helper.set_model_props(proto, metadata | {"spec": json.dumps(to_dict(spec))})
+    return proto.SerializeToString()
+
+
+def _traced(
+    module: nn.Module, examples: tuple[Tensor, ...], axes: Any, inputs: list[str], outputs: list[str]
+) -> Any:
+    """The ONNX model of a module for these inputs, of which `axes` may have any size."""
     with _quiet():
         program = torch.onnx.export(
-            torch.export.export(
-                wrapper,
-                _examples(input_types(model, spec, inputs), 4),
-                dynamic_shapes=(({0: rows},) * len(wrapper.names),),
-            ),
-            input_names=wrapper.names,
-            output_names=wrapper.outputs,
+            torch.export.export(module.eval(), examples, dynamic_shapes=axes),
+            input_names=inputs,
+            output_names=outputs,
             dynamo=True,
             verbose=False,
         )
@@ -150,9 +174,7 @@ def to_onnx(model: Classifier, spec: Spec, inputs: InputKind = "contents") -> by
     proto = program.model_proto
     for part in (*proto.graph.node, *proto.graph.value_info, *proto.graph.input, *proto.graph.output):
         del part.metadata_props[:]  # source paths and lines of this machine
-    metadata = {"seesay": version("seesay"), "inputs": inputs, "classes": json.dumps(spec.classes)}
-    onnx.helper.set_model_props(proto, metadata | {"spec": json.dumps(to_dict(spec))})
-    return proto.SerializeToString()
+    return proto
 
 
 class Graph:
@@ -160,7 +182,7 @@ class Graph:
 
     def __init__(self, source: Path | str | bytes, threads: int = 1) -> None:
         """`source`: path or bytes of the file. No such file, or not written by seesay: InputError."""
-        runtime = _package("onnxruntime")
+        runtime = package("onnxruntime", "export")
         options = runtime.SessionOptions()
         options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
         name = "the graph" if isinstance(source, bytes) else str(source)
@@ -279,12 +301,3 @@ def _quiet() -> Generator[None]:
             yield
     finally:
         logger.setLevel(level)
-
-
-def _package(name: str) -> ModuleType:
-    try:
-        return import_module(name)
-    except ImportError:
-        raise InputError(
-            f"export needs the package {name}, which is not installed", "Run `pip install 'seesay[onnx]'`."
-        ) from None

@@ -77,16 +77,16 @@ def features_for(encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
     features = dataclasses.replace(features, kind=kind)
     if not isinstance(spec, PictureSpec):
         return features
-    sides = _defaults(part.frozen + colon + argument, ("height", "width"))
+    sides = _defaults(part.frozen + colon + argument, ("height", "width"), spec)
     return dataclasses.replace(features, **{n: v for n, v in sides.items() if getattr(features, n) is None})
 
 
-def _defaults(kind: str | None, fields: Collection[str]) -> dict[str, Any]:
+def _defaults(kind: str | None, fields: Collection[str], spec: ContentSpec) -> dict[str, Any]:
     """The values of these fields of `FeaturesConfig` that a front end brings."""
     if kind is None:
         return {}
     found = resolved(find("front-end", kind).defaults)
-    values = found if isinstance(found, Mapping) else found(kind.partition(":")[2])
+    values = found if isinstance(found, Mapping) else found(kind, spec)
     return {name: value for name, value in values.items() if name in fields}
 
 
@@ -113,7 +113,7 @@ def analysis_of(features: FeaturesConfig, spec: WaveformSpec) -> Analysis:
         "high": spec.high or spec.rate / 2,
         "coefficients": 12,
     }
-    defaults |= _defaults(features.kind, defaults)
+    defaults |= _defaults(features.kind, defaults, spec)
     _check_use(features, _settings(features.kind, tuple(defaults)), spec)
     given = {name: value for name, value in vars(features).items() if value is not None}
     analysis = Analysis(rate=spec.rate, **defaults | given)
@@ -128,10 +128,10 @@ def settled_features(features: FeaturesConfig, spec: ContentSpec) -> FeaturesCon
     """
     if isinstance(spec, PictureSpec):
         _check_use(features, _settings(features.kind, spec.features), spec)
-        size = {"height": spec.height, "width": spec.width}
-        size |= _defaults(features.kind, size)
-        height, width = features.height or size["height"], features.width or size["width"]
-        return dataclasses.replace(features, height=height, width=width, fit=features.fit or "crop")
+        usual: dict[str, Any] = {"height": spec.height, "width": spec.width, "fit": "crop"}
+        usual |= _defaults(features.kind, usual, spec)
+        given = {name: getattr(features, name) or value for name, value in usual.items()}
+        return dataclasses.replace(features, **given)
     if not isinstance(spec, WaveformSpec):
         _check_use(features, spec.features, spec)
         return features

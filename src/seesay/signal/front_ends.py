@@ -192,8 +192,8 @@ def front_end(features: FeaturesConfig, spec: ContentSpec) -> FrontEnd:
 
     Features are (b, channels, height, width) for pictures, (b, frames, columns) for recordings and matrices,
     (b, size) for vectors. Contents may be uint8 or int16; pictures and recordings may have any size. The
-    last step normalises all kinds but pictures. A registered front end (`kind`) replaces the step `features`.
-    Raises ConfigError if settings conflict with each other or with the contents.
+    last step normalises all features but pictures. A registered front end (`kind`) replaces the step
+    `features`. Raises ConfigError if settings conflict with each other or with the contents.
     """
     settings = settled_features(features, spec)
     made = part_of(spec, "front_end")(settings, spec)
@@ -205,14 +205,15 @@ Steps = OrderedDict[str, nn.Module]
 
 
 def picture_steps(features: FeaturesConfig, spec: PictureSpec) -> Steps:
-    """Steps that bring pictures to one size, in 0 to 1."""
+    """Steps that bring pictures to one size, in 0 to 1, or that then make normalised embeddings of them."""
     assert features.height is not None
     assert features.width is not None
     fit = Fit(features.height, features.width, features.fit or "crop")
-    steps = Steps(fit=fit, features=_registered(features, spec) or UnitRange())
+    made = _registered(features, spec)
+    steps = Steps(fit=fit, features=made or UnitRange())
     _check_registered(features, steps, spec)
-    own = features.kind is not None and not find("front-end", features.kind).module
-    return _normalised(steps, spec) if own and len(features_shape(nn.Sequential(steps), spec)) == 1 else steps
+    pictures = made is None or len(features_shape(nn.Sequential(steps), spec)) == 3
+    return steps if pictures else _normalised(steps, spec)
 
 
 def recording_steps(features: FeaturesConfig, spec: WaveformSpec) -> Steps:

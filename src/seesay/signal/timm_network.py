@@ -15,7 +15,7 @@ from seesay.config import FeaturesConfig
 from seesay.errors import ConfigError
 from seesay.signal.efficientnet import pixels
 from seesay.signal.published import Published
-from seesay.spec import PictureSpec
+from seesay.spec import ContentSpec, PictureSpec
 
 
 class TimmNetwork(Published):
@@ -60,8 +60,9 @@ def settings_of(network: nn.Module) -> dict[str, Any]:
     return import_module("timm.data").resolve_model_data_config(network)
 
 
-def input_size(name: str) -> dict[str, int]:
-    """The height and width of pictures that a network of timm was trained on."""
+def input_size(kind: str, spec: ContentSpec) -> dict[str, int]:
+    """The height and width of pictures that the network of a front end `timm:NAME` was trained on."""
+    name = kind.partition(":")[2]
     _, height, width = settings_of(created(name, pretrained=False))["input_size"]
     return {"height": int(height), "width": int(width)}
 
