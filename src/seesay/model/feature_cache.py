@@ -50,9 +50,7 @@ class FeatureCache:
         """The cache of this network (a front end without its normaliser) with these settings. A module whose
         weights are not torch's says what they are by an attribute `fingerprint`."""
         # A file may have been moved since: only what kind of front end it is counts.
-        used = to_dict(settings) | {
-            "kind": str(settings.kind).partition(":")[0]
-        }
+        used = to_dict(settings) | {"kind": str(settings.kind).partition(":")[0]}
         described = {"version": VERSION, "settings": used, "spec": content_to_dict(spec)}
         digest = hashlib.blake2b(json.dumps(described, sort_keys=True).encode(), digest_size=8)
         for name, module in network.named_modules():

@@ -5,7 +5,7 @@ that opening a run needs neither the package that they came from nor a network.
 """
 
 from abc import ABC, abstractmethod
-from typing import Self
+from typing import Any
 
 from torch import nn
 
@@ -18,7 +18,7 @@ class Published(nn.Module, ABC):
     def load_published(self) -> None:
         """Set the weights to the published ones. ConfigError if they are not there."""
 
-    def train(self, mode: bool = True) -> Self:
+    def train(self, mode: bool = True) -> Any:
         """Stays in evaluation mode."""
         return super().train(False)
 
