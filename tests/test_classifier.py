@@ -20,11 +20,11 @@ from seesay.learn.fit import loss_of
 from seesay.model.classifier import Classifier, build, posteriors
 from seesay.model.features import RawFeatures, features_of, fit_normalisers
 from seesay.model.fusion import Concat, PosteriorSum
-from seesay.registry import names
+from seesay.registry import find, names
 from tiny import FUSIONS, quick_first, tiny_data, tiny_model, tiny_spec
 
-KINDS = [name for name in names("encoder", "picture") if name != "onnx:FILE"]  # which needs a file
-"""For pictures and recordings."""
+KINDS = [n for n in names("encoder", "picture") if n != "auto" and not find("encoder", n).frozen]
+"""For pictures and recordings, with any front end."""
 
 PRIOR = np.array([0.2, 0.3, 0.5])
 BOTH = "image+audio"

@@ -140,8 +140,13 @@ def test_vectors_alone_take_large_batches(rows: int):
     assert settled(Config(), mixed).optim.batch == settled(Config(), facts(rows)).optim.batch
 
 
-@pytest.mark.parametrize(("seconds", "kind", "finetune"), [(1.0, "speech", RATE), (5.0, "cnn", 0.0)])
-def test_auto_takes_the_network_of_speech_for_words(seconds: float, kind: str, finetune: float):
+@pytest.mark.parametrize(
+    ("seconds", "kind", "finetune"), [(1.0, "speech", RATE), (5.0, "efficientnet-lite0", 0.0)]
+)
+def test_auto_takes_the_network_of_speech_for_words(
+    seconds: float, kind: str, finetune: float, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("seesay.learn.defaults.installed", lambda: True)
     facts = Facts(60, (60,), 0, contents={"audio": WaveformSpec(rate=8_000, seconds=seconds)})
     config = settled(recipe("auto"), facts)
     encoder = config.model.named["audio"]
@@ -149,7 +154,23 @@ def test_auto_takes_the_network_of_speech_for_words(seconds: float, kind: str, f
     assert bool(config.waveform.views) == bool(finetune)
     assert settled(config, facts) == config
     (noted,) = [line for line in settings_notes(config, facts) if "pretrained" in line] or [""]
-    assert noted.startswith("recordings: the pretrained network speech, trained") == (kind == "speech")
+    assert noted.startswith(f"recordings: the pretrained network {kind}, ")
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_auto_takes_the_network_of_photos_where_it_is_installed(
+    present: bool, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("seesay.learn.defaults.installed", lambda: present)
+    photo = PictureSpec(reader="photo", channels=3)
+    contents = {"image": photo, "drawing": PictureSpec(), "audio": WaveformSpec(seconds=5.0)}
+    facts = Facts(60, (60,), 0, photos=True, contents=contents)
+    config = settled(recipe("auto"), facts)
+    kinds = {modality: encoder.kind for modality, encoder in config.model.named.items()}
+    used = "efficientnet-lite0" if present else "cnn"
+    assert kinds == {"image": used, "drawing": "cnn", "audio": used}
+    notes = " ".join(settings_notes(config, facts))
+    assert ("image" in notes, "recordings: " in notes, "seesay[photos]" in notes) == (True, True, not present)
 
 
 def test_auto_leaves_what_is_set():

@@ -13,7 +13,7 @@ from seesay.errors import ConfigError
 from seesay.model.encoders import encoder
 from seesay.registry import find, names
 
-KINDS = [name for name in names("encoder") if not find("encoder", name).frozen]
+KINDS = [name for name in names("encoder") if not find("encoder", name).frozen and name != "auto"]
 """All but those that take the features of their own front ends alone."""
 DIM = 6
 

@@ -284,7 +284,9 @@ def test_a_package_that_is_not_installed_is_named(tmp_path: Path, monkeypatch: p
 
 def test_weights_of_a_file_are_not_trained(tmp_path: Path):
     encoder = EncoderConfig(kind=f"onnx:{sound_file(tmp_path)}", finetune=0.1)
-    with pytest.raises(ConfigError, match=r"the encoder onnx:.* cannot be trained further. Remove finetune"):
+    with pytest.raises(
+        ConfigError, match=r"the encoder onnx:.* cannot be trained further on the kind waveform"
+    ):
         build(ModelConfig(named={"audio": encoder}), Spec(("a", "b"), {"audio": AUDIO}))
 
 

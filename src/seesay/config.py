@@ -105,7 +105,7 @@ class EncoderConfig:
     on ImageNet's photos, for photos (extra `photos`); `timm:NAME`: a network of the library timm, as in
     timm:resnet18; `onnx:FILE`: the network in an ONNX file, whose weights stay as they are
     (docs/how-to/own-encoders.md); `mlp`: linear layers, for vectors; `auto`: `speech` for words, trained
-    further; else `cnn`."""
+    further; `efficientnet-lite0` for photos and other sounds, if its weights are installed; else `cnn`."""
     width: int = 16
     """Channels of the first block, or of a transformer's tokens. In `cnn`, for pictures, each block has
     twice the channels of the one before; for recordings, all blocks after the first have twice this width. In

@@ -16,6 +16,7 @@ from seesay.data.dataset import NONE, NONE_NAME, Dataset
 from seesay.data.splits import VALID, fold_limit, folds, split
 from seesay.errors import ConfigError
 from seesay.registry import find
+from seesay.signal.efficientnet import INSTALL, installed
 from seesay.signal.feature_settings import WORD, features_for, settled_features
 from seesay.signal.onnx_card import how_it_fits
 from seesay.spec import ContentSpec, Modality, PictureSpec, WaveformSpec, noun
@@ -106,11 +107,20 @@ def decided(encoder: EncoderConfig, spec: ContentSpec) -> EncoderConfig:
     (docs/log.md)."""
     if encoder.kind != "auto":
         return encoder
-    words = isinstance(spec, WaveformSpec) and (encoder.features.seconds or spec.seconds) <= WORD
-    own = FeaturesConfig(seconds=encoder.features.seconds)
-    if not words or encoder.features != own:  # settings of MFCC are given
-        return replace(encoder, kind="cnn")
-    return replace(encoder, kind="speech", finetune=encoder.finetune or RATE)
+    given = encoder.features
+    if isinstance(spec, WaveformSpec) and (given.seconds or spec.seconds) <= WORD:
+        if given == FeaturesConfig(seconds=given.seconds):
+            return replace(encoder, kind="speech", finetune=encoder.finetune or RATE)
+    elif _suits_photos(spec) and installed() and given.kind is None and given.coefficients is None:
+        return replace(encoder, kind="efficientnet-lite0")
+    return replace(encoder, kind="cnn")  # or settings of another front end are given
+
+
+def _suits_photos(spec: ContentSpec) -> bool:
+    """Whether a network that has seen photos helps: with photos, and with sounds that are not words."""
+    if isinstance(spec, PictureSpec):
+        return spec.reader == "photo"
+    return isinstance(spec, WaveformSpec) and spec.seconds > WORD
 
 
 def _front_end(modality: Modality, encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
@@ -212,4 +222,8 @@ def _encoder_notes(
         + "; --recipe small trains one from scratch."
         for modality, encoder in encoders.items()
         if find("encoder", encoder.kind).frozen
+    ] + [
+        f"{noun(modality, kinds)}s: a network from scratch; {INSTALL} brings a pretrained one."
+        for modality, encoder in encoders.items()
+        if encoder.kind == "cnn" and _suits_photos(contents[modality]) and not installed()
     ]

@@ -141,6 +141,11 @@ def published() -> tuple[tuple[Tensor, Tensor], ...]:
     return tuple(folded)
 
 
+def installed() -> bool:
+    """Whether the extra `photos` is."""
+    return find_spec(PACKAGE) is not None
+
+
 def published_tensors() -> Mapping[str, Tensor]:
     """The published state dict: by convolution its kernels, then gain, bias, mean, variance and a count of
     its batch normalisation; at the end weight and bias of the classifier. ConfigError as in `published`."""
