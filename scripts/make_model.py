@@ -310,8 +310,9 @@ seeds; 500 clips each): {speakers}. Accents are not told apart in either corpus.
 |---|---|
 {images}
 
-**None of these.** How well `known` tells digits from kinds of pictures and recordings that trained nothing, and
-the share of each that 0.5 turns away; digits of MNIST's test part, and of two speakers that this model has heard:
+**None of these.** How well `known` tells digits from kinds of pictures and recordings that trained nothing,
+and the share of each that 0.5 turns away; digits of MNIST's test part, and of two speakers that this model
+has heard:
 
 | kind | number | AUROC | known below 0.5 |
 |---|---|---|---|

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ from seesay.signal.ink import (
     otsu,
     pieces,
     place,
+    separation,
     stretched,
     stroke_width,
     without_lines,
@@ -501,3 +503,11 @@ def test_what_nobody_can_see_on_even_paper_is_no_ink(ground: int) -> None:
     grain[np.random.default_rng(0).random((60, 60)) < 0.05] += beside
     for picture in (stroke, grain, np.full((60, 60), ground)):
         assert not lay_out(picture.astype(np.float32) / 255, 28, 28).any()
+
+
+def test_nothing_stands_out_where_all_is_paper():
+    """As in the part that is left of a frame: no warning, no ink."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert separation(np.full((6, 6), -0.1, np.float32)) == 0.0
+        assert separation(np.zeros((6, 6), np.float32)) == 0.0

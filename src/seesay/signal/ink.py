@@ -264,7 +264,7 @@ def noise_of(rise: Grey) -> float | None:
 def separation(rise: Grey) -> float:
     """Fisher's criterion: squared distance between ink and paper over the variance within both."""
     mask = rise >= level_of(rise) / 2
-    if mask.all():
+    if mask.all() or not mask.any():
         return 0.0
     ink, paper = rise[mask], rise[~mask]
     within = (ink.var() * ink.size + paper.var() * paper.size) / rise.size
