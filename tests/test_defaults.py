@@ -162,13 +162,14 @@ def test_auto_takes_the_network_of_photos_where_it_is_installed(
     present: bool, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr("seesay.learn.defaults.installed", lambda: present)
-    photo = PictureSpec(reader="photo", channels=3)
-    contents = {"image": photo, "drawing": PictureSpec(), "audio": WaveformSpec(seconds=5.0)}
+    photo = PictureSpec(reader="photo", channels=3, height=64, width=64)
+    icon = replace(photo, height=16)
+    contents = {"image": photo, "icon": icon, "drawing": PictureSpec(), "audio": WaveformSpec(seconds=5.0)}
     facts = Facts(60, (60,), 0, photos=True, contents=contents)
     config = settled(recipe("auto"), facts)
     kinds = {modality: encoder.kind for modality, encoder in config.model.named.items()}
     used = "efficientnet-lite0" if present else "cnn"
-    assert kinds == {"image": used, "drawing": "cnn", "audio": used}
+    assert kinds == {"image": used, "icon": "cnn", "drawing": "cnn", "audio": used}
     notes = " ".join(settings_notes(config, facts))
     assert ("image" in notes, "recordings: " in notes, "seesay[photos]" in notes) == (True, True, not present)
 

@@ -53,6 +53,9 @@ UNBALANCED = 3.0
 RATE = 0.2
 """Learning rate of pretrained weights that `auto` trains further, as a fraction of the others'."""
 
+SMALLEST = 32
+"""Pixels of the shorter side of photos, below which a network that has seen larger ones is not tried."""
+
 VOICES = WaveformConfig(views=1, speed=0.12, colour=5.0, band=0.3, echo=0.2, noise=0.3, gain=6.0, trim=0.5)
 """Augmentation of waveforms where `auto` trains a network of speech further: other voices and microphones,
 but mild, since the network has heard many (docs/log.md)."""
@@ -119,7 +122,7 @@ def decided(encoder: EncoderConfig, spec: ContentSpec) -> EncoderConfig:
 def _suits_photos(spec: ContentSpec) -> bool:
     """Whether a network that has seen photos helps: with photos, and with sounds that are not words."""
     if isinstance(spec, PictureSpec):
-        return spec.reader == "photo"
+        return spec.reader == "photo" and min(spec.height, spec.width) >= SMALLEST
     return isinstance(spec, WaveformSpec) and spec.seconds > WORD
 
 

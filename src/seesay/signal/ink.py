@@ -244,6 +244,8 @@ def mode(levels: UInt8[np.ndarray, " n"]) -> int:
 def level_of(rise: Grey) -> float:
     """How far full ink stands out: the threshold is half the mean of what exceeds it, found from above as
     Ridler and Calvard (1978) do, but the paper's level is known."""
+    if rise.max() <= 0:
+        return 1e-6
     above = rise[rise >= rise.max() / 2]
     for _ in range(3):
         above = rise[rise >= above.mean() / 2]
