@@ -6,17 +6,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from benchmarks import unknown_kinds
 
-from seesay.data.dataset import NONE
-from tiny import tiny_data
-
-SCRIPTS = Path(__file__).parents[1] / "scripts"
-sys.path.insert(0, str(SCRIPTS))
+sys.path.insert(0, str(Path(__file__).parents[1] / "scripts"))  # which are no part of the package
 
 import negative_pictures
 import negative_recordings
 import negatives
+from benchmarks import unknown_kinds
+
+from seesay.data.dataset import NONE
+from tiny import tiny_data
 
 CLIPS = [(3_000 * np.sin(np.arange(2_000 + 100 * i) / (3 + i))).astype(np.int16) for i in range(6)]
 DIGITS = np.random.default_rng(0).integers(0, 256, (6, 28, 28)).astype(np.uint8)
