@@ -62,7 +62,7 @@ DATA = with_negatives(each_recorded(tiny_data(48, missing=True)), 48)
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return tiny_run(tmp_path_factory.mktemp("known") / "run", DATA, tiny_config(8))
+    return tiny_run(tmp_path_factory.mktemp("known") / "run", DATA, tiny_config(12))
 
 
 @pytest.fixture(scope="module")
