@@ -304,7 +304,8 @@ changes and the picture reader were chosen (docs/log.md): a corpus that nobody h
 {corpora}
 
 By speaker of the Free Spoken Digit Dataset, accuracy of the models that never heard any of them (mean over
-seeds; 500 clips each): {speakers}. Accents are not told apart in either corpus.
+seeds; 500 clips each): {speakers}.
+Neither corpus says who has which accent.
 
 | image only | accuracy (95 % interval) |
 |---|---|
@@ -351,7 +352,8 @@ def card(run: Run, pictures: int, folders: Mapping[str, Path], report: dict[str,
     corpora, speakers = [], ""
     for name, scores in without.items():
         values = [score["macro_f1"] for score in scores]
-        corpora.append(f"| {name} | {np.mean(values):.4f} ± {np.std(values):.4f} | {len(values)} |")
+        spread = f" ± {np.std(values, ddof=1):.4f}" if len(values) > 1 else ""
+        corpora.append(f"| {name} | {np.mean(values):.4f}{spread} | {len(values)} |")
         if scores[0]["by_speaker"]:
             names = scores[0]["by_speaker"]
             means = {n: np.mean([score["by_speaker"][n] for score in scores]) for n in names}
