@@ -33,7 +33,7 @@ def predictor() -> Predictor:
 
 
 def test_it_is_at_most_two_and_a_half_megabytes_and_says_what_it_was_made_of():
-    assert (PACKAGED / "model.safetensors").stat().st_size <= 2e6
+    assert (PACKAGED / "model.safetensors").stat().st_size <= 2.5e6
     card = (PACKAGED / "MODEL_CARD.md").read_text()
     for source in ("MNIST", "Free Spoken Digit Dataset", "Speech Commands", "espeak-ng", "CC BY-SA 4.0"):
         assert source in card
