@@ -5,9 +5,7 @@ noise; a word is found if exactly one segment overlaps it. Single words: the rec
 predicted from one clip, as rows of a data set are, and from windows, pooled in several ways.
 """
 
-import argparse
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -16,7 +14,7 @@ import torch
 from jaxtyping import Float
 
 from benchmarks.door import one_line_of_errors, positive
-from benchmarks.thumps import NOISES, Spoken, scene, words
+from benchmarks.thumps import NOISES, Spoken, options, scene, words
 from seesay.condition import Condition
 from seesay.errors import InputError
 from seesay.serve.predict import Predictor
@@ -126,14 +124,10 @@ def pooled(predictor: Predictor, spoken: list[Spoken], noise: str, rate: int) ->
 
 def main() -> None:
     """Prints two tables."""
-    parser = argparse.ArgumentParser(description="Words in longer recordings.")
-    parser.add_argument("--data", type=Path, required=True, help="folder with fsdd and speech_commands")
-    parser.add_argument("--run", type=Path, help="run that predicts; default: the packaged model")
-    parser.add_argument("--clips", type=positive, default=300)
+    parser = options("Words in longer recordings.")
     parser.add_argument("--each", type=positive, default=6, help="words in a dictation")
     parser.add_argument("--rooms", type=float, nargs="+", default=[-60.0, -45.0, -35.0])
     parser.add_argument("--noises", nargs="*", default=["none", "thump", "hiss"], choices=NOISES)
-    parser.add_argument("--tuning", action="store_true", help="speakers that constants were chosen on")
     given = parser.parse_args()
     torch.set_num_threads(1)
     spoken = words(given.data, given.clips, given.tuning, 0)

@@ -161,14 +161,20 @@ def outcomes(predictor: Predictor, spoken: list[Spoken], decibels: float) -> Ite
         yield outcome(predictor, name, scenes)
 
 
-def main() -> None:
-    """Prints the table."""
-    parser = argparse.ArgumentParser(description="Words beside louder noises.")
+def options(description: str) -> argparse.ArgumentParser:
+    """The options of what asks a model about clips of the two corpora."""
+    parser = argparse.ArgumentParser(description=description)
     parser.add_argument("--data", type=Path, required=True, help="folder with fsdd and speech_commands")
     parser.add_argument("--run", type=Path, help="run that predicts; default: the packaged model")
     parser.add_argument("--clips", type=positive, default=300)
-    parser.add_argument("--decibels", type=float, default=0.0, help="peak of the noise above the word's")
     parser.add_argument("--tuning", action="store_true", help="speakers that constants were chosen on")
+    return parser
+
+
+def main() -> None:
+    """Prints the table."""
+    parser = options("Words beside louder noises.")
+    parser.add_argument("--decibels", type=float, default=0.0, help="peak of the noise above the word's")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, help="Markdown file to write the table into")
     given = parser.parse_args()

@@ -196,8 +196,8 @@ def mlp(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
 
 
 def undecided(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
-    """Raises ConfigError: `auto` becomes a network when the training rows are known."""
-    raise ConfigError("the encoder auto depends on the training rows", "Name one to build a model yourself.")
+    """Raises ConfigError: training puts a network in place of `auto` (learn/defaults.py)."""
+    raise ConfigError("the encoder auto stands for one that training chooses", "Name one to build a model.")
 
 
 def _sizes(config: EncoderConfig, dim: int) -> dict[str, Any]:
