@@ -107,7 +107,7 @@ def seesay_loop(data: Dataset, rows: np.ndarray, config: Config) -> Iterator[tup
     training = Training(model, config, len(rows) // size * epochs)
     every = max(1, EVERY // size)
     for epoch in range(1, epochs + 1):
-        for batch in epoch_batches(training_rows, data, config, epoch, model):
+        for batch in epoch_batches(training_rows, data, raw, config, epoch, model):
             training.step(batch)
             if training.done % every == 0:
                 yield training.average, training.done * size
@@ -185,7 +185,7 @@ def throughput(data: Dataset, config: Config, steps: int = 40) -> tuple[float, f
     model = fresh(config, data, train, raw=raw)
     rows = table(data, train, features_of(model, data, raw))
     training = Training(model, config, steps=10 * steps)
-    batches = list(_first(epoch_batches(rows, data, config, 1, model), steps))
+    batches = list(_first(epoch_batches(rows, data, raw, config, 1, model), steps))
     with FlopCounterMode(display=False) as counter:
         training.step(batches[0])
     operations = counter.get_total_flops() / len(batches[0].label)

@@ -13,6 +13,10 @@ them; every later one is a random mixture of three, shaken a little. A word take
 Of espeak-ng (GPL-3.0-or-later; what it says is not) every variant but the whispers speaks twice, in one of
 eight accents.
 
+Accents: espeak-ng's voices of eight other languages read the English words as these are spelled by ear in
+their own, and a few neural voices say them as learners of English do, "three" with a stop or a hiss, "five"
+and "six" cut short. Four languages are kept back for tests (benchmarks/accents.py).
+
 Every voice says the ten digits once, at a pace and with an intonation of its own. The seed is the voice's
 number; another processor, onnxruntime or espeak-ng may speak a little otherwise.
 """
@@ -26,7 +30,7 @@ import re
 import shutil
 import subprocess
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib import resources
@@ -68,6 +72,34 @@ WORDS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight",
 ACCENTS = (
     "en", "en-us", "en-gb-scotland", "en-029", "en-gb-x-rp", "en-gb-x-gbclan", "en-gb-x-gbcwmd", "en-us-nyc",
 )  # fmt: skip
+LEARNERS = (
+    ("zˈɪɹO", "sˈɪɹO", "zˈɛɹO"), ("wˈʌn", "wˈɔn"), ("tˈu", "tˈuː"), ("tɹˈi", "sɹˈi", "fɹˈi"),
+    ("fˈɔɹ", "fˈɔ", "fˈO"), ("fˈIf", "fˈI"), ("sˈiks", "sˈɪk", "sˈɪs"), ("sˈɛvɛn", "zˈɛvən", "sˈɛfən"),
+    ("ˈɛt", "ˈA", "ˈAt"), ("nˈIn", "nˈI"),
+)  # fmt: skip
+"""What learners make of the digits, in the synthesizer's letters."""
+
+FOREIGN = {
+    "de": "siro wann tu sri foor faif six sewen eht nain",
+    "es": "sirou uan tu tri for faif siks seven eit nain",
+    "fr": "ziro ouane tou sri for faïve sixe sévène éite naïne",
+    "id": "ziro wan tu tri for faiv siks seven eit nain",
+    "it": "ziro uan tu tri for faiv siks seven eit nain",
+    "nl": "ziro wan toe trie foor faif siks seven eet nain",
+    "pl": "ziro łan tu sri for fajw siks sewen ejt najn",
+    "pt": "zirou uón tu tri fór faive síques séven eite naine",
+}
+"""The digits in other languages' spelling, by espeak-ng's name of the language."""
+
+KEPT_BACK = {
+    "el": "ζίρο ουάν του θρι φορ φάιβ σιξ σέβεν έιτ νάιν",
+    "hi": "ज़ीरो वन टू थ्री फोर फाइव सिक्स सेवन एट नाइन",
+    "ru": "зиро уан ту сри фор файв сикс сэвэн эйт найн",
+    "tr": "ziro van tu tri for fayv siks sevın eyt nayn",
+}
+"""As FOREIGN, for tests alone."""
+
+READERS = 15  # voices of each language
 TAKES = 2  # voices made of each of espeak-ng's variants
 WORDS_A_MINUTE = (120, 230)
 PITCH = (10, 90)  # espeak-ng's scale, 0 to 99
@@ -107,9 +139,12 @@ def draw(number: int, styles: dict[str, np.ndarray], random: np.random.Generator
     return Voice(number, style, british, float(np.clip(random.normal(*PACE), *PACES)))
 
 
-def words(voice: Voice, session: Any, random: np.random.Generator) -> Iterator[np.ndarray]:
-    """The digits from 0 to 9 as this voice says them, (samples,) float32 at `RATE`."""
-    for word in BRITISH if voice.british else AMERICAN:
+def words(
+    voice: Voice, session: Any, random: np.random.Generator, spoken: Sequence[str] = ()
+) -> Iterator[np.ndarray]:
+    """The digits from 0 to 9 as this voice says them, (samples,) float32 at `RATE`. `spoken`: in the
+    synthesizer's letters."""
+    for word in spoken or (BRITISH if voice.british else AMERICAN):
         tokens = [0, *(SYMBOLS[symbol] for symbol in word + str(random.choice(NEURAL_ENDINGS))), 0]
         speed = voice.pace * random.uniform(0.9, 1.1)
         inputs = {
@@ -130,17 +165,27 @@ def variants() -> list[str]:
     return [name for name in names if not name.startswith("whisper")]
 
 
-def formant_words(variant: str, random: np.random.Generator) -> Iterator[np.ndarray]:
-    """The digits from 0 to 9 as espeak-ng says them with this variant, (samples,) float32 at `RATE`."""
-    accent = random.choice(ACCENTS)
+def formant_words(
+    voice: str, random: np.random.Generator, spelled: Sequence[str] = WORDS
+) -> Iterator[np.ndarray]:
+    """The digits from 0 to 9 as a voice of espeak-ng says them, (samples,) float32 at `RATE`. `spelled`: in
+    the spelling of its language."""
     pace, pitch = int(random.integers(*WORDS_A_MINUTE)), int(random.integers(*PITCH))
-    for word in WORDS:
+    for word in spelled:
         manner = ["-s", str(int(pace * random.uniform(0.9, 1.1))), "-p", str(pitch), "-a", str(AMPLITUDE)]
         text = word + str(random.choice(ENDINGS))
-        command = ["espeak-ng", "-v", f"{accent}+{variant}", *manner, "--stdout", text]
+        command = ["espeak-ng", "-v", voice, *manner, "--stdout", text]
         said = subprocess.run(command, check=True, capture_output=True).stdout
         samples, rate = soundfile.read(BytesIO(said), dtype="float32")
         yield finished(samples, rate, random)
+
+
+def foreign_words(language: str, number: int) -> Iterator[np.ndarray]:
+    """The digits as this reader of another language says them, (samples,) float32 at `RATE`."""
+    random = np.random.default_rng([number, *language.encode()])
+    variant = random.choice(variants())
+    spelled = (FOREIGN | KEPT_BACK)[language].split()
+    return formant_words(f"{language}+{variant}", random, spelled)
 
 
 def finished(samples: np.ndarray, rate: int, random: np.random.Generator) -> np.ndarray:
@@ -194,16 +239,24 @@ def main() -> None:
     parser.add_argument("package", type=Path, help="kokoro-js-1.2.1.tgz, as npm pack writes it")
     parser.add_argument("out", type=Path, help="folder for {digit}_{voice}_0.wav")
     parser.add_argument("--voices", type=int, default=220, help="how many neural voices say the ten digits")
+    parser.add_argument("--learners", type=int, default=40, help="how many say them as learners do")
     given = parser.parse_args()
     names, styles, session = variants(), read_styles(given.package), synthesizer()
     given.out.mkdir(parents=True, exist_ok=True)
     for number in range(len(names) * TAKES):
-        write(
-            given.out, f"e{number:03d}", formant_words(names[number // TAKES], np.random.default_rng(number))
-        )
+        random = np.random.default_rng(number)
+        voice = f"{random.choice(ACCENTS)}+{names[number // TAKES]}"
+        write(given.out, f"e{number:03d}", formant_words(voice, random))
+    for language in FOREIGN:
+        for number in range(READERS):
+            write(given.out, f"a{language}{number:03d}", foreign_words(language, number))
     for number in range(given.voices):
         random = np.random.default_rng(number)
         write(given.out, f"k{number:03d}", words(draw(number, styles, random), session, random))
+    for number in range(given.voices, given.voices + given.learners):
+        random = np.random.default_rng(number)
+        spoken = [str(random.choice(ways)) for ways in LEARNERS]
+        write(given.out, f"l{number:03d}", words(draw(number, styles, random), session, random, spoken))
 
 
 def write(folder: Path, voice: str, clips: Iterator[np.ndarray]) -> None:

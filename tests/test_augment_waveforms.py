@@ -15,7 +15,7 @@ RATE = 8_000
 ALL = WaveformConfig(
     speed=0.2, colour=5.0, band=0.5, echo=0.5, babble=0.5, noise=0.5, gain=12.0, overdrive=0.5, trim=0.5
 )
-KNOBS = [f.name for f in dataclasses.fields(WaveformConfig) if f.name != "views"]
+KNOBS = [f.name for f in dataclasses.fields(WaveformConfig) if f.name not in ("views", "renew", "window")]
 
 
 def seeded(seed: int = 0) -> Generator:

@@ -4,13 +4,14 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from benchmarks import __main__ as everything
-from benchmarks import ablation, contenders, photos, prediction, segments, speakers, thumps, training
+from benchmarks import ablation, accents, contenders, photos, prediction, segments, speakers, thumps, training
 from benchmarks.door import one_line_of_errors
 
 from seesay.config import Config, SplitConfig
@@ -155,6 +156,21 @@ def test_a_dictation_has_its_words_where_its_marks_are():
         assert end - start == pytest.approx(0.5, abs=0.03)
         assert ((loud > start - 0.02) & (loud < end + 0.02)).sum() == pytest.approx(4_000, abs=5)
     assert loud.max() < len(made.waveform) / 8_000 - 0.29
+
+
+def test_accents_are_scored_apart(monkeypatch: pytest.MonkeyPatch):
+    """A reader says the ten digits, of which this predictor gets one right."""
+
+    def said(language: str, number: int) -> Iterator[np.ndarray]:
+        return (np.full(100, number) for _ in range(10))
+
+    class Three:
+        def predict(self, audio: tuple[np.ndarray, int]) -> SimpleNamespace:
+            return SimpleNamespace(label="3")
+
+    monkeypatch.setattr(accents, "foreign_words", said)
+    predictor: Any = Three()
+    assert accents.scores(predictor, 4) == dict.fromkeys(accents.LANGUAGES.values(), (0.1, 40))
 
 
 @pytest.mark.parametrize("noise", [name for name, call in thumps.NOISES.items() if call is not None])

@@ -19,7 +19,7 @@ from seesay.errors import InputError
 from seesay.learn.fit import Epoch, Training, epoch_batches, fit, fresh, one_cycle, validate
 from seesay.learn.hardware import bfloat16_is_quick
 from seesay.model.classifier import Classifier, build
-from seesay.model.features import features_of
+from seesay.model.features import RawFeatures, features_of
 from seesay.spec import MatrixSpec, Spec
 from tiny import STILL, tiny_config, tiny_data, tiny_model
 
@@ -248,7 +248,8 @@ def rows_of(config: Config, number: int, data: Dataset = DATA, **changes: Any) -
     whole = SPLITS.train[: 4 * config.optim.batch]  # none is left out
     model = fresh(config, data, SPLITS.train)
     rows = table(data, whole, features_of(model, data))
-    return list(epoch_batches(rows, data.replace(**changes), config, number, model))
+    changed = data.replace(**changes)
+    return list(epoch_batches(rows, changed, RawFeatures(changed), config, number, model))
 
 
 def pairs(batches: list[Batch]) -> dict[int, tuple[bytes, ...]]:

@@ -109,9 +109,22 @@ def test_espeaks_variants_say_ten_digits_the_same_again(script: ModuleType):
     assert len(names) > 90
     assert "Mr serious" in names
     one, same, other = (
-        list(script.formant_words(name, np.random.default_rng(3))) for name in ("f2", "f2", "m3")
+        list(script.formant_words(f"en+{name}", np.random.default_rng(3))) for name in ("f2", "f2", "m3")
     )
     assert len(one) == 10
     assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
     assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
     assert all(0.15 < len(clip) / script.RATE < 1.5 for clip in one)
+
+
+def test_readers_of_other_languages_say_ten_digits_the_same_again(script: ModuleType):
+    if shutil.which("espeak-ng") is None:
+        pytest.skip("espeak-ng is not installed")
+    assert not set(script.FOREIGN) & set(script.KEPT_BACK)
+    one, same, other = (list(script.foreign_words(*which)) for which in (("el", 0), ("el", 0), ("tr", 0)))
+    assert len(one) == 10
+    assert all(np.array_equal(a, b) for a, b in zip(one, same, strict=True))
+    assert not any(np.array_equal(a, b) for a, b in zip(one, other, strict=True))
+    assert all(len(spelled.split()) == 10 for spelled in (script.FOREIGN | script.KEPT_BACK).values())
+    assert len(script.LEARNERS) == 10
+    assert {symbol for ways in script.LEARNERS for word in ways for symbol in word} <= set(script.SYMBOLS)

@@ -356,7 +356,7 @@ def test_a_front_end_that_is_replaced_changes_training_and_prediction_alike(
     assert (trained[modality] - before[modality]).abs().max() > 0.1
     assert config.optim.batch
     rows = table(data, train, features_of(model, data))
-    for batch in epoch_batches(rows, data, config, 1, model):
+    for batch in epoch_batches(rows, data, RawFeatures(data), config, 1, model):
         for m in data.modalities:
             expected = predicted[m][data.pointers(m)[batch.rows]]
             torch.testing.assert_close(batch.inputs[m], expected, rtol=1e-4, atol=1e-4)

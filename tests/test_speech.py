@@ -15,10 +15,10 @@ from seesay.config import EncoderConfig, FeaturesConfig, ModelConfig
 from seesay.errors import ConfigError
 from seesay.learn.fit import Epoch, Training
 from seesay.learn.learn import learn, prepared
-from seesay.model.classifier import build
+from seesay.model.classifier import Classifier, build, upgraded_state
 from seesay.signal.feature_settings import features_for
 from seesay.signal.front_ends import front_end
-from seesay.signal.speech import GENERAL, WEIGHTS, SpeechEmbedding, SpeechMel
+from seesay.signal.speech import DEPTH, GENERAL, WEIGHTS, SpeechEmbedding, SpeechMel
 from seesay.spec import Spec, VectorSpec, WaveformSpec
 from tiny import tiny_config, tiny_data, tiny_model
 
@@ -112,7 +112,7 @@ def speech(finetune: float = 0.0) -> EncoderConfig:
 
 def test_an_encoder_brings_its_front_end():
     assert features_for(speech(), WORDS).kind == "speech"
-    assert features_for(speech(0.1), WORDS).kind == "speech-mel"
+    assert features_for(speech(0.1), WORDS).kind == "speech-maps"
     assert features_for(EncoderConfig(), WORDS).kind is None
     with pytest.raises(ConfigError, match="the encoder speech needs the front end speech, got mfcc"):
         features_for(EncoderConfig(kind="speech", features=FeaturesConfig(kind="mfcc")), WORDS)
@@ -123,20 +123,40 @@ def test_a_setting_of_another_front_end_is_refused():
         front_end(FeaturesConfig(kind="speech", filters=40), WaveformSpec(rate=8_000))
 
 
-@pytest.mark.parametrize("finetune", [0.0, 0.1])
-def test_pretrained_weights_learn_only_when_asked(finetune: float):
+def trained(finetune: float) -> Classifier:
     data = tiny_data()
     config = tiny_config(1, tiny_model())
     named = {"image": config.model.of("image", "picture"), "audio": speech(finetune)}
     config = dataclasses.replace(config, model=dataclasses.replace(config.model, named=named))
     *_, last = (step for step in learn(*prepared(data, config)) if isinstance(step, Epoch))
     assert last.model is not None
-    place = "encoders.audio.network" if finetune else "front_ends.audio.features.1"
-    network = last.model.get_submodule(place)
-    pairs = zip(network.parameters(), SpeechEmbedding().parameters(), strict=True)
-    moved = [(weight - original).abs().max().item() > 0 for weight, original in pairs]
-    general = 2 * GENERAL  # weights and biases
-    assert moved == [bool(finetune) and i >= general for i in range(len(moved))]
+    return last.model
+
+
+def test_pretrained_weights_learn_only_when_asked():
+    """And what does not learn is not saved with the model, since it is always the same."""
+    still, further = trained(0.0), trained(0.1)
+    assert not [n for n in still.state_dict() if n.startswith("front_ends.audio.features")]
+    learned = dict(further.encoders["audio"].get_submodule("network.0").named_parameters())
+    assert list(learned) == [f"{part}_{n}" for n in range(GENERAL, DEPTH) for part in ("weight", "bias")]
+    published = dict(SpeechEmbedding().named_parameters())
+    assert all((weight - published[name]).abs().max() > 0 for name, weight in learned.items())
+    assert not [n for n in further.state_dict() if n.startswith("front_ends.audio.features")]
+
+
+def test_a_run_that_has_the_fixed_weights_opens_too():
+    still = trained(0.0).state_dict()
+    older = still | {"front_ends.audio.features.1.convolutions.0.weight": torch.zeros(24, 1, 3, 3)}
+    assert list(upgraded_state(older, "posterior-sum", {})) == list(still)
+
+
+def test_a_network_to_be_trained_further_starts_as_the_published_one():
+    """Its first convolutions are in the front end, and nothing is normalised on the way."""
+    spec = WaveformSpec(rate=16_000)
+    model = build(ModelConfig(named={"clip": speech(0.1)}), Spec(("a", "b"), {"clip": spec})).eval()
+    clip = torch.from_numpy(sweep()[None])
+    found = model.encoders["clip"].get_submodule("network")(model.front_ends["clip"](clip))
+    torch.testing.assert_close(found, SpeechEmbedding()(energies(sweep())), rtol=1e-4, atol=1e-3)
 
 
 def test_only_the_pretrained_network_has_a_rate_of_its_own():

@@ -53,7 +53,7 @@ class FeaturesConfig:
     kind: Annotated[str | None, Choice("front-end")] = None
     """Recordings: `mfcc`: `coefficients` cepstra and the log energy; `log-mel`: log energies of the
     `filters`; `speech`: 96 numbers every 80 ms from a network trained on speech, whose weights stay as they
-    are; `speech-mel`: the energies that it takes. Pictures: `efficientnet-lite0`: 320 numbers from a network
+    are; `speech-maps`: what its first layers make. Pictures: `efficientnet-lite0`: 320 numbers from a network
     trained on ImageNet's photos (extra `photos`); `timm:NAME`: those of a network of the library timm;
     `pixels`: pixels as such networks take them. Either: `onnx:FILE`: embeddings by the network in an ONNX
     file, described by a JSON file beside it. Default: mfcc for single words, log-mel for longer clips, and
@@ -276,8 +276,15 @@ class WaveformConfig:
     (signal/augment_waveforms.py). 0 turns a change off."""
 
     views: int = 0
-    """Augmented copies per recording per epoch; each row samples one. 0: no waveform augmentation, and
+    """Augmented copies per recording; in each epoch each row samples one. 0: no waveform augmentation, and
     features are made once."""
+    renew: bool = True
+    """Whether the copies are made anew in every epoch. If not, they are made once, which is quicker if
+    features are dear; fewer, if their features need more than 1 GB; and anew in every epoch if not even two
+    copies fit."""
+    window: float = 0.0
+    """Of recordings longer than 1.5 clips, fraction of the copies cut at a random one of the windows that
+    sound, by how much voiced sound they hold, as in prediction, instead of where the recording is loudest."""
     speed: float = 0.0
     """Speed up or slow down by up to this fraction, which moves pitch and formants too: other speakers."""
     colour: float = 0.0
@@ -299,7 +306,8 @@ class WaveformConfig:
 
     def __post_init__(self) -> None:
         check_range(self, "views", "colour", "gain", least=0)
-        check_range(self, "speed", "band", "echo", "babble", "noise", "overdrive", "trim", least=0, most=1)
+        fractions = ("window", "speed", "band", "echo", "babble", "noise", "overdrive", "trim")
+        check_range(self, *fractions, least=0, most=1)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,9 @@ class Part:
     defaults: Any = field(default_factory=dict)
     """Front ends: values of `FeaturesConfig` instead of those that follow from the contents; or a function
     from the name, with its argument, and the spec to them, `module:name`."""
+    normalised: bool = True
+    """Front ends: whether features that are not pictures are normalised; not if the network that takes them
+    is pretrained."""
     augment: str = ""
     """Front ends: how a batch of its features is augmented, `module:name`; "": as its kind of content is."""
 
@@ -82,7 +85,7 @@ PARTS: dict[str, dict[str, Part]] = {
         "deep": Part("seesay.model.encoders:deep_cnn", ("picture", "waveform", "matrix")),
         "report": Part("seesay.model.encoders:report_cnn", ("picture", "waveform", "matrix")),
         "transformer": Part("seesay.model.encoders:transformer", ("picture", "waveform", "matrix")),
-        "speech": Part("seesay.model.encoders:speech", ("waveform",), frozen="speech", trained="speech-mel"),
+        "speech": Part("seesay.model.encoders:speech", ("waveform",), frozen="speech", trained="speech-maps"),
         "efficientnet-lite0": Part(
             "seesay.model.encoders:efficientnet_lite0",
             ("picture", "waveform"),
@@ -109,10 +112,11 @@ PARTS: dict[str, dict[str, Part]] = {
             settings=("seconds",),
             augment="seesay.signal.augment_features:augment_embeddings",
         ),
-        "speech-mel": Part(
-            "seesay.signal.speech:speech_mel",
+        "speech-maps": Part(
+            "seesay.signal.speech:speech_maps",
             ("waveform",),
             settings=("seconds",),
+            normalised=False,
             augment="seesay.signal.augment_features:unchanged",
         ),
         "efficientnet-lite0": Part(

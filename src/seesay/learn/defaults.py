@@ -50,7 +50,7 @@ UNBALANCED = 3.0
 """Ratio of rows in the largest to the smallest class above which `auto` uses class weights."""
 
 
-RATE = 0.2
+RATE = 0.3
 """Learning rate of pretrained weights that `auto` trains further, as a fraction of the others'."""
 
 SMALLEST = 32
@@ -59,6 +59,9 @@ SMALLEST = 32
 VOICES = WaveformConfig(views=1, speed=0.12, colour=5.0, band=0.3, echo=0.2, noise=0.3, gain=6.0, trim=0.5)
 """Augmentation of waveforms where `auto` trains a network of speech further: other voices and microphones,
 but mild, since the network has heard many (docs/log.md)."""
+
+COPIES = 8
+"""Copies of a recording that are made once where training would make more: fewer are worse (docs/log.md)."""
 
 
 @dataclass(frozen=True)
@@ -97,11 +100,13 @@ def settled(config: Config, facts: Facts) -> Config:
     config = config.naming({modality: spec.kind for modality, spec in facts.contents.items()})
     encoders = {m: decided(e, facts.contents[m]) for m, e in config.model.named.items()}
     decided_to_train = any(e.finetune and e != config.model.named[m] for m, e in encoders.items())
-    if decided_to_train and config.waveform == WaveformConfig():
-        config = replace(config, waveform=VOICES)
     named = {m: replace(e, features=_front_end(m, e, facts.contents[m])) for m, e in encoders.items()}
     pretrained = bool(named) and all(encoder.finetune for encoder in named.values())
     optim = settled_optim(config.optim, facts, PRETRAINED_STEPS if pretrained else 1.0)
+    if decided_to_train and config.waveform == WaveformConfig():
+        passes = (optim.epochs or 1) * max(1, config.split.folds or 0)  # models share what is made once
+        copies = {"views": COPIES, "renew": False} if passes > COPIES else {}
+        config = replace(config, waveform=replace(VOICES, **copies))
     return replace(config, model=replace(config.model, named=named), augment=augment, optim=optim)
 
 

@@ -27,6 +27,7 @@ from seesay.errors import ConfigError, InputError
 from seesay.learn.defaults import class_weights, facts_of, learned_prior, repeats, settled
 from seesay.learn.frozen_encoders import encodings_of, frozen, with_encoders, without_encoders
 from seesay.learn.hardware import channels_last, uses_bfloat16
+from seesay.learn.seeds import seed_of
 from seesay.learn.waveform_views import resample_views
 from seesay.metrics.scores import METRICS
 from seesay.model.classifier import Classifier, build
@@ -233,6 +234,7 @@ def fit(
     training = Training(learner, config, steps, weights, whole, negatives=facts.negatives > 0)
     if resume is not None:
         training.restore(resume)  # before features are made, since it restores the normalisers too
+    raw = RawFeatures(data) if raw is None else raw
     features = features_of(model, data, raw)
     features = encodings_of(model, features) if frozen(config) else features
     rows, valid = table(data, splits.train, features), table(data, splits.valid, features)
@@ -240,7 +242,7 @@ def fit(
         start, number = time.perf_counter(), training.epochs + 1
         with torch.random.fork_rng():  # dropout draws from torch's global generator
             torch.manual_seed(seed_of(config.seed, number))
-            augmented_batches = epoch_batches(rows, data, config, number, model)
+            augmented_batches = epoch_batches(rows, data, raw, config, number, model)
             steps = [training.step(batch) for batch in watch(augmented_batches)]
         losses = [loss for loss in steps if loss is not None]
         if not np.isfinite(losses).all():
@@ -275,7 +277,7 @@ def fit(
 
 
 def epoch_batches(
-    rows: Table, data: Dataset, config: Config, number: int, model: Classifier
+    rows: Table, data: Dataset, raw: RawFeatures, config: Config, number: int, model: Classifier
 ) -> Iterator[Batch]:
     """The augmented batches of one epoch: re-paired rows if the data set allows it, waveform augmentation,
     then feature augmentation."""
@@ -286,7 +288,8 @@ def epoch_batches(
     if most and not frozen(config):
         rows = rows.thinned(most, generator)
     for modality in data.spec.of_kind("waveform") if config.waveform.views and not frozen(config) else ():
-        rows = resample_views(rows, data, modality, model.front_ends[modality], config.waveform, generator)
+        front_end = model.front_ends[modality]
+        rows = resample_views(rows, data, raw, modality, front_end, config, generator)
     assert config.optim.batch
     batches = rows.shuffled(config.optim.batch, generator, config.optim.copies or 1)
     yield from batches if frozen(config) else augmented(batches, model, config.augment, data.spec, generator)
@@ -423,8 +426,3 @@ def restore_moments(optimizer: torch.optim.Optimizer, tensors: Mapping[str, Tens
         like = weights[int(i)] if tensor.dim() else tensor  # same memory layout as the weight
         state.setdefault(int(i), {})[moment] = torch.empty_like(like).copy_(tensor)
     optimizer.load_state_dict(optimizer.state_dict() | {"state": state})
-
-
-def seed_of(*parts: int) -> int:
-    """A seed that depends on all of these numbers: numpy's hash of them."""
-    return int(np.random.SeedSequence(parts).generate_state(1, np.uint64)[0] >> 1)

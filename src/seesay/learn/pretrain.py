@@ -19,8 +19,9 @@ from seesay.data.batches import Features, Table, table
 from seesay.data.dataset import Dataset
 from seesay.data.splits import Splits
 from seesay.errors import InputError
-from seesay.learn.fit import Watch, augmented, moments, restore_moments, seed_of
+from seesay.learn.fit import Watch, augmented, moments, restore_moments
 from seesay.learn.hardware import channels_last, uses_bfloat16
+from seesay.learn.seeds import seed_of
 from seesay.model.autoencoder import autoencoders
 from seesay.model.classifier import Classifier
 from seesay.model.features import RawFeatures, features_of

@@ -289,8 +289,9 @@ def upgraded_state(
 ) -> dict[str, Tensor]:
     """An older `Classifier`'s state dict, with the entries added that the current class needs. `normalisers`:
     mean and scale by modality, formerly stored in the spec. Before learned priors, outputs were
-    `logits / temperature`. Before `known`, nothing was calibrated for it, and there is none."""
-    tensors = dict(tensors)
+    `logits / temperature`. Before `known`, nothing was calibrated for it, and there is none. The speech
+    embedding's fixed weights used to be saved."""
+    tensors = {name: t for name, t in tensors.items() if ".features.1.convolutions." not in name}
     modalities = len(tensors["temperature"]) - 1
     tensors.setdefault("known_line", torch.zeros(modalities, 2))
     for modality, mean_and_scale in normalisers.items():

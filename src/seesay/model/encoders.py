@@ -177,12 +177,10 @@ class EmbeddingEncoder(nn.Module):
 
 def speech(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:
     """Google's speech embedding, pooled over time: frozen in the front end `speech`, or trained further after
-    the front end `speech-mel`, but for its first, general convolutions."""
+    the front end `speech-maps`, which has its first, general convolutions."""
     if not config.finetune:
         return frozen(config, dim, shape)
-    network = SpeechEmbedding()
-    network.convolutions[:GENERAL].requires_grad_(False)
-    return EmbeddingEncoder(Pretrained(network), 2 * EMBEDDING, dim, config.dropout)
+    return EmbeddingEncoder(Pretrained(SpeechEmbedding(GENERAL)), 2 * EMBEDDING, dim, config.dropout)
 
 
 def frozen(config: EncoderConfig, dim: int, shape: Shape) -> nn.Module:

@@ -4,6 +4,8 @@ No path bypasses a front end: where it allows contents to stay bytes (a quarter 
 batch by batch.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -30,6 +32,7 @@ class RawFeatures:
         """`track`: shows the progress of pretrained networks."""
         self.dataset, self.track = dataset, track
         self._cache: dict[tuple[Modality, object], Tensor] = {}
+        self._kept: dict[Modality, tuple[object, Tensor]] = {}
 
     def of(self, modality: Modality, front_end: nn.Module, device: torch.device) -> Tensor:
         """(contents, ...): the features of this modality, before normalisation."""
@@ -38,6 +41,13 @@ class RawFeatures:
         if key not in self._cache:
             self._cache[key] = self._made(modality, front_end, steps, device)
         return self._cache[key].to(device)
+
+    def kept(self, modality: Modality, key: object, make: Callable[[], Tensor]) -> Tensor:
+        """What `make` returned at the first call with this key, made once for several models: the latest of
+        each modality, since it may be large."""
+        if modality not in self._kept or self._kept[modality][0] != key:
+            self._kept[modality] = (key, make())
+        return self._kept[modality][1]
 
     def _made(
         self, modality: Modality, front_end: nn.Module, steps: nn.Module, device: torch.device

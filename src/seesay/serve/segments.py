@@ -19,17 +19,11 @@ from seesay.condition import Condition
 from seesay.model.classifier import Classifier
 from seesay.signal.clip import Clip
 from seesay.signal.front_ends import fitting
-from seesay.signal.sounding import Window, windows
+from seesay.signal.sounding import LONG, Window, windows
 from seesay.spec import Modality, Spec, WaveformSpec
-
-LONG = 1.5
-"""Clips: a longer recording may hold more than one word."""
 
 BATCH = 16
 """Windows scored at a time; more are no faster (serve/batch.py)."""
-
-LEAST = 1e-3
-"""Voiced sound that any window counts for, so that windows without any, such as of rain, count alike."""
 
 
 @dataclass(frozen=True)
@@ -99,8 +93,7 @@ def scored(model: Classifier, modality: Modality, rate: int, contents: Mapping[M
         logits = model.decide(encodings)
         all_known.append({name: each.numpy() for name, each in model.known(encodings).items()})
         parts.append({name: each.softmax(1).numpy() for name, each in logits.items()})
-        voiced = torch.zeros(len(clips)) if clip.voicing is None else clip.voicing(clips).sum(1)
-        weight.append(voiced.double().numpy() + LEAST)
+        weight.append(clip.weight(clips).numpy())
     weights = np.concatenate(weight)
     probabilities, known = (
         {name: np.concatenate([part[name] for part in each]) for name in each[0]}

@@ -32,6 +32,9 @@ ENOUGH = 0.75
 """The loudest part is left only where it holds less than this fraction of the voiced sound of the best part.
 Lower values change fewer recordings, and cut a word next to a noise more often (docs/log.md)."""
 
+LEAST = 1e-3
+"""Voiced sound that any clip counts for, so that clips without any, such as of rain, count alike."""
+
 LOWEST_RATE = 2_000
 """Samples per second: with fewer there is too little of the band."""
 
@@ -63,6 +66,11 @@ class Clip(nn.Module):
         if self.voicing is not None:
             start = self._voiced(recordings, start, self.voicing)
         return recordings.gather(1, start + torch.arange(self.samples, device=start.device))
+
+    def weight(self, clips: Num[Tensor, "b samples"]) -> Float64[Tensor, " b"]:
+        """How much each of several clips of a recording says: the voiced sound that it holds, and LEAST."""
+        voiced = torch.zeros(len(clips)) if self.voicing is None else self.voicing(clips).sum(1)
+        return voiced.double() + LEAST
 
     def _voiced(
         self, recordings: Num[Tensor, "b n"], loudest: Int64[Tensor, "b 1"], voicing: "Voicing"

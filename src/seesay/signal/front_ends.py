@@ -192,8 +192,9 @@ def front_end(features: FeaturesConfig, spec: ContentSpec) -> FrontEnd:
 
     Features are (b, channels, height, width) for pictures, (b, frames, columns) for recordings and matrices,
     (b, size) for vectors. Contents may be uint8 or int16; pictures and recordings may have any size. The
-    last step normalises all features but pictures. A registered front end (`kind`) replaces the step
-    `features`. Raises ConfigError if settings conflict with each other or with the contents.
+    last step normalises all features but pictures and those for a pretrained network. A registered front end
+    (`kind`) replaces the step `features`. Raises ConfigError if settings conflict with each other or with the
+    contents.
     """
     settings = settled_features(features, spec)
     made = part_of(spec, "front_end")(settings, spec)
@@ -221,7 +222,8 @@ def recording_steps(features: FeaturesConfig, spec: WaveformSpec) -> Steps:
     clip = Clip(analysis_of(features, spec).samples, spec.rate)
     steps = Steps(clip=clip, features=_registered(features, spec) or ReadyMade())
     _check_registered(features, steps, spec)
-    return _normalised(steps, spec)
+    taken_as_is = features.kind is not None and not find("front-end", features.kind).normalised
+    return steps if taken_as_is else _normalised(steps, spec)
 
 
 def ready_made(features: FeaturesConfig, spec: ContentSpec) -> Steps:

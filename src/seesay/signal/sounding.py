@@ -9,6 +9,9 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float, Int16
 
+LONG = 1.5
+"""Clips: a longer recording may hold more than one word."""
+
 FRAME = 0.02
 """Seconds over which a level is measured."""
 

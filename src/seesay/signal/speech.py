@@ -9,7 +9,6 @@ data"), Apache-2.0, as the package pyopen-wakeword 1.1.0 contains them (scripts/
 
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -38,9 +37,12 @@ MARGIN = 0.5
 RANGE = 80.0
 """dB below the loudest energy of a clip: what is quieter counts as this."""
 
-GENERAL = 7
-"""Convolutions, from the first, that keep their weights when the others are trained further: half the time,
-and no worse on new speakers (docs/log.md)."""
+DEPTH = 20
+"""Convolutions."""
+
+GENERAL = 11
+"""Convolutions, from the first, that keep their weights when the others are trained further: no worse on new
+speakers (docs/log.md), and what they make of a clip is made once."""
 
 POOLS = {2: (2, 2), 6: (1, 2), 10: (2, 2), 14: (1, 2), 18: (2, 2)}
 """Maximum pooling (time, frequency) after these convolutions."""
@@ -93,32 +95,48 @@ class SpeechMel(nn.Module):
 
 class SpeechEmbedding(nn.Module):
     """Log-mel energies `(b, frames, 32)` → embeddings `(b, windows, 96)`, every 8 frames, of 76
-    frames each.
+    frames each; or a part of the way.
 
     Twenty convolutions, in turn over frequency and over time, the latter without padding, so that all windows
-    are computed at once.
+    are computed at once. Between two of them the columns of a frame are its bands times the channels.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, first: int = 0, last: int = DEPTH, fixed: bool = False) -> None:
+        """`first`, `last`: the convolutions from and before these. `fixed`: the weights are not parameters
+        and are not saved with a model, since they are always the published ones."""
         super().__init__()
-        tensors = weights()
-        self.convolutions = nn.ModuleList()
-        for number in range(len(tensors) // 2):  # weights and biases, and the filters
-            after, before, height, width = tensors[f"{number}.weight"].shape
-            self.convolutions.append(nn.Conv2d(before, after, (height, width), padding=(0, width // 2)))
-        self.load_state_dict({f"convolutions.{n}": t for n, t in tensors.items() if n != "filters"})
-        layout: Any = {"memory_format": torch.channels_last}  # half the time; torch's own types leave it out
-        self.to(**layout)
+        self.numbers, tensors = range(first, last), weights()
+        for number in self.numbers:
+            for part in ("weight", "bias"):
+                values = tensors[f"{number}.{part}"].clone()
+                if part == "weight":
+                    values = values.contiguous(memory_format=torch.channels_last)  # half the time
+                if fixed:
+                    self.register_buffer(f"{part}_{number}", values, persistent=False)
+                else:
+                    self.register_parameter(f"{part}_{number}", nn.Parameter(values))
 
-    def forward(self, energies: Float[Tensor, "b frames 32"]) -> Float[Tensor, "b windows 96"]:
-        maps = energies[:, None]
-        for number, convolution in enumerate(self.convolutions):
-            maps = convolution(maps)
-            if number < len(self.convolutions) - 1:
+    def forward(self, columns: Float[Tensor, "b frames columns"]) -> Float[Tensor, "b times features"]:
+        channels = self.kernels(self.numbers[0]).shape[1]
+        maps = columns.unflatten(2, (-1, channels)).permute(0, 3, 1, 2)
+        for number in self.numbers:
+            kernels = self.kernels(number)
+            maps = F.conv2d(
+                maps, kernels, getattr(self, f"bias_{number}"), padding=(0, kernels.shape[3] // 2)
+            )
+            if number < DEPTH - 1:
                 maps = F.leaky_relu(maps, 0.2).clamp(min=-0.4)
             if number in POOLS:
                 maps = F.max_pool2d(maps, POOLS[number])
-        return maps.squeeze(3).transpose(1, 2)
+        return maps.permute(0, 2, 3, 1).flatten(2)
+
+    def extra_repr(self) -> str:
+        """The convolutions, in what `print` shows of a model."""
+        return f"convolutions {self.numbers.start} to {self.numbers.stop - 1}"
+
+    def kernels(self, number: int) -> Tensor:
+        """(channels after, channels before, height, width): the weights of a convolution."""
+        return getattr(self, f"weight_{number}")
 
 
 @cache
@@ -130,11 +148,11 @@ def weights() -> dict[str, Tensor]:
         raise InputError(f"{WEIGHTS} cannot be read ({error})", "Reinstall seesay.") from None
 
 
-def speech_mel(features: FeaturesConfig, spec: WaveformSpec) -> SpeechMel:
-    """The module from clips to the energies that the speech embedding takes."""
-    return SpeechMel(spec.rate)
+def speech_maps(features: FeaturesConfig, spec: WaveformSpec) -> nn.Module:
+    """The module from clips to what the first convolutions make of them, (b, frames, columns)."""
+    return nn.Sequential(SpeechMel(spec.rate), SpeechEmbedding(0, GENERAL, fixed=True))
 
 
 def speech(features: FeaturesConfig, spec: WaveformSpec) -> nn.Module:
-    """The module from clips to speech embeddings, (b, windows, 96), with frozen weights."""
-    return nn.Sequential(SpeechMel(spec.rate), SpeechEmbedding()).requires_grad_(False)
+    """The module from clips to speech embeddings, (b, windows, 96), with fixed weights."""
+    return nn.Sequential(SpeechMel(spec.rate), SpeechEmbedding(fixed=True))
