@@ -33,6 +33,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for the drawings, which ar
 
 from benchmarks import accents, drawings, thumps, unknowns
 from drawn import drawn
+from negative_pictures import check_fonts
 from negatives import with_negatives
 
 from seesay.condition import Condition
@@ -454,6 +455,7 @@ def main() -> None:
         return
     took = given.out / "cpu_seconds"
     if not given.card:
+        check_fonts()
         scores.unlink(missing_ok=True)
         pairs = paired(folders, given.data / "mnist", given.drawings, given.seed)
         data = with_negatives(pairs, NEGATIVES, given.seed)

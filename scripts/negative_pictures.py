@@ -114,6 +114,13 @@ def letter(random: Generator, digits: Digits) -> Ink:
     return warped(np.asarray(page) / 255, random)
 
 
+def check_fonts() -> None:
+    """InputError if a font is missing: asked for before hours of work."""
+    for _, names in ALPHABETS.values():
+        for name in names:
+            _font(name)
+
+
 @cache
 def _font(name: str) -> ImageFont.FreeTypeFont:
     files = sorted(file for ending in ("ttf", "otf") for file in FONTS.rglob(f"{name}.{ending}"))
