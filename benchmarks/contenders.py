@@ -37,7 +37,8 @@ from seesay.learn.fit import fresh, validate
 from seesay.model.classifier import build
 from seesay.model.features import features_of
 from seesay.recipes import recipe
-from seesay.serve.export import Graph, to_onnx
+from seesay.serve.export import to_onnx
+from seesay.serve.graph import Graph
 
 MACHINE = "support vector machine"
 CONTENDERS = (*training.LOOPS, MACHINE)

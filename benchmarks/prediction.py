@@ -32,7 +32,8 @@ from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.features import features_of_contents, fitted, fitting
 from seesay.serve.batch import parallel_map
-from seesay.serve.export import Graph, InputKind, export
+from seesay.serve.export import export
+from seesay.serve.graph import Graph, InputKind
 from seesay.serve.predict import Predictor
 from seesay.spec import Modality, WaveformSpec
 

@@ -17,8 +17,8 @@ from benchmarks.door import one_line_of_errors, positive
 from benchmarks.thumps import NOISES, Spoken, options, scene, words
 from seesay.condition import Condition
 from seesay.errors import InputError
+from seesay.serve.long_recordings import clip_of, scored
 from seesay.serve.predict import Predictor
-from seesay.serve.segments import clip_of, scored
 from seesay.spec import WaveformSpec
 from seesay.tables import written
 

@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from seesay.config import Config, EncoderConfig, FeaturesConfig
 from seesay.errors import ConfigError
 from seesay.learn.run import Run, begin
-from seesay.serve.export import Graph, export
+from seesay.serve.export import export
+from seesay.serve.graph import Graph
 from seesay.serve.predict import Predictor
 from seesay.signal import efficientnet
 from seesay.signal.efficientnet import (

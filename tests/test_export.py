@@ -23,7 +23,8 @@ from seesay.learn.run import Run
 from seesay.model.classifier import build
 from seesay.plain import from_dict
 from seesay.serve import export as exporting
-from seesay.serve.export import Graph, check_same, export, to_onnx
+from seesay.serve.export import check_same, export, to_onnx
+from seesay.serve.graph import Graph
 from seesay.serve.predict import Predictor
 from seesay.signal.front_ends import Normaliser
 from seesay.spec import MatrixSpec, Spec

@@ -13,7 +13,8 @@ from seesay.config import EncoderConfig, ModelConfig
 from seesay.errors import OutputError
 from seesay.learn.run import Run
 from seesay.model.classifier import build
-from seesay.serve.export import Graph, check_same, to_onnx
+from seesay.serve.export import check_same, to_onnx
+from seesay.serve.graph import Graph
 from seesay.serve.joined_graphs import divided
 from seesay.spec import Spec, WaveformSpec
 from tiny import tiny_config, tiny_data, tiny_model, tiny_run

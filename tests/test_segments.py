@@ -16,8 +16,9 @@ from seesay.errors import InputError, OutputError
 from seesay.figures import segments as drawing
 from seesay.learn.run import Run
 from seesay.serve.draw import check_drawable, draw_segments
+from seesay.serve.long_recordings import scored
 from seesay.serve.predict import Predictor
-from seesay.serve.segments import Scored, Segment, scored, segments_of
+from seesay.serve.segments import Scored, Segment, segments_of
 from seesay.signal.sounding import Window
 from tiny import AUDIO, CLASSES, STILL, picture, recording, tiny_config, tiny_run
 
@@ -103,7 +104,7 @@ def test_a_picture_is_fused_with_every_window(predictor: Predictor) -> None:
 def test_windows_do_not_see_each_other(predictor: Predictor, monkeypatch: pytest.MonkeyPatch) -> None:
     contents = {"audio": torch.from_numpy(spoken(*([0, 1, 2] * 7)))[None]}
     whole = scored(predictor.model, "audio", AUDIO.rate, contents)
-    monkeypatch.setattr("seesay.serve.segments.BATCH", 4)
+    monkeypatch.setattr("seesay.serve.long_recordings.BATCH", 4)
     parts = scored(predictor.model, "audio", AUDIO.rate, contents)
     assert len(whole.windows) == 21
     assert whole.weight.sum() == pytest.approx(1)

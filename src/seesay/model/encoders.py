@@ -171,7 +171,10 @@ class EmbeddingEncoder(nn.Module):
     def forward(self, features: Float[Tensor, "b *shape"]) -> Float[Tensor, "b d"]:
         embeddings = self.network(features)
         if embeddings.dim() == 3:
-            embeddings = torch.cat([embeddings.mean(1), embeddings.amax(1)], 1)
+            # A product, since ONNX Runtime's mean of one row differs from that of many in the last bits.
+            each = embeddings.new_full((embeddings.shape[1], 1), 1 / embeddings.shape[1])
+            mean = (embeddings.transpose(1, 2) @ each).squeeze(2)
+            embeddings = torch.cat([mean, embeddings.amax(1)], 1)
         return self.project(embeddings)
 
 

@@ -9,8 +9,9 @@ import torch
 from seesay.errors import InputError, OutputError
 from seesay.figures import segments as figure
 from seesay.figures.style import save
-from seesay.serve.predict import Prediction, Predictor
-from seesay.serve.segments import long_modality
+from seesay.serve.answer import Prediction
+from seesay.serve.long_recordings import long_modality
+from seesay.serve.predict import Predictor
 from seesay.spec import Modality, WaveformSpec
 
 

@@ -3,10 +3,12 @@
 Inputs, for any number of rows: `<modality>`, the contents or features of each modality, and
 `has_<modality>`, a bool per row: false if the row lacks the modality, whose values are then ignored.
 Outputs: `probabilities_<condition>`, (rows, classes), for each condition. A row that lacks all modalities of
-a condition gets the class fractions of the training rows. And `known_<condition>`, (rows,), for each
+a condition gets the class fractions of the training rows. `known_<condition>`, (rows,), for each
 condition in which the model can tell: 0 (none of its classes) to 1, NaN in a row that lacks all its
-modalities. The metadata contain the `classes` and the `spec`, which describes the inputs, as JSON.
-Encoders from ONNX files are part of the graph.
+modalities. `agreement`, (rows,): how much the modalities agree, 0 to 1. Recordings and photos may have any
+size; `fitted_<modality>` is what the model sees of them, and `voiced_<modality>`, (rows,), how much voiced
+sound that holds. The metadata contain the `classes`, the `spec`, which describes the inputs, and the `shapes`
+that contents are fitted to, as JSON. Encoders from ONNX files are part of the graph.
 """
 
 import contextlib
@@ -14,31 +16,40 @@ import json
 import logging
 import warnings
 from collections.abc import Generator, Mapping
-from dataclasses import dataclass
+from dataclasses import replace
 from importlib.metadata import version
+from itertools import combinations
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, cast
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
 from seesay.condition import Condition
-from seesay.errors import InputError, OutputError
-from seesay.files import check_file, new_file
+from seesay.errors import OutputError
+from seesay.extras import package
+from seesay.files import new_file
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.folding import folded
-from seesay.plain import from_dict, to_dict
+from seesay.plain import to_dict
+from seesay.serve.answer import agreement_of
+from seesay.serve.graph import (
+    AGREEMENT,
+    FITTED,
+    KNOWN,
+    PROBABILITIES,
+    VOICED,
+    Graph,
+    InputKind,
+    InputType,
+)
 from seesay.serve.joined_graphs import Divided, divided, in_this_order, joined
+from seesay.signal.clip import Clip
 from seesay.signal.front_ends import fitting
-from seesay.signal.onnx_encoder import package
+from seesay.signal.resize import Fit
 from seesay.spec import Modality, PictureSpec, Spec
-
-InputKind = Literal["contents", "features"]
-"""What the graph takes. `contents`: as in a data set, pictures as uint8 and waveforms as int16, with the
-front ends in the graph; `features`: the inputs of the encoders."""
 
 TOLERANCE = 1e-4
 """Largest difference allowed between a probability of the graph and of torch."""
@@ -46,34 +57,11 @@ TOLERANCE = 1e-4
 ROWS = 4096
 """Largest number of rows declared to the exporter; the graph takes more."""
 
-OUTPUT = "probabilities_"
-"""Prefix of the outputs of probabilities, before the condition."""
-
-KNOWN = "known_"
-"""Prefix of the outputs that say how known a row is."""
-
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 
 
-@dataclass(frozen=True)
-class InputType:
-    """Shape and type of one row of an input."""
-
-    shape: tuple[int, ...]
-    dtype: str
-
-    def blank(self, rows: int) -> np.ndarray:
-        """Zeros, (rows, *shape)."""
-        return np.zeros((rows, *self.shape), self.dtype)
-
-
-TYPES = {"tensor(float)": "float32", "tensor(uint8)": "uint8", "tensor(int16)": "int16"}
-"""ONNX Runtime's names of input types."""
-
-
 def input_types(model: Classifier, spec: Spec, kind: InputKind) -> dict[Modality, InputType]:
-    """The input of the graph for each modality. Contents have the fixed size of the model: clips of its
-    length and pictures already resized."""
+    """The input of the graph for each modality, with the size that its contents are fitted to."""
     types = {}
     for modality, content in spec.contents.items():
         floats = isinstance(content, PictureSpec) and content.standardised
@@ -88,31 +76,99 @@ def input_types(model: Classifier, spec: Spec, kind: InputKind) -> dict[Modality
     return types
 
 
+class AnySize(nn.Module):
+    """The step that fits contents to one size, in a form that exports for contents of any size."""
+
+    def __init__(self, fit: nn.Module | None) -> None:
+        super().__init__()
+        self.fit = fit
+
+    def forward(self, contents: Tensor) -> Tensor:
+        if self.fit is None:
+            return contents
+        if not isinstance(self.fit, Clip):
+            return self.fit(contents)
+        longer: Any = contents.shape[1] > self.fit.samples
+        return torch.cond(longer, self.fit.cut, self.fit.padded, (contents,))
+
+
+class Fitted(nn.Module):
+    """Contents → what the model sees of them and, of recordings, how much voiced sound that holds."""
+
+    def __init__(self, modality: Modality, fit: nn.Module | None) -> None:
+        super().__init__()
+        self.any_size = AnySize(fit)
+        self.outputs = [] if fit is None else [FITTED + modality]
+        if isinstance(fit, Clip):
+            self.outputs.append(VOICED + modality)
+
+    def forward(self, contents: Tensor) -> tuple[Tensor, ...]:
+        """The fitted contents and then, as far as `outputs` has them, the outputs of the graph."""
+        fitted = self.any_size(contents)
+        clip = self.any_size.fit
+        voiced = [clip.weight(fitted).float()] if isinstance(clip, Clip) else []
+        return (fitted, *([fitted] if self.outputs else []), *voiced)
+
+
+class Before(nn.Module):
+    """Contents → the input of a network from a file, and the outputs of `Fitted`."""
+
+    def __init__(self, modality: Modality, part: Divided) -> None:
+        super().__init__()
+        fit, self.rest = fitting(part.before)
+        self.fitted = Fitted(modality, fit)
+
+    def forward(self, contents: Tensor) -> tuple[Tensor, ...]:
+        fitted, *outputs = self.fitted(contents)
+        return (self.rest(fitted), *outputs)
+
+
 class OnnxWrapper(nn.Module):
-    """The classifier with the graph's signature: tensors in, in the order of `names`, probabilities and how
-    known the rows are out, in the order of `outputs`."""
+    """The classifier with the graph's signature: tensors in, in the order of `names`; out come probabilities,
+    how known the rows are, agreement, and what was seen of contents, in the order of `outputs`."""
 
     def __init__(self, model: Classifier, kind: InputKind, parts: Mapping[Modality, Divided]) -> None:
         """`parts`: front ends of which only what follows their network is in it: it takes its output."""
         super().__init__()
         self.model, self.kind = folded(model), kind
-        for modality, part in parts.items():
-            self.model.front_ends[modality] = part.after
+        self.fitted = nn.ModuleDict()
+        for modality in model.modalities:
+            if modality in parts:
+                self.model.front_ends[modality] = parts[modality].after
+            elif kind == "contents":
+                fit, self.model.front_ends[modality] = fitting(self.model.front_ends[modality])
+                self.fitted[modality] = Fitted(modality, fit)
         given = [parts[m].name if m in parts else m for m in model.modalities]
         self.names = [*given, *(f"has_{m}" for m in model.modalities)]
         self.knowing = model.knowing
-        self.outputs = [*(OUTPUT + c for c in model.conditions), *(KNOWN + c for c in model.knowing)]
+        seen = [name for each in self.fitted.values() for name in cast(Fitted, each).outputs]
+        self.outputs = [*(PROBABILITIES + c for c in model.conditions), *(KNOWN + c for c in model.knowing)]
+        self.outputs += [AGREEMENT, *seen]
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         count = len(self.model.modalities)
         inputs = dict(zip(self.model.modalities, tensors[:count], strict=True))
         present = dict(zip(self.model.modalities, tensors[count:], strict=True))
+        seen: list[Tensor] = []
+        for modality, fitted in self.fitted.items():
+            inputs[modality], *outputs = fitted(inputs[modality])
+            seen += outputs
         features = self.model.features(inputs) if self.kind == "contents" else inputs
         encodings = self.model.encode(features, present)
-        by_condition = self.model.decide(encodings, present)
+        probabilities = {name: x.softmax(1) for name, x in self.model.decide(encodings, present).items()}
         known = self.model.known(encodings, present) if self.knowing else {}
-        probabilities = (logits.softmax(1) for logits in by_condition.values())
-        return (*probabilities, *(known[condition] for condition in self.knowing))
+        said = (known[condition] for condition in self.knowing)
+        return (*probabilities.values(), *said, self._agreement(probabilities, present), *seen)
+
+    def _agreement(
+        self, probabilities: Mapping[Condition, Tensor], present: Mapping[Modality, Tensor]
+    ) -> Tensor:
+        """As `agreement_of`: of the two modalities of a row that agree least; NaN where there are no two."""
+        least = torch.full_like(next(iter(probabilities.values()))[:, 0], torch.inf)
+        for one, other in combinations(self.model.modalities, 2):
+            same = (probabilities[self.model.names[one,]] * probabilities[self.model.names[other,]]).sum(1)
+            least = torch.where(present[one] & present[other], torch.minimum(least, same), least)
+        return torch.where(least.isinf(), torch.nan, least)
 
 
 def export(
@@ -137,14 +193,21 @@ def export(
 def to_onnx(model: Classifier, spec: Spec, inputs: InputKind = "contents") -> bytes:
     """The ONNX file of a model as bytes, not checked."""
     onnx, *_ = [package(name, "export") for name in PACKAGES]
+    types = input_types(model, spec, inputs)
     parts = divided(model) if inputs == "contents" else {}
+    free = {m: _free_axes(model, m) if inputs == "contents" else () for m in model.modalities}
     wrapper = OnnxWrapper(model, inputs, parts)
-    examples = dict(zip(wrapper.names, _examples(input_types(model, spec, inputs), 4), strict=True))
+    sizes = {m: _other_size(each, free[m]) for m, each in types.items()}
+    examples = dict(zip(wrapper.names, _examples(sizes, 4), strict=True))
     rows, before = torch.export.Dim("rows", min=1, max=ROWS), {}
-    axes = {name: {0: rows} for name in wrapper.names}
+    axes: dict[str, dict[int, Any]] = {name: {0: rows} for name in wrapper.names}
+    for modality, each in free.items():
+        name = parts[modality].name if modality in parts else modality
+        axes[name] |= dict.fromkeys(each, torch.export.Dim.AUTO)
     for modality, part in parts.items():
-        contents = examples[part.name]
-        before[modality] = _traced(part.before, (contents,), ({0: rows},), [modality], [part.name])
+        contents, module = examples[part.name], Before(modality, part)
+        outputs = [f"{modality}_network_input", *module.fitted.outputs]
+        before[modality] = _traced(module, (contents,), (axes[part.name],), [modality], outputs)
         examples[part.name] = part.raw(contents)
         windows = examples[part.name].shape[part.rows_axis] // len(contents)
         axes[part.name] = {part.rows_axis: rows * windows if windows > 1 else rows}
@@ -153,9 +216,23 @@ def to_onnx(model: Classifier, spec: Spec, inputs: InputKind = "contents") -> by
     )
     proto = joined(whole, before, parts)
     in_this_order(proto, [*model.modalities, *wrapper.names[len(model.modalities) :]])
-    metadata = {"seesay": version("seesay"), "inputs": inputs, "classes": json.dumps(spec.classes)}
-    onnx.helper.set_model_props(proto, metadata | {"spec": json.dumps(to_dict(spec))})
+    shapes = {modality: each.shape for modality, each in types.items()}
+    metadata = {"inputs": inputs, "classes": spec.classes, "spec": to_dict(spec), "shapes": shapes}
+    written = {name: x if isinstance(x, str) else json.dumps(x) for name, x in metadata.items()}
+    onnx.helper.set_model_props(proto, {"seesay": version("seesay")} | written)
     return proto.SerializeToString()
+
+
+def _free_axes(model: Classifier, modality: Modality) -> tuple[int, ...]:
+    """The axes of a modality's contents, with rows as the first, that may have any size."""
+    fit, _ = fitting(model.front_ends[modality])
+    return (1,) if isinstance(fit, Clip) else (2, 3) if isinstance(fit, Fit) else ()
+
+
+def _other_size(each: InputType, free: tuple[int, ...], factor: float = 1.25) -> InputType:
+    """An input with other sizes along its free axes."""
+    shape = tuple(round(size * factor) if i + 1 in free else size for i, size in enumerate(each.shape))
+    return replace(each, shape=shape)
 
 
 def _traced(
@@ -177,76 +254,14 @@ def _traced(
     return proto
 
 
-class Graph:
-    """An exported model, run by ONNX Runtime on the CPU."""
-
-    def __init__(self, source: Path | str | bytes, threads: int = 1) -> None:
-        """`source`: path or bytes of the file. No such file, or not written by seesay: InputError."""
-        runtime = package("onnxruntime", "export")
-        options = runtime.SessionOptions()
-        options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-        name = "the graph" if isinstance(source, bytes) else str(source)
-        if not isinstance(source, bytes):
-            check_file(Path(source))
-        try:
-            content = source if isinstance(source, bytes) else str(source)
-            self.session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-            metadata = self.session.get_modelmeta().custom_metadata_map
-            self.inputs: InputKind = metadata["inputs"]
-            self.spec: Spec = from_dict(Spec, json.loads(metadata["spec"]), "spec")
-        except Exception as error:  # ONNX Runtime raises many types of its own
-            raise InputError(f"{name} was not written by seesay export ({error})", "Export again.") from None
-        self.types = {
-            x.name: InputType(tuple(x.shape[1:]), TYPES[x.type])
-            for x in self.session.get_inputs()
-            if x.name in self.spec.modalities
-        }
-        names = [output.name for output in self.session.get_outputs()]
-        self.conditions, self.knowing = (
-            [Condition(name.removeprefix(prefix)) for name in names if name.startswith(prefix)]
-            for prefix in (OUTPUT, KNOWN)
-        )
-
-    def __call__(
-        self,
-        inputs: Mapping[Modality, Num[np.ndarray, "b ..."]],
-        present: Mapping[Modality, Bool[np.ndarray, " b"]] | None = None,
-    ) -> dict[Condition, Float[np.ndarray, "b k"]]:
-        """Probabilities by condition. Modalities not in `inputs` and rows not `present` count as missing."""
-        return self.run(inputs, present)[0]
-
-    def run(
-        self,
-        inputs: Mapping[Modality, Num[np.ndarray, "b ..."]],
-        present: Mapping[Modality, Bool[np.ndarray, " b"]] | None = None,
-    ) -> tuple[dict[Condition, Float[np.ndarray, "b k"]], dict[Condition, Float[np.ndarray, " b"]]]:
-        """Probabilities, and how known each row is, by condition."""
-        unknown = [name for name in inputs if name not in self.spec.modalities]
-        if unknown or not inputs:
-            expected, got = " and ".join(self.spec.modalities), " and ".join(unknown) or "nothing"
-            raise InputError(f"the graph takes {expected}, got {got}")
-        count = len(next(iter(inputs.values())))
-        present = present or {}
-        feed: dict[str, np.ndarray] = {}
-        for modality in self.spec.modalities:
-            given = modality in inputs
-            feed[modality] = inputs[modality] if given else self.types[modality].blank(count)
-            feed[f"has_{modality}"] = (
-                present.get(modality, np.ones(count, bool)) if given else np.zeros(count, bool)
-            )
-        outputs = self.session.run(None, feed)
-        count = len(self.conditions)
-        return (
-            dict(zip(self.conditions, outputs[:count], strict=True)),
-            dict(zip(self.knowing, outputs[count:], strict=True)),
-        )
-
-
 def check_same(model: Classifier, graph: Graph, path: Path | str) -> None:
-    """Raise OutputError if the graph and the model differ, for one or more rows and any missing modality."""
+    """Raise OutputError if the graph and the model differ, for one or more rows, any missing modality, and
+    contents as long as a clip, shorter and longer."""
     modalities = graph.spec.modalities
-    for rows in (1, 2, 3 * 2 ** len(modalities)):
-        examples = _examples(graph.types, rows)
+    free = {m: _free_axes(model, m) if graph.inputs == "contents" else () for m in modalities}
+    for rows, factor in ((1, 1.0), (2, 0.7), (2, 1.4), (3 * 2 ** len(modalities), 1.0)):
+        types = {m: _other_size(graph.types[m], free[m], factor) for m in modalities}
+        examples = _examples(types, rows)
         inputs, present = (
             dict(zip(modalities, part, strict=True))
             for part in (examples[: len(modalities)], examples[len(modalities) :])
@@ -254,16 +269,24 @@ def check_same(model: Classifier, graph: Graph, path: Path | str) -> None:
         with torch.inference_mode():
             features = model.features(inputs) if graph.inputs == "contents" else inputs
             encodings = model.encode(features, present)
-            expected = {c: logits.softmax(1) for c, logits in model.decide(encodings, present).items()}
-            known = model.known(encodings, present)
-        probabilities, graph_known = graph.run(
+            expected = {
+                c: logits.softmax(1).numpy() for c, logits in model.decide(encodings, present).items()
+            }
+            known = {c: each.numpy() for c, each in model.known(encodings, present).items()}
+        outputs = graph.run(
             {m: x.numpy() for m, x in inputs.items()}, {m: x.numpy() for m, x in present.items()}
         )
-        pairs = [(f"the probabilities of {c}", probabilities[c], values) for c, values in expected.items()]
-        pairs += [(f"known of {c}", values, known[c]) for c, values in graph_known.items()]
+        pairs = [
+            (f"the probabilities of {c}", outputs.probabilities[c], each) for c, each in expected.items()
+        ]
+        pairs += [(f"known of {c}", each, known[c]) for c, each in outputs.known.items()]
+        if len(modalities) == 2:
+            both = present[modalities[0]].numpy() & present[modalities[1]].numpy()
+            agreement = np.where(both, agreement_of([expected[Condition(m)] for m in modalities]), np.nan)
+            pairs.append((AGREEMENT, outputs.agreement, agreement))
         for what, found, values in pairs:
-            lacking = np.isnan(found) & np.isnan(values.numpy())  # rows without any modality
-            difference = float(np.abs(np.where(lacking, 0, found - values.numpy())).max())
+            lacking = np.isnan(found) & np.isnan(values)  # rows without any modality
+            difference = float(np.abs(np.where(lacking, 0, found - values)).max())
             if not difference <= TOLERANCE:  # also catches NaN
                 problem = f"the graph and torch differ by {difference:.1e} in {what}"
                 raise OutputError(

@@ -13,9 +13,10 @@ from typing import Any
 from torch import Tensor, nn
 
 from seesay.errors import OutputError, shortened
+from seesay.extras import package
 from seesay.model.classifier import Classifier
 from seesay.signal.front_ends import steps_of
-from seesay.signal.onnx_encoder import OnnxEncoder, package, whole_file
+from seesay.signal.onnx_encoder import OnnxEncoder, whole_file
 from seesay.spec import Modality
 
 
@@ -79,7 +80,9 @@ def joined(rest: Any, before: Mapping[Modality, Any], parts: Mapping[Modality, D
             network = _network(onnx, part)
             models = _alike(onnx, [before[modality], network, rest])
             first, network, rest = models
-            first = onnx.compose.add_prefix(first, f"{modality}_before/", rename_inputs=False)
+            first = onnx.compose.add_prefix(
+                first, f"{modality}_before/", rename_inputs=False, rename_outputs=False
+            )
             network = onnx.compose.add_prefix(network, f"{modality}_network/")
             pairs = [(first.graph.output[0].name, network.graph.input[0].name)]
             first = onnx.compose.merge_models(first, network, pairs)

@@ -5,9 +5,7 @@ guess. Every prediction says how `known` the inputs are (model/known.py); below 
 the answer is "none of these".
 """
 
-import math
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,48 +13,16 @@ import numpy as np
 import torch
 
 from seesay.condition import Condition
-from seesay.data.dataset import NONE_NAME, Dataset
+from seesay.data.dataset import Dataset
 from seesay.errors import InputError
 from seesay.formats.media import Reading
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
 from seesay.model.folding import folded
-from seesay.serve.segments import Segment, long_modality, scored, segments_of
-from seesay.spec import ContentSpec, Modality, Spec, WaveformSpec, file_option, part_of
-
-Score = dict[str, Any]
-"""`{"label": "7", "score": 0.98}`"""
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The prediction for one row."""
-
-    scores: list[Score]
-    """Every class with its probability, most likely first."""
-    used: list[Modality]
-    """The modalities that were given."""
-    opinions: dict[Modality, list[Score]]
-    """What each of them predicts on its own, most likely first."""
-    agree: bool
-    """Whether all of them predict the same class."""
-    known: float | None = None
-    """How much the inputs are like what the model was trained on, 0 (none of its classes) to 1: that of the
-    least known of them. None: the model cannot tell."""
-    known_alone: dict[Modality, float | None] = field(default_factory=dict)
-    """How known each of them is."""
-    rejected: bool = False
-    """Whether `known` is below the limit that was given: the answer is "none of these"."""
-    segments: list[Segment] = field(default_factory=list)
-    """What was recognised where, if the recording is longer than one and a half clips."""
-
-    @property
-    def label(self) -> str:
-        """The most likely class, or `_none_` if the prediction is rejected."""
-        return NONE_NAME if self.rejected else self.scores[0]["label"]
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+from seesay.serve.answer import Prediction, answer, check_reject, named, read
+from seesay.serve.long_recordings import long_modality, scored
+from seesay.serve.segments import Segment, segments_of
+from seesay.spec import ContentSpec, Modality, Spec, WaveformSpec
 
 
 class Predictor:
@@ -81,36 +47,15 @@ class Predictor:
         prediction if `known` is below this, from 0 to 1. An input that cannot be read, a modality that the
         model lacks, no input, or `reject` where the model cannot tell: InputError.
         """
-        given = {name: source for name, source in self._named(sources, inputs).items() if source is not None}
+        given = named(self.spec, sources, inputs)
         contents = {name: torch.from_numpy(self.read(name, source))[None] for name, source in given.items()}
-        if not contents:
-            options = " or ".join(file_option(modality, "FILE") for modality in self.spec.modalities)
-            raise InputError("expected at least one input, got none", f"Give {options}.")
         self.check_reject(reject, contents)
-        probabilities, all_known, segments = self._answers(contents)
-        ranked = {name: self._ranked(each) for name, each in probabilities.items()}
-        opinions = {name: ranked[Condition(name)] for name in self.spec.modalities if name in ranked}
-        agree = len({scores[0]["label"] for scores in opinions.values()}) == 1
-        together = Condition.of(opinions)
-        known = {name: _rounded(value) for name, value in all_known.items()}
-        alone = {name: known[Condition(name)] for name in opinions}
-        rejected = reject is not None and (known[together] or 0.0) < reject
-        return Prediction(
-            ranked[together], list(opinions), opinions, agree, known[together], alone, rejected, segments
-        )
+        return answer(self.spec, *self._answers(contents), reject)
 
     def check_reject(self, reject: float | None, modalities: Iterable[Modality]) -> None:
         """InputError if `reject` is not from 0 to 1, or if the model cannot tell how known contents of these
         modalities are."""
-        if reject is None:
-            return
-        if not 0 <= reject <= 1:
-            raise InputError(f"the limit of known is from 0 to 1, got {reject:g}", "Try 0.5.")
-        if unable := [m for m in modalities if Condition(m) not in self.model.knowing]:
-            raise InputError(
-                f"this model cannot tell how known its {' and '.join(unable)} is, so it cannot reject",
-                "Train it again, with 20 validation rows or more, or leave out the limit.",
-            )
+        check_reject(reject, self.model.knowing, modalities)
 
     @torch.inference_mode()
     def _answers(
@@ -130,34 +75,10 @@ class Predictor:
         segments = segments_of(found, Condition(modality), tuple(self.spec.classes), spec.rate)
         return found.pooled(), found.pooled_known(), segments
 
-    def _named(self, sources: tuple[Any, ...], inputs: dict[str, Any]) -> dict[str, Any]:
-        """The sources by modality. Too many, or one given twice: InputError."""
-        if len(sources) > len(self.spec.modalities):
-            expected = " and ".join(self.spec.modalities)
-            raise InputError(f"expected at most {expected}, got {len(sources)} sources")
-        named = dict(zip(self.spec.modalities, sources, strict=False))
-        if twice := sorted(set(named) & set(inputs)):
-            raise InputError(f"{' and '.join(twice)} is given twice", "Give each input once.")
-        return named | inputs
-
     def read(self, modality: Modality, source: Any) -> np.ndarray:
         """The content of a file, bytes or an array: an array with the format and scale of the training
         data."""
-        if modality not in self.spec.modalities:
-            trained_on = " and ".join(self.spec.modalities)
-            raise InputError(
-                f"this model was trained on {trained_on} only, got {modality}", f"Leave {modality} out."
-            )
-        spec = self.spec[modality]
-        return part_of(spec, "read")(source, spec)
-
-    def _ranked(self, probabilities: np.ndarray) -> list[Score]:
-        order = np.argsort(-probabilities, kind="stable")
-        return [{"label": self.spec.classes[i], "score": round(float(probabilities[i]), 6)} for i in order]
-
-
-def _rounded(known: float) -> float | None:
-    return None if math.isnan(known) else round(known, 6)
+        return read(self.spec, modality, source)
 
 
 def load(run: Path | str | None = None) -> Predictor:

@@ -57,11 +57,19 @@ class Clip(nn.Module):
         self.voicing = Voicing(rate) if fits else None
 
     def forward(self, recordings: Num[Tensor, "b n"]) -> Num[Tensor, "b samples"]:
-        missing = self.samples - recordings.shape[1]
-        if missing == 0:
+        if recordings.shape[1] == self.samples:
             return recordings
-        if missing > 0:
-            return F.pad(recordings, (missing // 2, missing - missing // 2))
+        longer = recordings.shape[1] > self.samples
+        return self.cut(recordings) if longer else self.padded(recordings)
+
+    def padded(self, recordings: Num[Tensor, "b n"]) -> Num[Tensor, "b samples"]:
+        """Recordings of at most a clip's length, with as many zeros before as after."""
+        missing = self.samples - recordings.shape[1]
+        values = recordings.float()  # ONNX Runtime pads no 16-bit integers
+        return F.pad(values, (missing // 2, missing - missing // 2)).to(recordings.dtype)
+
+    def cut(self, recordings: Num[Tensor, "b n"]) -> Num[Tensor, "b samples"]:
+        """The clip out of longer recordings."""
         start = middle_of_best(sums(recordings.double().square(), self.samples))
         if self.voicing is not None:
             start = self._voiced(recordings, start, self.voicing)

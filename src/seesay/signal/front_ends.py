@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from jaxtyping import Float, Float32, Num
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from seesay.config import FeaturesConfig
 from seesay.errors import ConfigError
@@ -20,6 +19,7 @@ from seesay.registry import find
 from seesay.signal.clip import Clip, as_float
 from seesay.signal.feature_settings import Analysis, analysis_of, settled_features
 from seesay.signal.registered import build_part, try_part
+from seesay.signal.resize import Fit
 from seesay.spec import ContentSpec, PictureSpec, WaveformSpec, part_of
 
 FLOOR = 1e-8
@@ -89,41 +89,6 @@ class Mfcc(nn.Module):
         cepstra = (1 + mel).log() @ self.cosines
         energy = (1 + mel.sum(-1, keepdim=True)).log()
         return torch.cat([cepstra, energy], dim=-1)
-
-
-class Fit(nn.Module):
-    """Pictures `(b, c, h, w)` of any size → `(b, c, height, width)` of the same type, by bicubic resampling:
-    the middle (`crop`), the whole padded with black (`pad`), or the whole distorted (`stretch`)."""
-
-    def __init__(self, height: int, width: int, how: str) -> None:
-        super().__init__()
-        self.height, self.width, self.how = height, width, how
-
-    def forward(self, pictures: Num[Tensor, "b c h w"]) -> Num[Tensor, "b c height width"]:
-        high, wide = pictures.shape[2:]
-        if (high, wide) == (self.height, self.width):
-            return pictures
-        if self.how == "stretch":
-            return resized(pictures, self.height, self.width)
-        if self.how == "crop":
-            factor = min(high / self.height, wide / self.width)
-            inner = max(1, round(self.height * factor)), max(1, round(self.width * factor))
-            top, left = (high - inner[0]) // 2, (wide - inner[1]) // 2
-            return resized(
-                pictures[..., top : top + inner[0], left : left + inner[1]], self.height, self.width
-            )
-        factor = min(self.height / high, self.width / wide)
-        small = resized(pictures, max(1, round(high * factor)), max(1, round(wide * factor)))
-        down, right = self.height - small.shape[2], self.width - small.shape[3]
-        return F.pad(small, (right // 2, right - right // 2, down // 2, down - down // 2))
-
-
-def resized(pictures: Num[Tensor, "b c h w"], height: int, width: int) -> Num[Tensor, "b c height width"]:
-    """Pictures resampled bicubically, antialiased, of the same type: integers are rounded."""
-    values = F.interpolate(pictures.float(), (height, width), mode="bicubic", antialias=True)
-    if pictures.is_floating_point():
-        return values.to(pictures.dtype)
-    return values.round().clamp(0, 255).to(pictures.dtype)
 
 
 class UnitRange(nn.Module):

@@ -9,9 +9,7 @@ import hashlib
 import math
 from collections.abc import Sequence
 from functools import lru_cache
-from importlib import import_module
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -21,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from seesay.config import FeaturesConfig
-from seesay.errors import ConfigError, InputError, listed, nearest, shortened
+from seesay.errors import ConfigError, listed, nearest, shortened
+from seesay.extras import package
 from seesay.signal.feature_settings import analysis_of
 from seesay.signal.front_ends import as_float
 from seesay.signal.onnx_card import OUTPUT_LAYOUTS, Card, card_for, card_path, file_of, window_starts
@@ -213,15 +212,6 @@ def session(path: Path, _: int, threads: int) -> Any:
             raise ConfigError(problem, "Copy that file too.") from None
         problem = f"{path} cannot be opened as an ONNX file ({_short(error)})"
         raise ConfigError(problem, "Export or copy it again.") from None
-
-
-def package(name: str, what: str) -> ModuleType:
-    """A package of the extra `onnx`. InputError if it is not installed; `what`: what needs it."""
-    try:
-        return import_module(name)
-    except ImportError:
-        problem = f"{what} needs the package {name}, which is not installed"
-        raise InputError(problem, "Run `pip install 'seesay[onnx]'`.") from None
 
 
 def whole_file(path: Path) -> bytes:
