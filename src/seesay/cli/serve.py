@@ -3,7 +3,15 @@
 from pathlib import Path
 from typing import Literal
 
-from seesay.cli.arguments import OnBad, Words, check_threads, open_source, report_skipped, use_threads
+from seesay.cli.arguments import (
+    OnBad,
+    Words,
+    check_threads,
+    open_source,
+    report_skipped,
+    training_data,
+    use_threads,
+)
 from seesay.cli.terminal import print_json, print_prediction
 from seesay.errors import InputError
 from seesay.formats.source import check_path
@@ -101,18 +109,25 @@ def export(
     inputs: Literal["contents", "features"] = "contents",
     overwrite: bool = False,
 ) -> None:
-    """Export a run's model as one ONNX file, checked against PyTorch.
+    """Export a run's model as ONNX, checked against PyTorch: one file, or a folder with an example.
 
     Args:
-        out: ONNX file to write.
+        out: ONNX file to write, or a folder that works without seesay: graph, settings, card, example.
         run: Run folder. Without one, the digits model that comes with seesay.
         inputs: Inputs of the exported model: contents (uint8 pictures, int16 waveforms), or their features.
-        overwrite: Replace the file.
+        overwrite: Replace the file or folder.
     """
     from seesay.serve.export import export
+    from seesay.serve.export_folder import export_folder
 
-    export(run, out, inputs, overwrite)
-    print(f"Saved to {out}: takes {inputs}, any number of rows")
+    if out.suffix == ".onnx":
+        export(run, out, inputs, overwrite)
+        print(f"Saved to {out}: takes {inputs}, any number of rows")
+        return
+    if inputs != "contents":
+        raise InputError("a folder takes contents", "Give --out a name that ends in .onnx, or drop --inputs.")
+    export_folder(run, out, overwrite)
+    print(f"Saved to {out}: python {out / 'example.py'} predicts without seesay")
 
 
 def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> None:
@@ -130,3 +145,49 @@ def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> N
 
     count = write_submission(Predictor.open(run), open_data(data), out, overwrite)
     print(f"Saved {count:,} labels to {out}")
+
+
+def verify(
+    run: Words[Path | None] = None,
+    files: tuple[Path, ...] = (),
+    data: str | None = None,
+    rows: int = 20,
+    json: bool = False,
+) -> int:
+    """Check that Python, command line, ONNX, server and browser give the same answers on your files.
+
+    Args:
+        run: Run folder. Without one, the digits model that comes with seesay.
+        files: Pictures and recordings; those with one name (7.png, 7.wav) are of one row.
+        data: Data set to take rows from instead. Without both, the data set that the run was trained on.
+        rows: Rows of the data set.
+        json: Print JSON.
+    """
+    import tempfile
+
+    from seesay.cli.terminal import print_found, print_json
+    from seesay.learn.run import Run
+    from seesay.serve.verify import rows_from, rows_of, verified
+
+    opened = Run.open(run)
+    if files and data is not None:
+        raise InputError("--files and --data exclude each other", "Give one of them.")
+    if rows < 1:
+        raise InputError(f"--rows must be at least 1, got {rows}")
+    use_threads(1)
+    with tempfile.TemporaryDirectory(prefix="seesay-verify-") as temporary:
+        folder = Path(temporary)
+        if files:
+            chosen = rows_of(opened.spec, files)
+        else:
+            dataset = open_source(data or ("digits" if run is None else training_data(opened)))
+            step = max(1, len(dataset) // rows)
+            chosen = rows_from(dataset, opened.spec, range(0, len(dataset), step)[:rows], folder)
+        if not chosen:
+            raise InputError(f"{data or opened.data} has none of the model's modalities", "Give --files.")
+        found = list(verified(run, chosen, folder))
+    if json:
+        print_json([each.__dict__ | {"same": each.same} for each in found])
+    else:
+        print_found(found, len(chosen))
+    return 0 if all(each.same for each in found) else 1

@@ -227,3 +227,16 @@ def print_prediction(prediction: Any) -> None:
 
 def _known(known: float | None) -> str:
     return "" if known is None else f"  known {known:.4f}"
+
+
+def print_found(found: Any, rows: int) -> None:
+    """Prints what was found of each door (serve/verify.py), and why some were not tried."""
+    table = [["answers of", "cases", "largest difference", "other labels", ""]]
+    for each in found:
+        said = "same" if each.same else "DIFFERENT"
+        cells = [f"{each.cases:,}", f"{each.difference:.1e}", str(each.labels), said]
+        table.append([each.door, *(["-", "-", "-", "not tried"] if each.skipped else cells)])
+    print_table(table, "table", f"{rows:,} rows, every subset of their modalities")
+    for each in found:
+        if each.skipped:
+            print(f"{each.door} was not tried: {each.skipped}")

@@ -111,6 +111,9 @@ class Run:
         card: Any = None
         try:
             card = json.loads(path.read_text())
+            if "outputs" in card:
+                problem = f"{folder} is an exported model, expected the run that it was made from"
+                raise InputError(problem, "seesay serve takes exported models; its example.py predicts.")
             normalisers = {}
             if "contents" not in card["spec"]:
                 card, normalisers = old_run(card)

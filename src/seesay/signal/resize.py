@@ -11,6 +11,9 @@ import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
+Size = int | torch.SymInt
+"""Pixels along an axis; symbolic while a graph for any size is traced."""
+
 SUPPORT = 2.0
 """Pixels to either side of its middle that a cubic reaches."""
 
@@ -45,7 +48,7 @@ class Fit(nn.Module):
         values = down @ pictures.float() @ across.T
         return values if pictures.is_floating_point() else values.round().clamp(0, 255).to(pictures.dtype)
 
-    def _spans(self, high: int, wide: int, device: torch.device) -> tuple[Span, Span]:
+    def _spans(self, high: Size, wide: Size, device: torch.device) -> tuple[Span, Span]:
         old = [torch.scalar_tensor(side, dtype=torch.float64, device=device) for side in (high, wide)]
         new = [torch.full_like(old[0], side) for side in (self.height, self.width)]
         none = torch.zeros_like(old[0])
@@ -64,7 +67,7 @@ class Fit(nn.Module):
         return down, across
 
 
-def weights(old: int, span: Span, new: int) -> Float[Tensor, "new old"]:
+def weights(old: Size, span: Span, new: int) -> Float[Tensor, "new old"]:
     """How much each of `old` pixels counts for each of `new` ones; rows outside the span are zeros."""
     scale = span.length / span.new
     reach = scale.clamp(min=1)
