@@ -220,7 +220,7 @@ def test_in_a_pipe_training_says_a_line_an_epoch_and_ends_with_the_scores(
     out, err = capsys.readouterr()
     assert re.fullmatch(
         r"36 training rows, 18 validation rows: .*\n"
-        r"recordings: the pretrained network speech, trained further; .*\n"
+        r"recordings of up to [0-9.]+ s, as words are: the pretrained network speech, trained further; .*\n"
         r"(epoch [12]/2  loss \d+\.\d{4}(  [a-z+]+ \d\.\d{4}){3}\n){2}",
         err,
     )
@@ -378,6 +378,7 @@ def test_a_prediction_in_json(capsys: Captured, folder: Path, modality: str):
     assert prediction["used"] == [modality]
     assert prediction["scores"][0]["label"] == "low"
     names = {"scores", "used", "opinions", "agree", "known", "known_alone", "rejected", "segments"}
+    names |= {"agreement", "version"}
     assert set(prediction) == names
 
 

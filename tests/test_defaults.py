@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from seesay.config import Config, FeaturesConfig, OptimConfig, SplitConfig, WaveformConfig
+from seesay.errors import ConfigError
 from seesay.learn.defaults import (
     FEW,
     FOLDS,
@@ -154,7 +155,8 @@ def test_auto_takes_the_network_of_speech_for_words(
     assert bool(config.waveform.views) == bool(finetune)
     assert settled(config, facts) == config
     (noted,) = [line for line in settings_notes(config, facts) if "pretrained" in line] or [""]
-    assert noted.startswith(f"recordings: the pretrained network {kind}, ")
+    length = "as words are" if kind == "speech" else "longer than words"
+    assert noted.startswith(f"recordings of up to {seconds:g} s, {length}: the pretrained network {kind}, ")
 
 
 @pytest.mark.parametrize("present", [True, False])
@@ -171,7 +173,7 @@ def test_auto_takes_the_network_of_photos_where_it_is_installed(
     used = "efficientnet-lite0" if present else "cnn"
     assert kinds == {"image": used, "icon": "cnn", "drawing": "cnn", "audio": used}
     notes = " ".join(settings_notes(config, facts))
-    assert ("image" in notes, "recordings: " in notes, "seesay[photos]" in notes) == (True, True, not present)
+    assert ("image" in notes, "recordings" in notes, "seesay[photos]" in notes) == (True, True, not present)
 
 
 def test_auto_leaves_what_is_set():
@@ -183,6 +185,9 @@ def test_auto_leaves_what_is_set():
     found = settled(config, facts)
     assert found.model.named["audio"].finetune == 0.05
     assert found.waveform == louder
-    mfcc = replace(own, features=FeaturesConfig(kind="mfcc"))
+    mfcc = replace(own, finetune=0.0, features=FeaturesConfig(kind="mfcc"))
     config = replace(config, model=replace(config.model, named={"audio": mfcc}))
     assert settled(config, facts).model.named["audio"].kind == "cnn"
+    scratch = {"audio": replace(mfcc, finetune=0.2)}
+    with pytest.raises(ConfigError, match="cnn is not pretrained"):
+        settled(replace(config, model=replace(config.model, named=scratch)), facts)

@@ -142,5 +142,5 @@ def test_an_old_folder_stays_unless_it_is_to_be_replaced(
 
 
 def test_an_exported_folder_is_no_run(folder: Path, capsys: pytest.CaptureFixture):
-    assert main(["predict", str(folder), "--image", "x.png"]) == 2
+    assert main(["evaluate", str(folder), "--data", "digits"]) == 2
     assert "exported" in capsys.readouterr().err

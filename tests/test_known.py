@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 import torch
 from PIL import Image
 
@@ -26,6 +27,7 @@ from seesay.model.classifier import build, upgraded_state
 from seesay.model.known import REFUSED, fit_line, line_through, negative_energy
 from seesay.serve.batch import write_predictions
 from seesay.serve.predict import Predictor
+from seesay.spec import WaveformSpec
 from tiny import (
     AUDIO,
     CLASSES,
@@ -301,3 +303,16 @@ def test_a_model_from_before_says_nothing(run: Run):
     prediction = Predictor(old, run.spec).predict(STRIPE)
     assert prediction.known is None
     assert not prediction.rejected
+
+
+def test_negatives_have_no_say_in_the_length_of_a_clip(tmp_path: Path):
+    """Words of half a second, and noises of five: a clip is as long as words are."""
+    random = np.random.default_rng(0)
+    for label, seconds in (("yes", 0.5), ("no", 0.6), ("_none_", 5.0)):
+        (tmp_path / "words" / label).mkdir(parents=True)
+        for i in range(4):
+            samples = random.normal(0, 3_000, round(seconds * 8_000)).astype(np.int16)
+            soundfile.write(tmp_path / "words" / label / f"{i}.wav", samples, 8_000)
+    spec = open_data(str(tmp_path / "words")).spec["audio"]
+    assert isinstance(spec, WaveformSpec)
+    assert spec.seconds == 1.0

@@ -1,6 +1,7 @@
 """A long recording: one segment per word, where it is; a short one is predicted as before."""
 
 import json
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from seesay.condition import Condition
 from seesay.errors import InputError, OutputError
 from seesay.figures import segments as drawing
 from seesay.learn.run import Run
+from seesay.serve.answer import answer
 from seesay.serve.draw import check_drawable, draw_segments
 from seesay.serve.long_recordings import scored
 from seesay.serve.predict import Predictor
@@ -112,6 +114,18 @@ def test_windows_do_not_see_each_other(predictor: Predictor, monkeypatch: pytest
         np.testing.assert_allclose(parts.probabilities[name], probabilities, atol=1e-5)
 
 
+def test_the_limit_of_known_holds_for_each_segment(predictor: Predictor) -> None:
+    found = predictor.predict(audio=(spoken(0, 2), AUDIO.rate)).segments
+    known = [0.9, 0.3]
+    parts = [replace(segment, known=k) for segment, k in zip(found, known, strict=True)]
+    tiny = np.full(3, 1 / 3)
+    answered = answer(predictor.spec, {Condition("audio"): tiny}, {Condition("audio"): 0.6}, parts, 0.5)
+    assert [segment.rejected for segment in answered.segments] == [False, True]
+    assert not answered.rejected
+    free = answer(predictor.spec, {Condition("audio"): tiny}, {Condition("audio"): 0.6}, parts)
+    assert not any(segment.rejected for segment in free.segments)
+
+
 def test_a_pause_ends_a_segment_of_the_same_label() -> None:
     found = [Window(0, 0, 10), Window(5, 10, 20), Window(30, 30, 40), Window(35, 40, 50)]
     likely = np.array([[0.9, 0.1], [0.7, 0.3], [0.6, 0.4], [0.2, 0.8]])
@@ -140,7 +154,7 @@ def test_the_command_says_where_and_draws_it(
     assert main([*words, "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)
     assert [segment["label"] for segment in printed["segments"]] == ["low", "high"]
-    assert set(printed["segments"][0]) == {"start", "end", "label", "score", "known"}
+    assert set(printed["segments"][0]) == {"start", "end", "label", "score", "known", "rejected"}
     assert main([*words, "--figure", str(figure)]) == 2
     assert "exists already" in capsys.readouterr().err
     assert main([*words, "--figure", str(figure), "--overwrite"]) == 0

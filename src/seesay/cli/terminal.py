@@ -222,7 +222,8 @@ def print_prediction(prediction: Any) -> None:
             print("  They disagree.")
     for segment in prediction.segments:
         times = f"{segment.start:.2f} to {segment.end:.2f} s"
-        print(f"  {times}: {segment.label}  {segment.score:.4f}")
+        said = "none of these" if segment.rejected else f"{segment.label}  {segment.score:.4f}"
+        print(f"  {times}: {said}{_known(segment.known)}")
 
 
 def _known(known: float | None) -> str:

@@ -15,7 +15,7 @@ from seesay.errors import InputError, listed
 from seesay.formats.arrays import image_table
 from seesay.formats.idx import is_idx_folder, read_idx_folder
 from seesay.formats.listing import Listing, look
-from seesay.formats.media import READERS, USUAL, Reading, Track, silent
+from seesay.formats.media import READERS, USUAL, Reading, Track, silent, with_negatives
 from seesay.formats.names import Names, is_negative, read_names, unlabelled
 from seesay.formats.rows import Table, dataset_from, speakers
 from seesay.spec import DEFAULT_NAMES, Modality, spec_type
@@ -70,8 +70,9 @@ def read_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -
     """
     listing = look(folder)
     files = _files(listing, reading)
+    told = with_negatives(reading, files.names.labels, files.paths.values())
     tables = {
-        _called(kind, reading): READERS[kind](paths, reading, str(folder), track)
+        _called(kind, reading): READERS[kind](paths, told, str(folder), track)
         for kind, paths in files.paths.items()
     }
     what = " and ".join(map(_plural, files.paths))

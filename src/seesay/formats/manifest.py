@@ -16,7 +16,7 @@ from seesay.data.skipped import Skipped
 from seesay.errors import InputError, listed, shortened
 from seesay.formats.cells import Cell, Embedded, File, Member, files_of, is_array, is_there
 from seesay.formats.listing import SUFFIXES, kind_of, look_inside
-from seesay.formats.media import USUAL, Reading, Track, reader_of, silent
+from seesay.formats.media import USUAL, Reading, Track, reader_of, silent, with_negatives
 from seesay.formats.named_arrays import may_be_content
 from seesay.formats.parquet import read_shards
 from seesay.formats.rows import Table, dataset_from
@@ -113,9 +113,10 @@ def read_rows(
     if reading.on_bad == "stop":
         _check_named(empty, files, str(path))
         check_files(columns, required, str(path))  # of all modalities at once
+    texts = {n: [str(cell) for cell in columns[n]] for n in ROW_COLUMNS if n in columns}
+    reading = with_negatives(reading, texts.get("label", []), files.values())
     arrays, dropped = _read_detected(columns, files, detected, reading, str(path), track)
     readers = {m: reader_of(_kind(m, columns[m], files[m], str(path))) for m in required}
-    texts = {n: [str(cell) for cell in columns[n]] for n in ROW_COLUMNS if n in columns}
     return dataset_from(
         name or path.stem,
         {m: readers[m](files[m], reading, str(path), track, m) for m in required} | arrays,

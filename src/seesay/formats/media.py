@@ -1,14 +1,14 @@
 """Read files into tables of contents. Every file is read once, and all unreadable ones are reported
 together."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
 
 import numpy as np
 
-from seesay.data.dataset import MISSING
+from seesay.data.dataset import MISSING, NONE_NAME
 from seesay.data.ragged import distinct
 from seesay.data.skipped import Skipped
 from seesay.errors import ConfigError, InputError, SeesayError, listed
@@ -71,6 +71,8 @@ class Reading:
     """Whether an unreadable file stops reading, or its row is skipped."""
     columns: Mapping[str, str] = field(default_factory=dict)
     """Maps our column names, and new modality names, to column names in the table: `{"label": "class"}`."""
+    negatives: Collection[File] = ()
+    """Files of rows of no class (`_none_`): they have no say in the length of a clip."""
     name_pattern: str | None = None
     """Pattern of file names in a folder, such as `{label}_{speaker}_{take}`; None: detected."""
 
@@ -107,8 +109,9 @@ def audio_contents(
     modality: Modality | None = None,
 ) -> Table:
     """The table of recordings, one file or None per row. Missing or unreadable files: InputError."""
-    sources = list(map(source_of, _distinct_files(files)))
-    choice = audio_settings(sources, reading, modality)
+    found = _distinct_files(files)
+    words = [file for file in found if file not in reading.negatives] or found
+    choice = audio_settings(*(list(map(source_of, each)) for each in (found, words)), reading, modality)
     return _from_files(choice, audio.as_content, audio.read_audio, files, reading, where, track)
 
 
@@ -152,6 +155,18 @@ READERS: Mapping[str, Callable[..., Table]] = {
     "array": array_contents,
 }
 """The function that reads a column into a table, by kind of its files; `array` covers several kinds."""
+
+
+def with_negatives(
+    reading: Reading, labels: Sequence[str], files: Iterable[Sequence[File | None]]
+) -> Reading:
+    """The reading that knows the files of rows called `_none_`, in any of the columns."""
+    if NONE_NAME not in labels:
+        return reading
+    found = (
+        file for column in files for label, file in zip(labels, column, strict=True) if label == NONE_NAME
+    )
+    return replace(reading, negatives=frozenset(file for file in found if file is not None))
 
 
 def reader_of(kind: str) -> Callable[..., Table]:
@@ -274,13 +289,15 @@ def image_settings(
 
 
 def audio_settings(
-    sources: Sequence[Any], reading: Reading, modality: Modality | None = None
+    sources: Sequence[Any], words: Sequence[Any], reading: Reading, modality: Modality | None = None
 ) -> Chosen[WaveformSpec]:
-    """The settings for storing these recordings: those of the model if given, else chosen from the files."""
+    """The settings for storing these recordings: those of the model if given, else chosen from the files;
+    the length of a clip from `words`, those that belong to a class."""
     for spec in _of_model(reading, modality):
         if isinstance(spec, WaveformSpec):
             return Chosen(spec, "read like the model's recordings")
-    return recording_settings(recording_facts(sources), reading.rate)
+    lengths = None if len(words) == len(sources) else recording_facts(words)
+    return recording_settings(recording_facts(sources), reading.rate, lengths)
 
 
 def _of_model(reading: Reading, modality: Modality | None) -> list[ContentSpec]:

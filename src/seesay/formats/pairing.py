@@ -20,7 +20,7 @@ from seesay.errors import ConfigError, InputError, listed, nearest
 from seesay.files import check_file, check_new_folder
 from seesay.formats.cells import composed
 from seesay.formats.folders import Recording, read_pictures, recordings_of
-from seesay.formats.media import USUAL, Reading, Track, audio_contents, silent
+from seesay.formats.media import USUAL, Reading, Track, audio_contents, silent, with_negatives
 from seesay.formats.name_parts import WORDS
 from seesay.formats.rows import dataset_from
 
@@ -92,8 +92,9 @@ def read_speech(
         )
     usable = [(recording, label) for recording, label in labelled if label]
     files = [recording for recording, _ in usable]
-    table = audio_contents([file.path for file in files], reading, where, track)
     labels = [label for _, label in usable]
+    paths = [file.path for file in files]
+    table = audio_contents(paths, with_negatives(reading, labels, [paths]), where, track)
     _check_named_once(files, labels, table.pointers)
     others = sorted({recording.label for recording, label in labelled if not label})
     left_out = sum((Counter(how.left_out) for _, how in read), Counter())

@@ -226,15 +226,18 @@ def recording_facts(sources: Sequence[audio.Source]) -> list[audio.Facts]:
 def recording_settings(
     facts: Sequence[audio.Facts],
     rate: int | None = None,
+    of_classes: Sequence[audio.Facts] | None = None,
 ) -> Chosen[WaveformSpec]:
-    """How to store these recordings, at `rate` if given.
+    """How to store these recordings, at `rate` if given. The length of a clip follows from those of classes,
+    if given, else from all.
 
     The default rate is the lowest among them, so that bandwidth carries no information; half of that is the
     highest frequency that all of them have, whichever rate is stored.
     """
     lowest = min((recording.rate for recording in facts), default=HIGHEST_RATE)
     kept = rate or min(lowest, HIGHEST_RATE)
-    lengths = np.array([recording.seconds for recording in facts if recording.seconds is not None])
+    timed = facts if of_classes is None else of_classes
+    lengths = np.array([recording.seconds for recording in timed if recording.seconds is not None])
     clip = _clip(lengths)
     spec = WaveformSpec(kept, clip, high=min(kept, lowest) / 2)
     summary = f"the lowest rate {lowest} Hz, kept at {kept} Hz"

@@ -124,6 +124,14 @@ def decided(encoder: EncoderConfig, spec: ContentSpec) -> EncoderConfig:
     return replace(encoder, kind="cnn")  # or settings of another front end are given
 
 
+def _why(encoder: EncoderConfig, spec: ContentSpec) -> str:
+    """What about the contents led to this network."""
+    if not isinstance(spec, WaveformSpec):
+        return ""
+    seconds = encoder.features.seconds or spec.seconds
+    return f" of up to {seconds:g} s, {'as words are' if seconds <= WORD else 'longer than words'}"
+
+
 def _suits_photos(spec: ContentSpec) -> bool:
     """Whether a network that has seen photos helps: with photos, and with sounds that are not words."""
     if isinstance(spec, PictureSpec):
@@ -225,7 +233,8 @@ def _encoder_notes(
     """A line for each modality with a pretrained network."""
     kinds = {modality: spec.kind for modality, spec in contents.items()}
     return [
-        f"{noun(modality, kinds)}s: the pretrained network {encoder.kind}, "
+        f"{noun(modality, kinds)}s{_why(encoder, contents[modality])}: "
+        f"the pretrained network {encoder.kind}, "
         + ("trained further" if encoder.finetune else "with its weights as they are")
         + "; --recipe small trains one from scratch."
         for modality, encoder in encoders.items()

@@ -140,8 +140,21 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
         ),
         "notes": "".join(f"- {note}\n" for note in (*remarks, *evaluation.notes)),
         "rows": ROWS_OF[evaluation.split],
+        "limits": _limits(run),
     }
     return CARD.format(**parts)
+
+
+def _limits(run: Run) -> str:
+    """What the model does with inputs of no class."""
+    n, knowing = len(run.spec.classes), run.model().knowing
+    if not knowing:
+        return f"- The model knows only these {n} classes and assigns every input to one of them.\n"
+    return (
+        f"- The model knows only these {n} classes. How much an input is like them is `known`, 0 to 1;\n"
+        '  `seesay predict --reject 0.5` answers "none of these" below that. Without a limit it assigns\n'
+        "  every input to a class.\n"
+    )
 
 
 def _tags(spec: Spec) -> list[str]:
@@ -197,8 +210,7 @@ $ seesay predict . {options}
 ## Limitations
 
 {notes}- Expect these scores only on data like the {rows}: evaluate the model on yours before you rely on it.
-- The model knows only these {n} classes and assigns every input to one of them.
-"""
+{limits}"""
 
 
 def _scores(evaluation: Evaluation, measured: str) -> str:

@@ -6,7 +6,7 @@
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
 from typing import Any
 
@@ -85,8 +85,8 @@ def answer(
         agree=len({scores[0]["label"] for scores in opinions.values()}) == 1,
         known=least,
         known_alone=alone,
-        rejected=reject is not None and (least or 0.0) < reject,
-        segments=segments,
+        rejected=_below(least, reject),
+        segments=[replace(s, rejected=_below(s.known, reject)) for s in segments],
         agreement=None if math.isnan(agreement) else round(float(agreement), 6),
     )
 
@@ -142,6 +142,10 @@ def check_reject(reject: float | None, knowing: Iterable[str], modalities: Itera
 def _ranked(spec: Spec, probabilities: Float[np.ndarray, " k"]) -> list[Score]:
     order = np.argsort(-probabilities, kind="stable")
     return [{"label": spec.classes[i], "score": round(float(probabilities[i]), 6)} for i in order]
+
+
+def _below(known: float | None, limit: float | None) -> bool:
+    return limit is not None and (known or 0.0) < limit
 
 
 def _rounded(known: Mapping[Condition, float], condition: Condition) -> float | None:

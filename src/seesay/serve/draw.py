@@ -14,6 +14,9 @@ from seesay.serve.long_recordings import long_modality
 from seesay.serve.predict import Predictor
 from seesay.spec import Modality, WaveformSpec
 
+NONE = "none of these"
+"""The lane of segments that are rejected."""
+
 
 def check_drawable(
     predictor: Predictor, sources: Mapping[Modality, Any], path: Path, overwrite: bool = False
@@ -37,7 +40,8 @@ def draw_segments(
     assert isinstance(spec, WaveformSpec)
     best = prediction.opinions[modality][0]
     whole = figure.Bar(0.0, len(waveform) / spec.rate, best["label"], best["score"])
-    bars = [figure.Bar(s.start, s.end, s.label, s.score) for s in prediction.segments] or [whole]
+    heard = [(s, NONE if s.rejected else s.label) for s in prediction.segments]
+    bars = [figure.Bar(s.start, s.end, label, s.score) for s, label in heard] or [whole]
     save(
         figure.segments(waveform, spec.rate, bars, _title(sources[modality], len(prediction.segments))), path
     )

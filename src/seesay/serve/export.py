@@ -25,6 +25,7 @@ from typing import Any, cast
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from seesay.condition import Condition
 from seesay.errors import OutputError
@@ -88,8 +89,10 @@ class AnySize(nn.Module):
             return contents
         if not isinstance(self.fit, Clip):
             return self.fit(contents)
-        longer: Any = contents.shape[1] > self.fit.samples
-        return torch.cond(longer, self.fit.cut, self.fit.padded, (contents,))
+        missing: Any = torch.sym_max(self.fit.samples - contents.shape[1], 0)
+        values = contents.float()  # ONNX Runtime pads no 16-bit integers
+        padded = functional.pad(values, (missing // 2, missing - missing // 2)).to(contents.dtype)
+        return self.fit.cut(padded)
 
 
 class Fitted(nn.Module):

@@ -33,6 +33,8 @@ class Segment:
     known: float | None
     """How much it is like what the model was trained on, 0 to 1, the mean over its windows. None: the model
     cannot tell."""
+    rejected: bool = False
+    """Whether `known` is below the limit that was given: it is none of the classes."""
 
 
 class Scored(NamedTuple):

@@ -65,8 +65,7 @@ class Clip(nn.Module):
     def padded(self, recordings: Num[Tensor, "b n"]) -> Num[Tensor, "b samples"]:
         """Recordings of at most a clip's length, with as many zeros before as after."""
         missing = self.samples - recordings.shape[1]
-        values = recordings.float()  # ONNX Runtime pads no 16-bit integers
-        return F.pad(values, (missing // 2, missing - missing // 2)).to(recordings.dtype)
+        return F.pad(recordings, (missing // 2, missing - missing // 2))
 
     def cut(self, recordings: Num[Tensor, "b n"]) -> Num[Tensor, "b samples"]:
         """The clip out of longer recordings."""

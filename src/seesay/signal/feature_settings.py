@@ -62,6 +62,9 @@ def features_for(encoder: EncoderConfig, spec: ContentSpec) -> FeaturesConfig:
     ConfigError if they do not fit, or if the weights cannot be trained further and are to be."""
     features, part = encoder.features, find("encoder", encoder.kind)
     if not part.frozen or (part.kinds and spec.kind not in part.kinds):
+        if encoder.finetune and encoder.kind != "auto":
+            problem = f"finetune trains a pretrained network further, and {encoder.kind} is not pretrained"
+            raise ConfigError(problem, "Remove finetune, or choose an encoder with pretrained weights.")
         return features
     kinds = find("front-end", part.trained).kinds if part.trained else ()
     if encoder.finetune and (not part.trained or (kinds and spec.kind not in kinds)):

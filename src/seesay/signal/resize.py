@@ -5,14 +5,14 @@ digital image processing", a = -0.5), widened by as much as a picture shrinks, a
 them: of 8-bit pictures one value in 3,000 differs from torch's, by 1 (tests/test_resize.py).
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float, Num
 from torch import Tensor, nn
 
-Size = int | torch.SymInt
-"""Pixels along an axis; symbolic while a graph for any size is traced."""
+Size = Any
+"""Pixels along an axis: a whole number, or a symbol while a graph for any size is traced."""
 
 SUPPORT = 2.0
 """Pixels to either side of its middle that a cubic reaches."""
