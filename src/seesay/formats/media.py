@@ -111,7 +111,8 @@ def audio_contents(
     """The table of recordings, one file or None per row. Missing or unreadable files: InputError."""
     found = _distinct_files(files)
     words = [file for file in found if file not in reading.negatives] or found
-    choice = audio_settings(*(list(map(source_of, each)) for each in (found, words)), reading, modality)
+    sources, of_words = list(map(source_of, found)), list(map(source_of, words))
+    choice = audio_settings(sources, of_words, reading, modality)
     return _from_files(choice, audio.as_content, audio.read_audio, files, reading, where, track)
 
 

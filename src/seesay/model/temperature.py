@@ -251,7 +251,8 @@ def remarks(
     majority = classes[int(prior.argmax())]
     for modality in (Condition(m) for m in model.modalities if m in probabilities):
         rows = np.flatnonzero(~np.isnan(probabilities[modality][:, 0]))
-        gain = np.log(probabilities[modality][rows, label[rows]]) - prior[label[rows]]
+        right = np.maximum(probabilities[modality][rows, label[rows]], np.finfo(np.float32).tiny)
+        gain = np.log(right) - prior[label[rows]]
         if gain.mean() <= 2 * gain.std() / len(gain) ** 0.5:
             sentences.append(f"{modality} is no better than always predicting {majority!r}.")
     if (i := deciding_modality(model)) is not None:

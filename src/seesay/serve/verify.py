@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain, combinations
@@ -31,8 +31,8 @@ TOLERANCE = 1e-4
 EXAMPLES = 12
 """Cases that are asked of the example, which is started for each; it knows no long recordings."""
 
-Case = dict[Modality, Path]
-"""The files of one row that are given."""
+Case = dict[Modality, Any]
+"""The paths of the files of one row that are given."""
 
 Answer = dict[str, Any]
 """`Prediction.to_dict()`, or `scores` alone where a door says no more."""
@@ -187,7 +187,7 @@ def from_example(export: Path, given: Sequence[Case]) -> list[Answer]:
 
 
 @contextmanager
-def serving(export: Path) -> Iterator[int]:
+def serving(export: Path) -> Generator[int]:
     """A server of an exported folder on a free port of this machine, while the block runs. It cannot be
     started: InputError."""
     import socket
