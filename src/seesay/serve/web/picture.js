@@ -1,0 +1,114 @@
+// A picture as its pixels, and what both readers do with them first, as Pillow does it.
+
+import { InputError, grouped } from "./errors.js";
+
+/**
+ * Decoded pixels, row by row: red, green, blue and alpha, which does not scale the other three.
+ * @typedef {object} Pixels
+ * @property {Uint8Array | Uint8ClampedArray} data (height * width * 4)
+ * @property {number} height
+ * @property {number} width
+ * @property {boolean} alpha whether the picture has an alpha channel; without one all of it is 255
+ */
+
+const SMALLEST = 2; // pixels: a shorter side shows nothing
+const LARGEST = 50_000_000; // pixels: as many as common cameras have
+
+/**
+ * The pixels of a picture file or of a canvas's blob, upright.
+ *
+ * No alpha is multiplied in and no colour profile applied, since Python does neither. Rotation by
+ * EXIF is applied by all current browsers; they also agree with Python on PNG to the bit, while
+ * another JPEG decoder may be a level off.
+ * @param {Blob} blob
+ * @param {string} name in messages
+ * @returns {Promise<Pixels>}
+ */
+export async function pixels(blob, name = "the picture") {
+  if (!blob.size) throw new InputError(`${name} is empty, expected a picture`, "Make or copy it again.");
+  const options = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
+  const bitmap = await createImageBitmap(blob, { ...options, imageOrientation: "from-image" }).catch(
+    () => {
+      const remedy = "Give a PNG, JPEG, GIF, BMP, TIFF or WebP file.";
+      throw new InputError(`${name} is not a picture that can be read`, remedy);
+    },
+  );
+  const { height, width } = bitmap;
+  checkSize(height, width, name);
+  const canvas = new OffscreenCanvas(width, height);
+  const context = canvas.getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const { data } = context.getImageData(0, 0, width, height);
+  return { data, height, width, alpha: isTranslucent(data) };
+}
+
+/** Whether any pixel shows what is behind it. @param {Uint8Array | Uint8ClampedArray} data */
+function isTranslucent(data) {
+  for (let i = 3; i < data.length; i += 4) if (data[i] < 255) return true;
+  return false;
+}
+
+/** Throws an InputError for a picture that is too small to show anything, or too large. */
+export function checkSize(height, width, name = "the picture") {
+  if (Math.min(height, width) < SMALLEST) {
+    const problem = `${name} is ${width}x${height} pixels, too small to show anything`;
+    throw new InputError(problem, "Give a larger one.");
+  }
+  if (height * width > LARGEST) {
+    const limit = `more than the limit of ${Math.floor(LARGEST / 1e6)} megapixels`;
+    throw new InputError(`${name} is ${width}x${height} pixels, ${limit}`, "Scale it down.");
+  }
+}
+
+/** Luma (ITU-R BT.601) in Pillow's 16-bit fixed point. */
+export const luma = (red, green, blue) =>
+  (red * 19_595 + green * 38_470 + blue * 7_471 + 0x8000) >> 16;
+
+/**
+ * The means of squares of `factor` pixels; at the border, of the pixels that there are. Colours are
+ * weighted by alpha.
+ * @param {Pixels} pixels
+ * @returns {Pixels}
+ */
+export function shrunk(pixels, factor) {
+  if (factor < 2) return pixels;
+  const { data, height, width, alpha } = pixels;
+  const [rows, columns] = [Math.ceil(height / factor), Math.ceil(width / factor)];
+  const small = new Uint8ClampedArray(rows * columns * 4);
+  for (let row = 0; row < rows; row++) {
+    const sums = new Uint32Array(columns * 4);
+    const last = Math.min((row + 1) * factor, height);
+    for (let down = row * factor; down < last; down++) {
+      for (let column = 0, i = down * width * 4; column < width; column++, i += 4) {
+        const j = Math.floor(column / factor) * 4;
+        const opacity = data[i + 3];
+        for (let c = 0; c < 3; c++) {
+          sums[j + c] += opacity === 255 ? data[i + c] : by255(data[i + c] * opacity);
+        }
+        sums[j + 3] += opacity;
+      }
+    }
+    for (let column = 0; column < columns; column++) {
+      const wide = Math.min(factor, width - column * factor);
+      const [j, at] = [column * 4, (row * columns + column) * 4];
+      for (let c = 0; c < 4; c++) small[at + c] = average(sums[j + c], wide * (last - row * factor));
+      const opacity = small[at + 3];
+      if (opacity === 0 || opacity === 255) continue;
+      for (let c = 0; c < 3; c++) small[at + c] = Math.floor((255 * small[at + c]) / opacity);
+    }
+  }
+  return { data: small, height: rows, width: columns, alpha };
+}
+
+/** A product of two bytes over 255, rounded. */
+function by255(product) {
+  const half = product + 128;
+  return ((half >> 8) + half) >> 8;
+}
+
+/** A sum of bytes over their count, rounded, by Pillow's multiplication of 24 bits. */
+function average(total, count) {
+  const multiplier = Math.floor(Math.fround(2 ** 32 / Math.fround(256 * count)));
+  return Math.floor(((total + (count >> 1)) * multiplier) / 2 ** 24);
+}
