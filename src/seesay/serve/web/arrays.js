@@ -109,15 +109,23 @@ export function median(values) {
 }
 
 /**
- * The values that the mask holds, or those that it does not.
+ * The values that a test of value and place accepts. (The array's own `filter` is far slower.)
  * @template {Float32Array | Float64Array | Uint8Array} T
- * @param {T} values (n)
- * @param {Uint8Array} mask (n), 0 or 1
- * @returns {T} (as many as there are)
+ * @param {T} values
+ * @param {(value: number, place: number) => boolean} test
+ * @returns {T}
  */
-export function chosen(values, mask, wanted = 1) {
+export function chosen(values, test) {
   const found = values.slice();
   let count = 0;
-  for (let i = 0; i < values.length; i++) if (mask[i] === wanted) found[count++] = values[i];
+  for (let i = 0; i < values.length; i++) if (test(values[i], i)) found[count++] = values[i];
+  return found.subarray(0, count);
+}
+
+/** The values of at least `least`. @param {Float32Array} values */
+export function atLeast(values, least) {
+  const found = new Float32Array(values.length);
+  let count = 0;
+  for (let i = 0; i < values.length; i++) if (values[i] >= least) found[count++] = values[i];
   return found.subarray(0, count);
 }

@@ -33,7 +33,11 @@ export const where = ({ data, height, width }, test) =>
   grid(height, width, filled(new Uint8Array(data.length), (i) => (test(data[i]) ? 1 : 0)));
 
 /** A grid of the same type, each value computed from the old one and its place. */
-export const mapped = ({ data, height, width }, compute) => grid(height, width, data.map(compute));
+export function mapped({ data, height, width }, compute) {
+  const values = new data.constructor(data.length);
+  for (let i = 0; i < values.length; i++) values[i] = compute(data[i], i);
+  return grid(height, width, values);
+}
 
 /** @param {Mask} mask */
 export const inverted = (mask) => mapped(mask, (value) => 1 - value);
@@ -201,11 +205,10 @@ function stretchedDown({ data, height, width }, rows) {
   const result = grid(rows, width);
   const [scale, reach] = [Math.fround(height / rows), Math.fround(Math.max(height / rows, 1))];
   for (let row = 0; row < rows; row++) {
-    const weights = triangle(row, height, scale, reach);
+    const { first, end, weights } = triangle(row, height, scale, reach);
     const target = result.data.subarray(row * width, (row + 1) * width);
-    for (let from = 0; from < height; from++) {
+    for (let from = first; from < end; from++) {
       const weight = weights[from];
-      if (weight === 0) continue;
       const source = data.subarray(from * width, (from + 1) * width);
       // The product is exact in doubles and only the sum is rounded, to float32 by the array: the
       // fused multiply-add of the matrix product in Python.
@@ -215,15 +218,18 @@ function stretchedDown({ data, height, width }, rows) {
   return result;
 }
 
-/** The weight of each of `count` old rows in a new one. */
+/** The weight of each of `count` old rows in a new one; it is 0 before `first` and from `end` on. */
 function triangle(row, count, scale, reach) {
   const { fround } = Math;
   const middle = fround(fround(fround(row + 0.5) * scale) - 0.5);
+  const first = Math.max(Math.floor(middle - reach), 0);
+  const end = Math.min(Math.ceil(middle + reach) + 1, count);
   const weights = new Float32Array(count);
-  for (let from = 0; from < count; from++) {
+  for (let from = first; from < end; from++) {
     const apart = fround(Math.abs(fround(from - middle)));
     weights[from] = Math.max(fround(1 - fround(apart / reach)), 0);
   }
   const total = sum(weights);
-  return weights.map((weight) => weight / total);
+  for (let from = first; from < end; from++) weights[from] /= total;
+  return { first, end, weights };
 }

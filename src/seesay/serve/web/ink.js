@@ -2,7 +2,7 @@
 // reasons): the ink is found on its paper, scaled into a box and centred by its mass, light on black.
 
 import {
-  between, chosen, clip, filled, highest, mean, median, quantile, rint, sum, variance,
+  atLeast, between, chosen, clip, filled, highest, mean, median, quantile, rint, sum, variance,
 } from "./arrays.js";
 import { InputError } from "./errors.js";
 import {
@@ -85,7 +85,7 @@ function placed(ink, height, width) {
   let scaled = stretched(ink, high, wide);
   if (factor !== 1) {
     const half = highest(scaled.data) / 2; // what lines lose when they are averaged down
-    const full = quantile(scaled.data.filter((value) => value >= half), 0.75);
+    const full = quantile(atLeast(scaled.data, half), 0.75);
     scaled = mapped(scaled, (value) => clip(fround(value / full), 0, 1));
   }
   const [row, column] = centre(scaled);
@@ -102,44 +102,47 @@ function placed(ink, height, width) {
 
 /** The picture in grey, 0 to 1; what is transparent has the background that suits it. */
 function greyOf(pixels) {
+  const { data, height, width, alpha } = pixels;
   const levels = contrasting(pixels);
-  const grey = grid(pixels.height, pixels.width);
-  filled(grey.data, (i) => levels[i] / 255);
-  if (!pixels.alpha) return grey;
-  const ground = groundUnder(levels, pixels.data);
-  filled(grey.data, (i) => {
-    const opacity = fround(pixels.data[4 * i + 3] / 255);
-    return fround(grey.data[i] * opacity) + fround(ground * fround(1 - opacity));
-  });
+  const units = filled(new Float32Array(256), (level) => level / 255);
+  const grey = grid(height, width);
+  for (let i = 0; i < levels.length; i++) grey.data[i] = units[levels[i]];
+  if (!alpha) return grey;
+  const ground = groundUnder(levels, data);
+  const behind = units.map((opacity) => ground * fround(1 - opacity));
+  for (let i = 0; i < levels.length; i++) {
+    const opacity = data[4 * i + 3];
+    grey.data[i] = fround(grey.data[i] * units[opacity]) + behind[opacity];
+  }
   return grey;
 }
 
 /** Luma, or one channel where luma hides the contrast, as of red ink on green. @param {Pixels} pixels */
 function contrasting({ data, height, width, alpha }) {
-  const grey = filled(new Uint8Array(height * width), (i) =>
-    luma(data[4 * i], data[4 * i + 1], data[4 * i + 2]),
-  );
-  if (alpha) return grey;
-  const channels = [0, 1, 2].map((channel) => range(data, channel, 4));
-  const best = channels.indexOf(max(...channels));
-  if (channels[best] <= 4 * range(grey)) return grey;
-  return filled(grey, (i) => data[4 * i + best]);
-}
-
-/** The highest value less the lowest, of every `step`-th. */
-function range(values, start = 0, step = 1) {
-  let [low, high] = [255, 0];
-  for (let i = start; i < values.length; i += step) {
-    if (values[i] < low) low = values[i];
-    if (values[i] > high) high = values[i];
+  const grey = new Uint8Array(height * width);
+  const [low, high] = [new Uint8Array(4).fill(255), new Uint8Array(4)]; // of each channel, and of luma
+  for (let i = 0; i < grey.length; i++) {
+    const [red, green, blue] = [data[4 * i], data[4 * i + 1], data[4 * i + 2]];
+    const level = luma(red, green, blue);
+    grey[i] = level;
+    if (red < low[0]) low[0] = red;
+    if (red > high[0]) high[0] = red;
+    if (green < low[1]) low[1] = green;
+    if (green > high[1]) high[1] = green;
+    if (blue < low[2]) low[2] = blue;
+    if (blue > high[2]) high[2] = blue;
+    if (level < low[3]) low[3] = level;
+    if (level > high[3]) high[3] = level;
   }
-  return high - low;
+  const ranges = Array.from(high, (value, channel) => value - low[channel]);
+  const best = ranges.indexOf(max(...ranges.slice(0, 3)));
+  if (alpha || ranges[best] <= 4 * ranges[3]) return grey;
+  return filled(grey, (i) => data[4 * i + best]);
 }
 
 /** The background for a transparent picture: its own paper, else the opposite of its ink. */
 function groundUnder(levels, data) {
-  const seen = filled(new Uint8Array(levels.length), (i) => (data[4 * i + 3] > 127 ? 1 : 0));
-  const opaque = chosen(levels, seen);
+  const opaque = chosen(levels, (_, i) => data[4 * i + 3] > 127);
   const counts = countsOf(opaque);
   const nth = (place) => {
     let level = 0;
@@ -233,7 +236,8 @@ function risen(grey, fine) {
   const threshold = otsu(levels.data);
   const light = where(levels, (level) => level > threshold);
   const { part, isLight } = inside(light);
-  const paper = chosen(cropped(levels, part).data, cropped(light, part).data, isLight);
+  const ofPaper = cropped(light, part).data;
+  const paper = chosen(cropped(levels, part).data, (_, i) => ofPaper[i] === isLight);
   const ground = fround(mode(paper) / 255);
   const rise = mapped(cropped(grey, part), (value) => (isLight ? ground - value : value - ground));
   const noise = noiseOf(rise);
@@ -362,7 +366,8 @@ function oneDrawing(mask, fine) {
     if (highest(inner) > SPECK * highest(sizes)) kept = inner;
   }
   const least = SPECK * highest(kept);
-  return grid(height, width, Uint8Array.from(labels, (label) => (kept[label] > least ? 1 : 0)));
+  const isKept = kept.map((size) => (size > least ? 1 : 0));
+  return grid(height, width, filled(new Uint8Array(labels.length), (i) => isKept[labels[i]]));
 }
 
 /**
@@ -387,7 +392,7 @@ function withoutLines(mask, ink) {
   const inked = data.map((value, i) => value & (level.data[i] | turned[i]));
   // No lines, or a display's digit cropped to its ink.
   if (!inked.includes(1) || crosses(level) || crosses(upright)) return mask;
-  const strong = fround(1.5 * median(chosen(ink.data, inked)));
+  const strong = fround(1.5 * median(chosen(ink.data, (_, i) => inked[i] === 1)));
   const rest = mapped(mask, (value, i) => (inked[i] && ink.data[i] < strong ? 0 : value));
   if (!any(rest) || longer(extent(rest)) < 0.2 * longer(extent(mask))) return mask;
   const mended = inverted(grown(inverted(grown(rest, 7)), 7)).data;
@@ -467,11 +472,8 @@ function mode(levels) {
 function levelOf(rise) {
   const most = highest(rise);
   if (most <= 0) return 1e-6;
-  let above = rise.filter((value) => value >= most / 2);
-  for (let round = 0; round < 3; round++) {
-    const least = mean(above) / 2;
-    above = rise.filter((value) => value >= least);
-  }
+  let above = atLeast(rise, most / 2);
+  for (let round = 0; round < 3; round++) above = atLeast(rise, mean(above) / 2);
   return max(quantile(above, 0.9), 1e-6);
 }
 
@@ -485,9 +487,9 @@ function noiseOf(rise) {
   const half = fround(levelOf(rise.data) / 2);
   const ink = where(rise, (value) => value > half);
   const near = grown(ink, 2 * floor(strokeWidth(ink)) + 3);
-  const far = chosen(rise.data, near.data, 0).map(abs);
+  const far = chosen(rise.data, (_, i) => near.data[i] === 0).map(abs);
   if (far.length < 0.05 * rise.data.length) return null;
-  const moved = far.filter((value) => value > 0);
+  const moved = chosen(far, (value) => value > 0);
   return moved.length > 0.45 * far.length ? quantile(moved, 0.68) : 0;
 }
 
@@ -497,8 +499,7 @@ function noiseOf(rise) {
  */
 function separation(rise) {
   const half = fround(levelOf(rise) / 2);
-  const ink = rise.filter((value) => value >= half);
-  const paper = rise.filter((value) => !(value >= half));
+  const [ink, paper] = [atLeast(rise, half), chosen(rise, (value) => value < half)];
   if (!ink.length || !paper.length) return 0;
   const spread = (values) => fround(variance(values) * values.length);
   const within = fround(fround(spread(ink) + spread(paper)) / rise.length);

@@ -17,9 +17,10 @@ const LARGEST = 50_000_000; // pixels: as many as common cameras have
 /**
  * The pixels of a picture file or of a canvas's blob, upright.
  *
- * No alpha is multiplied in and no colour profile applied, since Python does neither. Rotation by
- * EXIF is applied by all current browsers; they also agree with Python on PNG to the bit, while
- * another JPEG decoder may be a level off.
+ * No colour profile is applied, since Python applies none; rotation by EXIF is, by all current
+ * browsers ("from-image"). Opaque PNG files are then the same as in Python, to the bit. A JPEG may be
+ * off by a level or two, by another decoder, and so may translucent colours: although the bitmap
+ * does not multiply them by their alpha, a canvas does.
  * @param {Blob} blob
  * @param {string} name in messages
  * @returns {Promise<Pixels>}
@@ -80,13 +81,20 @@ export function shrunk(pixels, factor) {
     const sums = new Uint32Array(columns * 4);
     const last = Math.min((row + 1) * factor, height);
     for (let down = row * factor; down < last; down++) {
-      for (let column = 0, i = down * width * 4; column < width; column++, i += 4) {
-        const j = Math.floor(column / factor) * 4;
-        const opacity = data[i + 3];
-        for (let c = 0; c < 3; c++) {
-          sums[j + c] += opacity === 255 ? data[i + c] : by255(data[i + c] * opacity);
+      for (let column = 0, i = down * width * 4; column < columns; column++) {
+        const end = Math.min(i + factor * 4, (down + 1) * width * 4);
+        let [red, green, blue, opaque] = [0, 0, 0, 0];
+        for (; i < end; i += 4) {
+          const opacity = data[i + 3];
+          red += by255(data[i] * opacity);
+          green += by255(data[i + 1] * opacity);
+          blue += by255(data[i + 2] * opacity);
+          opaque += opacity;
         }
-        sums[j + 3] += opacity;
+        sums[4 * column] += red;
+        sums[4 * column + 1] += green;
+        sums[4 * column + 2] += blue;
+        sums[4 * column + 3] += opaque;
       }
     }
     for (let column = 0; column < columns; column++) {

@@ -15,7 +15,7 @@ const MOST_DECODED = 1024; // channels: more, libsndfile refuses by itself
 const REMEDY = "Save it again as WAV, FLAC, OGG (Vorbis, Opus), MP3 or AIFF.";
 
 const [PCM, FLOAT, EXTENSIBLE] = [1, 3, 0xfffe];
-const CODED = [2, 6, 7, 17, 49]; // ADPCM, A-law, mu-law, GSM: browsers decode some of them
+const CODED = [2, 6, 7, 17, 49, 85]; // ADPCM, A-law, mu-law, GSM, MP3: browsers decode some of them
 const GUID = "000000001000800000aa00389b71"; // of codecs in the extensible format, after their number
 
 /** From a codec and the bytes of a sample to a function that reads one. */
