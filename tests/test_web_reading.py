@@ -1,5 +1,5 @@
-"""What a web page reads of a drawing, a photo or a recording is what Python reads: the same bytes, or the same
-refusal. The page's readers (src/seesay/serve/web) run in node here; browsers run the same modules."""
+"""What a web page reads of a drawing, a photo or a recording is what Python reads: the same bytes, or the
+same refusal. The page's readers (src/seesay/serve/web) run in node here, and in Chromium where it is."""
 
 import base64
 import io
@@ -35,7 +35,7 @@ NODE = shutil.which("node")
 CHROMIUM = shutil.which("chromium")
 RATE = 16_000
 SAME = 0.99  # of the pictures, at least, are the same bytes: of 2,500, all but 4
-CLOSE = 8  # grey levels between the others: 6 of the worst, whose ink is half as strong as the strongest or nearly so
+CLOSE = 8  # grey levels between the others: 6 in the worst, where much ink is just half the strongest
 
 pytestmark = pytest.mark.skipif(NODE is None, reason="no node here to run the page's readers")
 
@@ -168,15 +168,15 @@ def check_ink(given: list[Image.Image], folder: Path) -> None:
 
 
 def apart(one: bytes, other: bytes) -> int:
-    """The largest difference of grey levels. Where the middle of symmetric ink lies between two pixels, the last
-    bit of a matrix product decides which it is placed on, and that differs between processors."""
+    """The largest difference of grey levels. Where the middle of symmetric ink lies between two pixels, the
+    last bit of a matrix product decides where it is placed; Python's differs between processors too."""
     first, second = (np.frombuffer(each, np.uint8).reshape(28, 28).astype(int) for each in (one, other))
     shifted = (np.roll(second, (down, across), (0, 1)) for down in (-1, 0, 1) for across in (-1, 0, 1))
     return min(np.abs(first - each).max() for each in shifted)
 
 
 def test_drawings_are_read_as_in_python(tmp_path: Path) -> None:
-    check_ink([*pictures(2 * KINDS, 0), *(drawing.picture for drawing in drawings(10, 0))], tmp_path)
+    check_ink([*pictures(KINDS, 0), *(drawing.picture for drawing in drawings(6, 0))], tmp_path)
 
 
 @pytest.mark.long
@@ -208,7 +208,7 @@ def test_a_drawing_that_is_read_already_is_unchanged(tmp_path: Path) -> None:
 
 
 def test_the_layout_may_have_another_size(tmp_path: Path) -> None:
-    given = list(pictures(KINDS, 4))
+    given = list(pictures(3, 4))
     wanted = [in_python(read_picture, picture, PictureSpec(height=40, width=32)) for picture in given]
     assert on_the_page([pixels(p, height=40, width=32) for p in given], tmp_path) == wanted
 
@@ -245,7 +245,7 @@ def check_photos(given: list[Image.Image], folder: Path) -> None:
 def test_photos_are_read_as_in_python(tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     given = []
-    for height, width in ((2, 90), (60, 50), (200, 333), (431, 300), (900, 1100)):
+    for height, width in ((2, 90), (60, 50), (200, 333), (300, 531)):
         noise = Image.fromarray(random.integers(0, 256, (height, width, 3)).astype(np.uint8))
         given += [noise, noise.convert("L"), translucent(noise, random)]
     check_photos([*given, Image.new("RGB", (1, 30))], tmp_path)
@@ -300,7 +300,7 @@ def test_every_sample_format_is_read_as_in_python(tmp_path: Path) -> None:
         half = np.float64(word) / 32_768 * (1, 0.02, 1e-3, 3)[number]  # 3: floats beyond full scale
         stereo = np.stack([half, half[::-1] + 0.1], axis=1)
         many = np.stack([np.roll(half, shift) for shift in range(11)], axis=1)
-        for kind in ("WAV", "WAVEX"):
+        for kind in ("WAV", "WAVEX")[number % 2 :]:
             for subtype in SUBTYPES:
                 files += [file_of(each, RATE, kind, subtype) for each in (half, stereo, many)]
     check_files(files, RATE, tmp_path)
@@ -408,7 +408,7 @@ def errors_of_resampling(
 def test_other_rates_are_converted_nearly_as_by_soxr(
     old: int, new: int, least: float, tmp_path: Path
 ) -> None:
-    """White noise, the hardest, at -133 dB where one rate is twice or three times the other, else -65 to -69."""
+    """White noise, the hardest: -133 dB where one rate is twice or three times the other, else -65."""
     random = np.random.default_rng(0)
     noise = [random.normal(0, 0.2, 12_000 + number).astype(np.float32) for number in range(3)]
     errors, _ = errors_of_resampling(noise, old, new, tmp_path)
@@ -421,7 +421,8 @@ def test_speech_at_other_rates_is_nearly_the_same_to_the_bit(shared_data: Path, 
         soundfile.read(path, dtype="float32")[0] for path in sorted((shared_data / "fsdd").glob("*"))[::60]
     ]
     errors, same = errors_of_resampling(narrow, 8_000, RATE, tmp_path)
-    assert (np.median(errors), same) < (-130, 1) and same > 0.999  # measured: -134 dB, 99.97 %
+    assert np.median(errors) < -130  # measured: -134 dB, and 99.97 % of equal steps
+    assert same > 0.999
     clips = sorted((shared_data / "speech_commands").rglob("*.wav"))[::15]
     wide = [soundfile.read(path, dtype="float32")[0] for path in clips]
     for old, most, least in ((48_000, -130, 0.999), (44_100, -90, 0.97)):  # measured: -135 and -99 dB; 98.6 %

@@ -1,12 +1,14 @@
 // Sums, means and quantiles of typed arrays, to the last bit as NumPy computes them.
 //
-// A reader decides by thresholds: whether a pixel is ink, where the middle of a drawing lies. Python
-// computes them in float32, whose last bit depends on the order of additions. With the same order
-// and the same rounding, both decide alike, and the model sees the same picture.
+// A reader decides by thresholds: whether a pixel is ink, where the middle of a drawing lies.
+// Python computes them in float32, whose last bit depends on the order of additions. With the same
+// order and the same rounding, both decide alike, and the model sees the same picture.
 
 const UNIT = 1.5 * 2 ** 52; // a double this large has no bits for fractions: adding it rounds
 
-/** The nearest whole number, a tie to the even one: NumPy's rint, Python's round. For |x| < 2^51. */
+/**
+ * The nearest whole number, a tie to the even one: NumPy's rint, Python's round. For |x| < 2^51.
+ */
 export const rint = (x) => x + UNIT - UNIT;
 
 /** `low` to `high`: the nearest number to x. */
@@ -128,4 +130,15 @@ export function atLeast(values, least) {
   let count = 0;
   for (let i = 0; i < values.length; i++) if (values[i] >= least) found[count++] = values[i];
   return found.subarray(0, count);
+}
+
+/**
+ * How often each level, 0 to 255, occurs.
+ * @param {Uint8Array | number[]} levels
+ * @returns {number[]} (256)
+ */
+export function countsOf(levels) {
+  const counts = new Array(256).fill(0);
+  for (let i = 0; i < levels.length; i++) counts[levels[i]]++;
+  return counts;
 }

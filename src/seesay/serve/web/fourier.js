@@ -1,5 +1,7 @@
 // The discrete Fourier transform of frames of any length.
 
+import { filled } from "./arrays.js";
+
 /**
  * The power of each frequency from 0 to half the rate, summed over frames of equal length.
  * @param {Float64Array[]} frames (frames) of (n)
@@ -7,8 +9,9 @@
  */
 export function powers(frames) {
   const count = frames[0].length;
-  const cosines = Float64Array.from({ length: count }, (_, i) => Math.cos((2 * Math.PI * i) / count));
-  const sines = Float64Array.from({ length: count }, (_, i) => -Math.sin((2 * Math.PI * i) / count));
+  const angle = (place) => (2 * Math.PI * place) / count;
+  const cosines = filled(new Float64Array(count), (place) => Math.cos(angle(place)));
+  const sines = filled(new Float64Array(count), (place) => -Math.sin(angle(place)));
   const spectrum = new Float64Array((count >> 1) + 1);
   for (const frame of frames) {
     const [real, imaginary] = transformed(frame, new Float64Array(count), { cosines, sines });

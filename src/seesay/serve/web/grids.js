@@ -218,7 +218,9 @@ function stretchedDown({ data, height, width }, rows) {
   return result;
 }
 
-/** The weight of each of `count` old rows in a new one; it is 0 before `first` and from `end` on. */
+/**
+ * The weight of each of `count` old rows in a new one; it is 0 before `first` and from `end` on.
+ */
 function triangle(row, count, scale, reach) {
   const { fround } = Math;
   const middle = fround(fround(fround(row + 0.5) * scale) - 0.5);

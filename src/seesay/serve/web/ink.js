@@ -1,15 +1,16 @@
 // Reads a drawing or a photo of a note as Python does (seesay/signal/ink.py, which gives the
-// reasons): the ink is found on its paper, scaled into a box and centred by its mass, light on black.
+// reasons): the ink is found on its paper, scaled into a box, and centred by its mass.
 
 import {
-  atLeast, between, chosen, clip, filled, highest, mean, median, quantile, rint, sum, variance,
+  atLeast, chosen, clip, countsOf, filled, highest, mean, median, quantile, rint, sum, variance,
 } from "./arrays.js";
 import { InputError } from "./errors.js";
+import { greyOf } from "./grey.js";
 import {
   any, centre, cropped, dilated, extent, grid, grown, inverted, longer, longest, mapped, pieces,
   reduced, stretched, strokeWidth, transposed, where, whole,
 } from "./grids.js";
-import { checkSize, luma, shrunk } from "./picture.js";
+import { checkSize, shrunk } from "./picture.js";
 
 /**
  * @typedef {import("./grids.js").Grey} Grey
@@ -51,8 +52,11 @@ export function readInk(pixels, { height = 28, width = 28, name = "the picture" 
   return content;
 }
 
-/** The ink of a grey picture (0 black, 1 white) laid out; zeros if there is none. @param {Grey} grey */
-export function layOut(grey, height, width) {
+/**
+ * The ink of a grey picture (0 black, 1 white) laid out; zeros if there is none.
+ * @param {Grey} grey
+ */
+function layOut(grey, height, width) {
   if (grey.height === height && grey.width === width) {
     const levels = levelsOf(grey);
     const counts = countsOf([
@@ -61,7 +65,8 @@ export function layOut(grey, height, width) {
       ...Array.from({ length: height }, (_, row) => levels[(row + 1) * width - 1]),
     ]);
     const paper = counts.indexOf(max(...counts));
-    const ink = grid(height, width, filled(new Float32Array(levels.length), (i) => abs(levels[i] - paper) / 255));
+    const ink = grid(height, width);
+    filled(ink.data, (i) => abs(levels[i] - paper) / 255);
     if (isLaidOut(ink)) return ink;
   }
   return placed(inkOf(grey), height, width);
@@ -96,68 +101,6 @@ function placed(ink, height, width) {
     picture.data.set(line, (top + down) * width + left);
   }
   return picture;
-}
-
-// ---------------------------------------------------------------------------- from pixels to grey
-
-/** The picture in grey, 0 to 1; what is transparent has the background that suits it. */
-function greyOf(pixels) {
-  const { data, height, width, alpha } = pixels;
-  const levels = contrasting(pixels);
-  const units = filled(new Float32Array(256), (level) => level / 255);
-  const grey = grid(height, width);
-  for (let i = 0; i < levels.length; i++) grey.data[i] = units[levels[i]];
-  if (!alpha) return grey;
-  const ground = groundUnder(levels, data);
-  const behind = units.map((opacity) => ground * fround(1 - opacity));
-  for (let i = 0; i < levels.length; i++) {
-    const opacity = data[4 * i + 3];
-    grey.data[i] = fround(grey.data[i] * units[opacity]) + behind[opacity];
-  }
-  return grey;
-}
-
-/** Luma, or one channel where luma hides the contrast, as of red ink on green. @param {Pixels} pixels */
-function contrasting({ data, height, width, alpha }) {
-  const grey = new Uint8Array(height * width);
-  const [low, high] = [new Uint8Array(4).fill(255), new Uint8Array(4)]; // of each channel, and of luma
-  for (let i = 0; i < grey.length; i++) {
-    const [red, green, blue] = [data[4 * i], data[4 * i + 1], data[4 * i + 2]];
-    const level = luma(red, green, blue);
-    grey[i] = level;
-    if (red < low[0]) low[0] = red;
-    if (red > high[0]) high[0] = red;
-    if (green < low[1]) low[1] = green;
-    if (green > high[1]) high[1] = green;
-    if (blue < low[2]) low[2] = blue;
-    if (blue > high[2]) high[2] = blue;
-    if (level < low[3]) low[3] = level;
-    if (level > high[3]) high[3] = level;
-  }
-  const ranges = Array.from(high, (value, channel) => value - low[channel]);
-  const best = ranges.indexOf(max(...ranges.slice(0, 3)));
-  if (alpha || ranges[best] <= 4 * ranges[3]) return grey;
-  return filled(grey, (i) => data[4 * i + best]);
-}
-
-/** The background for a transparent picture: its own paper, else the opposite of its ink. */
-function groundUnder(levels, data) {
-  const opaque = chosen(levels, (_, i) => data[4 * i + 3] > 127);
-  const counts = countsOf(opaque);
-  const nth = (place) => {
-    let level = 0;
-    for (let before = counts[0]; before <= place; before += counts[++level]);
-    return fround(level / 255);
-  };
-  if (opaque.length > levels.length / 2) {
-    const [low, high] = [0.02, 0.98].map((q) => between(nth, opaque.length, q));
-    if (high - low > 0.25) {
-      const half = (opaque.length - 1) / 2;
-      return fround(fround(nth(floor(half)) + nth(ceil(half))) / 2);
-    }
-  }
-  const light = opaque.length && mean(filled(new Float32Array(opaque.length), (i) => opaque[i] / 255)) > 0.5;
-  return light ? 0 : 1;
 }
 
 // -------------------------------------------------------------------------------- finding the ink
@@ -279,8 +222,9 @@ function riseOnUnevenPaper(grey) {
 /**
  * The part inside bars and frames, and whether its paper is light.
  *
- * Lines from side to side of one class are peeled off until something is drawn in each; what is then
- * around the rest is paper. Bars are cut off unless ink touches them: then they may be strokes.
+ * Lines from side to side of one class are peeled off until something is drawn in each; what is
+ * then around the rest is paper. Bars are cut off unless ink touches them: then they may be
+ * strokes.
  * @param {Mask} light
  * @returns {{ part: Part, isLight: number }}
  */
@@ -325,7 +269,9 @@ function inside(light) {
   const core = area(light, { top: first + 1, bottom: last - 1, left: start + 1, right: end - 1 });
   const isLight = around.light - core.light > (around.size - core.size) / 2 ? 1 : 0;
   const cut = runs.map((run) => run.lastIndexOf(1 - isLight) + 1);
-  if (runs.some((run, side) => run.length && cut[side] === run.length)) return { part: all, isLight };
+  if (runs.some((run, side) => run.length && cut[side] === run.length)) {
+    return { part: all, isLight };
+  }
   const part = {
     top: cut[0],
     bottom: light.height - cut[1],
@@ -371,9 +317,9 @@ function oneDrawing(mask, fine) {
 }
 
 /**
- * The mask without rules, squares and frames: thin lines through the whole picture, or most of it if
- * they form a frame. Strokes that cross them are mended; where next to nothing is left, the lines
- * stay.
+ * The mask without rules, squares and frames: thin lines through the whole picture, or most of it
+ * if they form a frame. Strokes that cross them are mended; where next to nothing is left, the
+ * lines stay.
  * @param {Mask} mask
  * @param {Grey} ink
  * @returns {Mask}
@@ -400,8 +346,8 @@ function withoutLines(mask, ink) {
 }
 
 /**
- * The thin line across that each pixel lies on, from 1 (0: none), and the length of each. A line may
- * slope by a pixel in a fifth of the width.
+ * The thin line across that each pixel lies on, from 1 (0: none), and the length of each. A line
+ * may slope by a pixel in a fifth of the width.
  * @param {Mask} mask
  * @returns {{ lines: { data: Int32Array, height: number, width: number }, lengths: number[] }}
  */
@@ -432,14 +378,10 @@ function linesAcross(mask) {
 const levelsOf = ({ data }) =>
   filled(new Uint8Array(data.length), (i) => rint(fround(data[i] * 255)));
 
-/** How often each level occurs. @param {Uint8Array | number[]} levels @returns {number[]} (256) */
-function countsOf(levels) {
-  const counts = new Array(256).fill(0);
-  for (let i = 0; i < levels.length; i++) counts[levels[i]]++;
-  return counts;
-}
-
-/** The level that splits a histogram into two classes of least variance. @param {Uint8Array} levels */
+/**
+ * The level that splits a histogram into two classes of least variance.
+ * @param {Uint8Array} levels
+ */
 function otsu(levels) {
   const counts = countsOf(levels);
   const total = counts.reduce((all, count, level) => all + count * level, 0);

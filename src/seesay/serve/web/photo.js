@@ -30,7 +30,10 @@ export function readPhoto(pixels, { channels = 3, maxSide = 256, name = "the pic
   return { data, channels, height, width };
 }
 
-/** Grey, or red, green and blue, on white. @returns {Uint8Array[]} (channels) of (height * width) */
+/**
+ * Grey, or red, green and blue, on white.
+ * @returns {Uint8Array[]} (channels) of (height * width)
+ */
 function planes({ data, height, width }, channels) {
   const found = Array.from({ length: channels }, () => new Uint8Array(height * width));
   for (let i = 0; i < height * width; i++) {
@@ -57,8 +60,8 @@ function resized(plane, height, width, newHeight, newWidth) {
 }
 
 /**
- * Lines of `count` bytes resampled to `newCount`. `step`: from a byte of a line to the next; `next`:
- * from a line to the next, before resampling.
+ * Lines of `count` bytes resampled to `newCount`. `step`: from a byte of a line to the next;
+ * `next`: from a line to the next, before resampling.
  */
 function resampled(plane, lines, count, newCount, step, next) {
   const result = new Uint8Array(lines * newCount);

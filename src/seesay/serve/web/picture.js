@@ -1,6 +1,6 @@
 // A picture as its pixels, and what both readers do with them first, as Pillow does it.
 
-import { InputError, grouped } from "./errors.js";
+import { InputError } from "./errors.js";
 
 /**
  * Decoded pixels, row by row: red, green, blue and alpha, which does not scale the other three.
@@ -18,22 +18,26 @@ const LARGEST = 50_000_000; // pixels: as many as common cameras have
  * The pixels of a picture file or of a canvas's blob, upright.
  *
  * No colour profile is applied, since Python applies none; rotation by EXIF is, by all current
- * browsers ("from-image"). Opaque PNG files are then the same as in Python, to the bit. A JPEG may be
- * off by a level or two, by another decoder, and so may translucent colours: although the bitmap
+ * browsers ("from-image"). Opaque PNG files are then the same as in Python, to the bit. A JPEG may
+ * be off by a level or two, by another decoder, and so may translucent colours: although the bitmap
  * does not multiply them by their alpha, a canvas does.
  * @param {Blob} blob
  * @param {string} name in messages
  * @returns {Promise<Pixels>}
  */
 export async function pixels(blob, name = "the picture") {
-  if (!blob.size) throw new InputError(`${name} is empty, expected a picture`, "Make or copy it again.");
-  const options = { premultiplyAlpha: "none", colorSpaceConversion: "none" };
-  const bitmap = await createImageBitmap(blob, { ...options, imageOrientation: "from-image" }).catch(
-    () => {
-      const remedy = "Give a PNG, JPEG, GIF, BMP, TIFF or WebP file.";
-      throw new InputError(`${name} is not a picture that can be read`, remedy);
-    },
-  );
+  if (!blob.size) {
+    throw new InputError(`${name} is empty, expected a picture`, "Make or copy it again.");
+  }
+  const options = {
+    premultiplyAlpha: "none",
+    colorSpaceConversion: "none",
+    imageOrientation: "from-image",
+  };
+  const bitmap = await createImageBitmap(blob, options).catch(() => {
+    const remedy = "Give a PNG, JPEG, GIF, BMP, TIFF or WebP file.";
+    throw new InputError(`${name} is not a picture that can be read`, remedy);
+  });
   const { height, width } = bitmap;
   checkSize(height, width, name);
   const canvas = new OffscreenCanvas(width, height);
@@ -98,9 +102,9 @@ export function shrunk(pixels, factor) {
       }
     }
     for (let column = 0; column < columns; column++) {
-      const wide = Math.min(factor, width - column * factor);
+      const count = Math.min(factor, width - column * factor) * (last - row * factor);
       const [j, at] = [column * 4, (row * columns + column) * 4];
-      for (let c = 0; c < 4; c++) small[at + c] = average(sums[j + c], wide * (last - row * factor));
+      for (let c = 0; c < 4; c++) small[at + c] = average(sums[j + c], count);
       const opacity = small[at + 3];
       if (opacity === 0 || opacity === 255) continue;
       for (let c = 0; c < 3; c++) small[at + c] = Math.floor((255 * small[at + c]) / opacity);

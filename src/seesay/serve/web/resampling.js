@@ -1,12 +1,14 @@
 // Converts a waveform's rate by a windowed sinc, as near to soxr's quality HQ as one filter gets.
 //
-// soxr passes 0.9136 of the lower Nyquist frequency, and stops at it by 126 dB. Between a rate and 2, 3,
-// 4 or 6 times it, it filters with Kaiser windows alone, whose numbers were fitted to what it makes of
-// noise: what is left is -130 dB of white noise. For other ratios, such as 44.1 to 16 kHz, it has a
-// stage more, which droops by up to 0.01 dB: the fit leaves -70 dB of white noise, at its highest
-// frequencies, and -99 dB of speech (the median).
+// soxr passes 0.9136 of the lower Nyquist frequency, and stops at it by 126 dB. Between a rate and
+// 2, 3, 4 or 6 times it, it filters with Kaiser windows alone, whose numbers were fitted to what it
+// makes of noise: what is left is -130 dB of white noise. For other ratios, such as 44.1 to 16 kHz,
+// it has a stage more, which droops by up to 0.01 dB: the fit leaves -70 dB of white noise, at its
+// highest frequencies, and -99 dB of speech (the median).
 
-/** The 6 dB point, of the lower Nyquist frequency; half the window, in samples of the lower rate. */
+/**
+ * The 6 dB point, of the lower Nyquist frequency; half the window, in samples of the lower rate.
+ */
 const OTHER = { cutoff: 0.956843, reach: 109.67, beta: 15.98 };
 /** By the larger of the ratio's two numbers, the other being 1 or 2. */
 const SIMPLE = {
@@ -15,7 +17,9 @@ const SIMPLE = {
   4: { cutoff: 0.95687183, reach: 102.25112, beta: 13.7115 },
   6: { cutoff: 0.95687183, reach: 101.50097, beta: 13.71147 },
 };
-/** Places of the sinc in a sample of the lower rate, between which interpolation errs by -119 dB. */
+/**
+ * Places of the sinc in a sample of the lower rate, between which interpolation errs by -119 dB.
+ */
 const PLACES = 1024;
 
 /**

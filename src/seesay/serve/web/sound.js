@@ -51,13 +51,14 @@ export async function decoded(blob, name = "the recording") {
  * @param {number} rate of the model, in Hz
  * @param {string} name in messages
  * @returns {Int16Array} (samples)
- * @throws {InputError} if it is empty, silent, only noise, longer than ten minutes, holds NaN, or has
- *   an impossible rate or number of channels
+ * @throws {InputError} if it is empty, silent, only noise, longer than ten minutes, holds NaN, or
+ *   has an impossible rate or number of channels
  */
 export function readRecording({ channels, rate: ownRate }, rate, name = "the recording") {
   checkSize(channels[0]?.length ?? 0, ownRate, channels.length, name);
   const waveform = withoutOffset(averaged(channels, name));
-  const heard = checked(ownRate === rate ? waveform : resampled(waveform, ownRate, rate), rate, name);
+  const converted = ownRate === rate ? waveform : resampled(waveform, ownRate, rate);
+  const heard = checked(converted, rate, name);
   const peak = Math.max(peakOf(heard), SILENCE);
   // Floats of 32 bits after each step, as in Python, so that a tie is rounded alike.
   const gain = peak < QUIET ? Math.fround(QUIET / peak) : 1;
@@ -121,7 +122,8 @@ function checked(waveform, rate, name) {
 const decibels = (peak) => (20 * Math.log10(peak)).toFixed(0);
 
 /**
- * Whether the waveform is steady noise: equally loud throughout, digital silence aside, and no tone.
+ * Whether the waveform is steady noise: equally loud throughout, digital silence aside, and no
+ * tone.
  * @param {Float32Array} waveform (samples)
  */
 function isNoise(waveform, rate) {

@@ -1,5 +1,5 @@
-// Decodes WAV files: PCM of 8 to 32 bits and floats, to the samples that libsndfile gives Python, or
-// refuses them in the same sentence. Headers are not trusted.
+// Decodes WAV files: PCM of 8 to 32 bits and floats, to the samples that libsndfile gives Python,
+// or refuses them in the same sentence. Headers are not trusted.
 
 import { InputError, grouped, tenths } from "./errors.js";
 
@@ -16,7 +16,7 @@ const REMEDY = "Save it again as WAV, FLAC, OGG (Vorbis, Opus), MP3 or AIFF.";
 
 const [PCM, FLOAT, EXTENSIBLE] = [1, 3, 0xfffe];
 const CODED = [2, 6, 7, 17, 49, 85]; // ADPCM, A-law, mu-law, GSM, MP3: browsers decode some of them
-const GUID = "000000001000800000aa00389b71"; // of codecs in the extensible format, after their number
+const GUID = "000000001000800000aa00389b71"; // after the codec's number in the extensible format
 
 /** From a codec and the bytes of a sample to a function that reads one. */
 const READERS = {

@@ -51,13 +51,13 @@ export function windows(recording, rate, samples) {
 }
 
 /**
- * The first sample of each part that sounds and the one after its last, in order; the whole recording
- * if it is steady.
+ * The first sample of each part that sounds and the one after its last, in order; the whole
+ * recording if it is steady.
  * @param {Int16Array} recording (n)
  * @param {number} rate Hz
  * @returns {[number, number][]}
  */
-export function sounding(recording, rate) {
+function sounding(recording, rate) {
   const frame = Math.max(1, rint(FRAME * rate));
   const level = levels(recording, frame);
   const loudest = highest(level);
