@@ -12,6 +12,7 @@ from seesay.figures.mistakes import Mistake, mistakes_figure
 from seesay.figures.style import save
 from seesay.learn.encoder_files import copies
 from seesay.learn.run import Run
+from seesay.measure.card_metadata import front_matter
 from seesay.measure.evaluate import Evaluation, table_of
 from seesay.metrics.scores import METRICS, confusion, in_order, lower_is_better
 from seesay.model.classifier import Classifier
@@ -120,7 +121,7 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
     remarks = epochs[-1].get("remarks", ()) if epochs else ()
     several = len(spec.modalities) > 1
     parts = {
-        "tags": ", ".join(_tags(spec)),
+        "metadata": front_matter(run, evaluation, measured),
         "n": len(spec.classes),
         "classes": ", ".join(spec.classes),
         "inputs": _joined([_input(spec, modality) for modality in spec.modalities]),
@@ -157,11 +158,6 @@ def _limits(run: Run) -> str:
     )
 
 
-def _tags(spec: Spec) -> list[str]:
-    tasks = [content.task for content in spec.contents.values() if content.task]
-    return ["multimodal"] * (len(spec.modalities) > 1) + list(dict.fromkeys(tasks))
-
-
 def _encoders(run: Run) -> Iterator[str]:
     """A sentence about each encoder from a file: what its card says of its source and licence."""
     for modality, path in copies(run.config).items():
@@ -184,10 +180,7 @@ def _joined(names: Sequence[str]) -> str:
 
 ROWS_OF = {"train": "training rows", "valid": "validation rows", "test": "test rows"}
 
-CARD = """---
-library_name: seesay
-tags: [{tags}]
----
+CARD = """{metadata}
 
 # A seesay model
 
