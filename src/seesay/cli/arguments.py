@@ -12,6 +12,7 @@ from seesay.recipes import RECIPES
 Settings = Annotated[Config, tyro.conf.arg(name="")]
 Words = tyro.conf.Positional
 Device = Literal["auto", "cpu", "cuda"]
+Track = Literal["tensorboard", "mlflow", "trackio"]
 OnBad = Literal["stop", "skip"]
 Recipe = Annotated[str, tyro.conf.arg(metavar=f"{{{','.join(RECIPES)}}}")]
 

@@ -4,8 +4,16 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from seesay.cli.arguments import Device, Recipe, Settings, device_for, open_source, use_threads
-from seesay.cli.terminal import console, print_json, print_validation, progress_bar, say_notes, watching
+from seesay.cli.arguments import Device, Recipe, Settings, Track, device_for, open_source, use_threads
+from seesay.cli.terminal import (
+    console,
+    print_json,
+    print_validation,
+    progress_bar,
+    say_note,
+    say_notes,
+    watching,
+)
 from seesay.config import Config
 from seesay.errors import ConfigError, InputError
 from seesay.registry import plugin_flags
@@ -19,6 +27,7 @@ def train(
     columns: tuple[str, ...] = (),
     threads: int = 1,
     device: Device = "auto",
+    track: Track | None = None,
     resume: bool = False,
     overwrite: bool = False,
     quiet: bool = False,
@@ -35,6 +44,7 @@ def train(
         threads: CPU threads. More than one helps only if as many cores are idle, and changes the last
             digits of results.
         device: Device to train on; auto: CUDA if available.
+        track: Experiment tracker that gets the numbers of each epoch too.
         resume: Resume the interrupted run.
         overwrite: Replace the folder, if seesay created it.
         quiet: Print only the scores.
@@ -43,7 +53,7 @@ def train(
     if Path(data).resolve().is_relative_to(out.resolve()):
         raise InputError(f"--out {out} contains the training data", "Choose another folder for the run.")
     run, seen, splits = train_run(
-        dataset, data, out, config, recipe, threads, device, resume, overwrite, quiet
+        dataset, data, out, config, recipe, threads, device, resume, overwrite, quiet, track
     )
     print_validation(run, seen, splits)
     if not quiet:
@@ -65,6 +75,7 @@ def tune(
     condition: str | None = None,
     threads: int = 1,
     device: Device = "auto",
+    track: Track | None = None,
     json: bool = False,
     quiet: bool = False,
 ) -> None:
@@ -87,6 +98,7 @@ def tune(
         threads: CPU threads. More than one helps only if as many cores are idle, and changes the last
             digits of results.
         device: Device to train on; auto: CUDA if available.
+        track: Experiment tracker that gets the scores of each fold too, as one run per trial.
         json: Print JSON.
         quiet: Print only the result.
     """
@@ -96,11 +108,13 @@ def tune(
 
     from seesay.condition import Condition
     from seesay.formats.open import open_data
+    from seesay.learn.track import check_tracker
     from seesay.recipes import recipe as recipe_of
     from seesay.search.report import keep_search, print_search, summary
     from seesay.search.search import Plan, begin
     from seesay.search.space import parse_space
 
+    check_tracker(track)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     dataset = open_data(data)
     config = dataclasses.replace(config, modalities=(modality,)) if modality else config
@@ -117,7 +131,7 @@ def tune(
     )
     running = begin(dataset, plan, out)
     try:
-        _search(running, threads, device, quiet)
+        _search(running, threads, device, quiet, track)
     finally:
         keep_search(running, recipe_of(recipe))
     if json:
@@ -141,6 +155,7 @@ def train_run(
     resume: bool,
     overwrite: bool,
     quiet: bool = False,
+    track: Track | None = None,
 ) -> Any:
     """Trains a run with a progress bar, and returns the run, its data and its splits. Ctrl-C stops after the
     current batch and leaves a run that can be used and resumed."""
@@ -148,7 +163,9 @@ def train_run(
 
     from seesay.learn.defaults import facts_of, settings_notes
     from seesay.learn.run import begin, train
+    from seesay.learn.track import check_tracker, parameters_of, steps_of, tracking
 
+    check_tracker(track)
     torch_device = device_for(device)
     use_threads(threads)
     run, data, splits = begin(data, source, config, recipe, out, overwrite, resume)
@@ -158,9 +175,15 @@ def train_run(
         facts = facts_of(data, splits.train, splits.valid)
         lines = [f"{out} is already finished"] if run.finished else settings_notes(run.config, facts)
         print(*lines, sep="\n", file=sys.stderr)
-    with watching(run.config, len(splits.train), len(data.modalities), quiet) as watch:
+    with (
+        tracking(track, out, parameters_of(run), say_note) as record,
+        watching(run.config, len(splits.train), len(data.modalities), quiet) as watch,
+    ):
+        record.add(steps_of(run))
         for epoch in train(run, data, splits, watch, torch_device, watch.track):
             watch.say(epoch)
+            record.add(steps_of(run))
+        record.status = "stopped" if watch.stopped else "finished"
     if watch.stopped:
         usable = f"{out} can be used as it is" if run.epochs() else f"{out} does not contain a model yet"
         print(f"Stopped. {usable}; resume with --resume", file=sys.stderr)
@@ -168,11 +191,12 @@ def train_run(
     return run, data, splits
 
 
-def _search(running: Any, threads: int, device: Device, quiet: bool) -> None:
+def _search(running: Any, threads: int, device: Device, quiet: bool, track: Track | None) -> None:
     """Runs trials until none is left, with a progress bar. Ctrl-C loses no finished fold."""
     import optuna
 
     from seesay.search.search import search
+    from seesay.search.track import tracked
 
     torch_device = device_for(device)
     use_threads(threads)
@@ -187,7 +211,7 @@ def _search(running: Any, threads: int, device: Device, quiet: bool) -> None:
     with progress_bar(quiet) as progress:
         task = progress.add_task("searching", total=total * folds)
         try:
-            for trial in search(running, torch_device):
+            for trial in tracked(search(running, torch_device), track, running.study.folder, say_note):
                 best = (
                     ""
                     if running.best is None

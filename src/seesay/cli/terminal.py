@@ -128,7 +128,12 @@ def describe_data(data: Any, folder: Path) -> None:
 def say_notes(notes: Iterable[str]) -> None:
     """Prints notes on stderr, so that a pipe receives the result alone."""
     for note in notes:
-        print(f"Note: {note}", file=sys.stderr)
+        say_note(note)
+
+
+def say_note(note: str) -> None:
+    """Prints one note on stderr."""
+    print(f"Note: {note}", file=sys.stderr)
 
 
 def print_json(values: Any) -> None:
