@@ -10,6 +10,7 @@ from seesay.cli.learn import train, tune
 from seesay.cli.measure import compare, demo, embed, evaluate, reproduce
 from seesay.cli.options import parse
 from seesay.cli.serve import export, predict, submit, verify
+from seesay.cli.share import pull, push
 from seesay.errors import InputError, SeesayError
 from seesay.formats.source import check_inputs
 
@@ -29,6 +30,8 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "verify": verify,
     "embed": embed,
     "submit": submit,
+    "push": push,
+    "pull": pull,
     "reproduce": reproduce,
 }
 
