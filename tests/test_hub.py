@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from huggingface_hub import constants
-from huggingface_hub.utils import logging
+from huggingface_hub.utils import disable_progress_bars, logging
 
 from hub_server import TOKEN, Hub
 from seesay.cli import main
@@ -38,6 +38,7 @@ def hub(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[Hub]:
         monkeypatch.setattr(constants, "HF_TOKEN_PATH", str(tmp_path / "no-token"))
         monkeypatch.setenv("HF_TOKEN", TOKEN)
         logging.set_verbosity_error()
+        disable_progress_bars()
         yield hub
 
 
@@ -89,6 +90,7 @@ def test_a_run_comes_back_bit_for_bit(hub: Hub, run: Run, tmp_path: Path, capsys
     assert all(torch.equal(tensor, again[name]) for name, tensor in run.model().state_dict().items())
 
 
+@pytest.mark.long
 def test_from_outside_the_library_finds_the_hub_by_itself(hub: Hub, run: Run, tmp_path: Path):
     """By HF_ENDPOINT and HF_TOKEN alone, without progress bars in a pipe."""
     program = "import sys; from seesay.cli import main; sys.exit(main(sys.argv[1:]))"
