@@ -163,6 +163,10 @@ def test_the_decision_is_said_in_a_line():
     [
         ("{label}_{speaker}_{take}", ("{label}_{speaker}_{take}", "{speaker}_{label}_{take}")),
         ("{label}-{speaker} {take}", ("{label}-{speaker} {take}", "{speaker}-{label} {take}")),
+        (
+            "{label}/{speaker} shot{take}",
+            ("{label}/{speaker} {_}{take}", "{speaker}/{label} {_}{take}"),
+        ),
         ("{label}/{speaker}_{take}", ("{label}/{speaker}_{take}", "{speaker}/{label}_{take}")),
         ("{label}/{speaker}/{take}", ("{label}/{speaker}/{take}", "{speaker}/{label}/{take}")),
         ("all/{label}/{speaker}", ("{_}/{label}/{speaker}", "{_}/{speaker}/{label}")),

@@ -51,7 +51,7 @@ def pattern_of(parts: Sequence[Part], stem: str, roles: Mapping[str, str]) -> st
         between = ["_"] * len(fields)
     else:
         fields = [roles.get(part.place, "take" if part.last else "_") for part in named]
-        between = SEPARATORS.findall(stem.rsplit("/", 1)[-1]) + ["_"] * len(fields)
+        between = SEPARATORS.findall(stem.rsplit("/", 1)[-1]) + [""] * len(fields)  # `take1`: nothing between
     between = [*between[: len(fields) - 1], ""]
     name = "".join(f"{{{field}}}{text}" for field, text in zip(fields, between, strict=True))
     return "/".join([*(f"{{{folder}}}" for folder in folders), name])
