@@ -61,7 +61,9 @@ def imported(source: Path) -> set[str]:
     nodes = list(ast.walk(ast.parse(source.read_text())))
     names = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     names |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
-    return {name.split(".")[0] for name in names} - sys.stdlib_module_names - {"seesay"}
+    beside = {file.stem for file in source.parent.glob("*.py")} | {"ink"}  # files of an exported folder
+    ours = {"seesay"} | (beside if source.parent.name == "exported" else set())
+    return {name.split(".")[0] for name in names} - sys.stdlib_module_names - ours
 
 
 def test_what_is_imported_is_declared():
