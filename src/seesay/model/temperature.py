@@ -170,7 +170,8 @@ def fit_temperature(
     logits are overconfident.
 
     `smoothing`: fraction of each label spread over all classes; `prior`: (k,), not divided by T; `weight`:
-    how much each row counts. All must be finite. The loss is convex in 1/T, so a bounded search finds the optimum.
+    how much each row counts. All must be finite. The loss is convex in 1/T, so a bounded search finds the
+    optimum.
     """
     logits = logits.astype(np.float64)
 
