@@ -23,15 +23,16 @@ from sklearn.utils.validation import check_is_fitted, column_or_1d, validate_dat
 from seesay.condition import Condition
 from seesay.config import Config
 from seesay.data.dataset import Dataset
+from seesay.data.groups import speaker_notes, unknown_speakers
 from seesay.data.merged import merged
 from seesay.data.splits import Splits
 from seesay.errors import ConfigError, InputError, nearest
 from seesay.formats.column_contents import contents_like, learned_from
-from seesay.formats.columns import Rows
+from seesay.formats.columns import NUMBERS, Rows
 from seesay.learn.fit import Epoch
 from seesay.learn.learn import learn, prepared
 from seesay.model.classifier import Classifier, build
-from seesay.plain import flat, from_dict, to_dict, to_json
+from seesay.plain import check_object, flat, from_dict, to_dict, to_json
 from seesay.recipes import recipe as recipe_of
 from seesay.registry import load_installed
 from seesay.search.space import apply
@@ -49,9 +50,9 @@ class UnsuitableRows(InputError, ValueError):
 class SeesayClassifier(ClassifierMixin, BaseEstimator):
     """A classifier of pictures, recordings, embeddings or several of them, as scikit-learn has classifiers.
 
-    X is `Rows` (or a dictionary of columns), whose cells may be missing, or a 2-D array of numbers, a vector
-    per row. The same rows, in any order, and the same `random_state` give the same model. Torch's global
-    generator and number of threads stay as they are.
+    X is `Rows` (or a dictionary or data frame of such columns), whose cells may be missing, or a 2-D array of
+    numbers, a vector per row. The same rows, in any order, and the same `random_state` give the same model.
+    Torch's global generator and number of threads stay as they are.
 
     Parameters
     ----------
@@ -86,13 +87,9 @@ class SeesayClassifier(ClassifierMixin, BaseEstimator):
     """
 
     def __init__(
-        self,
-        recipe: str = "auto",
-        *,
-        epochs: int | None = None,
-        config: Mapping[str, Any] | None = None,
-        random_state: Any = 0,
+        self, recipe: Any = "auto", *, epochs: Any = None, config: Any = None, random_state: Any = 0
     ) -> None:
+        """Parameters are stored as given, as scikit-learn wants it; `fit` checks them."""
         self.recipe = recipe
         self.epochs = epochs
         self.config = config
@@ -114,7 +111,7 @@ class SeesayClassifier(ClassifierMixin, BaseEstimator):
         given = _checked(rows, y, sample_weight, groups, isinstance(X, Mapping))
         classes, label = np.unique(given.y, return_inverse=True)
         if len(classes) < 2:
-            raise UnsuitableRows(f"expected two classes or more, got 1 class: {classes[0]!r}")
+            raise UnsuitableRows(f"expected two classes or more, got 1 class: {str(classes[0])!r}")
         learned = learned_from(given.rows, label, [str(name) for name in classes.tolist()], given.groups)
         data = merged(learned.data.replace(weight=given.weight))
         config = configured(self.recipe, self.epochs, self.config, _seed(self.random_state), data.spec)
@@ -122,7 +119,7 @@ class SeesayClassifier(ClassifierMixin, BaseEstimator):
         model, remarks = _trained(data, splits, config)
         self.classes_, self.modalities_, self.tops_ = classes, rows.modalities, learned.tops
         self.spec_, self.config_ = data.spec, config
-        self.notes_ = (*learned.data.notes, *splits.notes, *remarks)
+        self.notes_ = (*learned.data.notes, *_notes(data, splits), *remarks)
         self.model_ = _restored(_tensors(model), config, data.spec)
         return self
 
@@ -174,12 +171,14 @@ class SeesayClassifier(ClassifierMixin, BaseEstimator):
             return X
         if isinstance(X, Mapping) and not issparse(X):
             return Rows.of(X)
+        if hasattr(X, "iloc") and any(dtype.kind not in NUMBERS for dtype in X.dtypes):
+            return Rows.of({name: X[name] for name in X.columns})  # a data frame of paths
         if new or hasattr(self, "n_features_in_"):
             return Rows(**{VECTOR: validate_data(self, X, dtype=np.float32, reset=new)})
-        objects = isinstance(X, np.ndarray) and X.dtype == object
-        if objects and X.shape[1:] == (len(self.modalities_),):  # what NumPy makes of Rows
-            return Rows(**{modality: X[:, j] for j, modality in enumerate(self.modalities_)})
-        problem = f"the model was trained on Rows of {', '.join(self.modalities_)}, got {type(X).__name__}"
+        names = self.modalities_
+        if isinstance(X, np.ndarray) and X.dtype == object and X.shape[1:] == (len(names),):
+            return Rows(**{name: X[:, j] for j, name in enumerate(names)})  # it is what NumPy makes of Rows
+        problem = f"the model was trained on Rows of {', '.join(names)}, got {type(X).__name__}"
         raise UnsuitableRows(problem, "Give Rows with these columns.")
 
     @torch.inference_mode()
@@ -245,25 +244,31 @@ def _weights(sample_weight: Any, rows: Rows) -> np.ndarray:
     return weight
 
 
-def configured(
-    recipe: str, epochs: int | None, changes: Mapping[str, Any] | None, seed: int, spec: Spec
-) -> Config:
+def configured(recipe: Any, epochs: Any, changes: Any, seed: int, spec: Spec) -> Config:
     """The config of a recipe for these contents, with these settings changed. An unknown setting:
     ConfigError with the nearest one."""
-    config = recipe_of(recipe).naming(spec.kinds)
-    names = [name for name in flat(to_dict(config)) if name != "model.kinds"]
-    for name in changes or {}:
+    config = recipe_of(str(recipe)).naming(spec.kinds)
+    changes = {} if changes is None else changes
+    check_object("config", changes, "config")
+    names = list(flat(to_dict(config)))
+    for name in changes:
         if name not in names:
             raise ConfigError(f"config has {name!r}, which is not a setting", nearest(str(name), names))
-    values = {name: v.item() if isinstance(v, np.generic) else v for name, v in (changes or {}).items()}
-    given = {} if epochs is None else {"optim.epochs": epochs}
-    return apply(config, {"seed": seed, **given, **values})
+    values = {"seed": seed, **({} if epochs is None else {"optim.epochs": epochs}), **changes}
+    return apply(config, {name: v.item() if isinstance(v, np.generic) else v for name, v in values.items()})
 
 
 def _seed(random_state: Any) -> int:
     if isinstance(random_state, int | np.integer):
         return int(random_state)
     return int(check_random_state(random_state).randint(2**31 - 1))
+
+
+def _notes(data: Dataset, splits: Splits) -> tuple[str, ...]:
+    """The notes on the splits, with what to do about unknown speakers here."""
+    unknown = speaker_notes(*unknown_speakers(data))
+    here = ("Speakers not known: expect less on new voices. Give them to fit as groups.",) if unknown else ()
+    return (*(note for note in splits.notes if note not in unknown), *here)
 
 
 def _trained(data: Dataset, splits: Splits, config: Config) -> tuple[Classifier, tuple[str, ...]]:

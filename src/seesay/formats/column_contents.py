@@ -28,7 +28,7 @@ from seesay.spec import ContentSpec, MatrixSpec, Modality, PictureSpec, Spec, Ve
 Tops = Mapping[Modality, float | None]
 """The value of white, by modality of pictures that were given as arrays; None: they were standardised."""
 
-DIM = 127
+DIM = 31
 """Brightest value of pictures in 0 to 255 up to which it is taken for white: those of sklearn's `load_digits`
 end at 16."""
 
