@@ -49,10 +49,8 @@ def test_a_row_of_weight_k_counts_as_k_rows():
     found = fit_temperature(logits, label, 0.01, weight=weight)
     assert found == pytest.approx(fit_temperature(logits[again], label[again], 0.01), rel=1e-4)
     opinions, label = independent(80, 6)
-    found = fit_weights(opinions, label, np.zeros(4), 0.01, weight)
-    np.testing.assert_allclose(
-        found, fit_weights(opinions[again], label[again], np.zeros(4), 0.01), rtol=1e-4
-    )
+    expected = fit_weights(opinions[again], label[again], np.zeros(4), 0.01)
+    np.testing.assert_allclose(fit_weights(opinions, label, np.zeros(4), 0.01, weight), expected, rtol=1e-4)
 
 
 @pytest.mark.parametrize("fusion", ["posterior-sum", "concat"])
