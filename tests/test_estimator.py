@@ -396,6 +396,20 @@ def test_unsuitable_rows_and_labels_are_refused(data: Tones):
         tiny().fit(data.X, data.y, groups=[1, 2])
 
 
+@pytest.mark.parametrize(
+    ("X", "got"),
+    [
+        (["a.png", "b.png"], "a list of files"),
+        (np.array(["a.png", "b.png"]), "1"),
+        (np.zeros((2, 3, 3)), "3"),
+    ],
+    ids=["list", "array", "pictures"],
+)
+def test_files_and_pictures_need_the_name_of_a_modality(X: Any, got: str):
+    with pytest.raises(InputError, match=rf"got .*{got}.*Name what it is: seesay.Rows\(image=X\)"):
+        tiny().fit(X, [0, 1])
+
+
 def test_a_dictionary_cannot_be_sliced_and_the_error_says_so(data: Tones):
     columns = {name: data.X[name] for name in data.X.modalities}
     with pytest.raises(ValueError, match="inconsistent numbers of samples"):

@@ -50,7 +50,7 @@ ONE_EPOCH = ("--optim.epochs", "1")
 def test_a_page_can_be_followed(
     page: Path, more: tuple[str, ...], folder: Path, capsys: pytest.CaptureFixture[str]
 ):
-    """Quick: each training is one epoch, in Python those of `epochs=8`, and no command searches or exports."""
+    """Quick: trainings are one epoch, in Python those of `epochs=8`, and nothing is searched or exported."""
     if not more:
         pytest.importorskip("onnxruntime", reason="needs the extra onnx")
     session, text = {"__name__": "__main__"}, page.read_text()

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from os import PathLike
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -169,11 +170,12 @@ class SeesayClassifier(ClassifierMixin, BaseEstimator):
         """X as rows; a 2-D array is checked as scikit-learn does it. `new`: of rows to fit."""
         if isinstance(X, Rows):
             return X
-        if isinstance(X, Mapping) and not issparse(X):
-            return Rows.of(X)
         if hasattr(X, "iloc") and any(dtype.kind not in NUMBERS for dtype in X.dtypes):
             return Rows.of({name: X[name] for name in X.columns})  # a data frame of paths
+        if isinstance(X, Mapping) and not issparse(X):
+            return Rows.of(X)
         if new or hasattr(self, "n_features_in_"):
+            _check_vectors(X)
             return Rows(**{VECTOR: validate_data(self, X, dtype=np.float32, reset=new)})
         names = self.modalities_
         if isinstance(X, np.ndarray) and X.dtype == object and X.shape[1:] == (len(names),):
@@ -210,6 +212,18 @@ class Given(NamedTuple):
     y: np.ndarray
     weight: np.ndarray
     groups: np.ndarray | None
+
+
+def _check_vectors(X: Any) -> None:
+    """ValueError for files and pictures without the name of a modality, where scikit-learn would ask to
+    reshape them."""
+    dimensions = getattr(X, "ndim", None)
+    first = X[0] if dimensions in (None, 1) and isinstance(X, list | tuple | np.ndarray) and len(X) else None
+    if isinstance(first, str | bytes | PathLike) or (dimensions or 0) > 2:
+        what = f"an array of {dimensions} dimensions" if dimensions else f"a {type(X).__name__} of files"
+        raise UnsuitableRows(
+            f"expected Rows or a 2-D array, got {what}", "Name what it is: seesay.Rows(image=X)."
+        )
 
 
 def _checked(rows: Rows, y: Any, sample_weight: Any, groups: Any, columns: bool) -> Given:

@@ -42,6 +42,8 @@ def merged(data: Dataset) -> Dataset:
 
 
 def _order(table: ContentTable) -> np.ndarray:
-    """(contents,) int64: the contents in the order of their hashes."""
-    hashes = [hashlib.blake2b(content.tobytes(), digest_size=16).digest() for content in table]
+    """(contents,) int64: the contents in the order of their hashes, then shapes."""
+    hashes = [
+        (hashlib.blake2b(content.tobytes(), digest_size=16).digest(), content.shape) for content in table
+    ]
     return np.array(sorted(range(len(hashes)), key=hashes.__getitem__), np.int64)

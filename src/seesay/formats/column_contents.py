@@ -150,8 +150,11 @@ def _table(column: Given) -> tuple[Table, float | None]:
         table = array_table({name: array}, modality)
         return _with_top(table, name, array) if isinstance(table.spec, PictureSpec) else (table, None)
     sources = [source_of(file) for file in dict.fromkeys(column.files)]
-    if kind in ("picture", "waveform"):
-        choice = (image_settings if kind == "picture" else audio_settings)(sources, USUAL)
+    if kind == "picture":  # sorted: of many, some are examined, whatever the order of the rows
+        choice = image_settings(sorted(sources, key=_sort_key), USUAL)
+        spec, notes = choice.spec, choice.notes
+    elif kind == "waveform":
+        choice = audio_settings(sources, USUAL)
         spec, notes = choice.spec, choice.notes
     else:
         spec, notes = reader_of(kind)(column.files[:1], USUAL, name).spec, ()
@@ -167,6 +170,10 @@ def _with_top(table: Table, name: str, array: np.ndarray) -> tuple[Table, float 
     table = image_table({name: array / np.float32(brightest)})
     note = f"The brightest value of {name} is {brightest:g}, which is taken for white."
     return replace(table, notes=(*table.notes, note)), brightest
+
+
+def _sort_key(source: Path | bytes) -> bytes:
+    return source if isinstance(source, bytes) else str(source).encode()
 
 
 def _reader(spec: ContentSpec) -> Callable[[File], np.ndarray]:
