@@ -202,7 +202,7 @@ class SeesayClassifier(ClassifierMixin, BaseEstimator):
         return self.model_.decide(encoded, present)[Condition.of(encoded)].numpy()
 
 
-# ------------------------------------------------------------------------------------------------- into fit
+# ------------------------------------------------------------------------------------ what fit is given
 
 
 class Given(NamedTuple):

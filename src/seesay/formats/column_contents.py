@@ -154,7 +154,7 @@ def _table(column: Given) -> tuple[Table, float | None]:
         choice = image_settings(sorted(sources, key=_sort_key), USUAL)
         spec, notes = choice.spec, choice.notes
     elif kind == "waveform":
-        choice = audio_settings(sources, USUAL)
+        choice = audio_settings(sources, sources, USUAL)
         spec, notes = choice.spec, choice.notes
     else:
         spec, notes = reader_of(kind)(column.files[:1], USUAL, name).spec, ()
