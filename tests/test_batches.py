@@ -185,3 +185,15 @@ def test_rows_with_thinned_contents_come_together(count: int, together: bool):
     found = [int(batch.present["audio"].sum()) for batch in batches]
     assert sum(found) == count
     assert all(n == 0 or n >= 32 for n in found) == together or count == 640
+
+
+def test_weights_follow_their_rows():
+    data = tiny_data(4, weight=np.arange(1.0, 13.0))
+    rows = table(data, np.array([5, 0, 7]), numbered(24))
+    assert rows.weight is not None
+    assert rows.weight.tolist() == [6, 1, 8]
+    batch = next(rows.shuffled(3, seeded(), copies=2))
+    assert batch.weight is not None
+    assert (batch.weight == batch.rows + 1).all()
+    assert rows.repair(seeded()).weight is rows.weight
+    assert table(tiny_data(4), np.array([5]), numbered(24)).weight is None

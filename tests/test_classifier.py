@@ -16,6 +16,7 @@ from torch import Tensor, nn
 
 from seesay.config import EncoderConfig
 from seesay.data.batches import Batch, table
+from seesay.data.dataset import NONE
 from seesay.learn.fit import loss_of
 from seesay.model.classifier import Classifier, build, posteriors
 from seesay.model.features import RawFeatures, features_of, fit_normalisers
@@ -318,6 +319,24 @@ def test_the_loss_counts_each_condition_over_the_rows_that_have_it(fusion: str):
         for name, places in (("image", [0, 1]), ("audio", [0, 2]), (BOTH, [0]))
     )
     torch.testing.assert_close(loss_of(said, batch, 0.0), by_hand)
+
+
+@pytest.mark.parametrize("classes", [None, torch.tensor([0.5, 1.0, 2.0])], ids=["rows", "rows and classes"])
+def test_weights_are_factors_of_each_rows_loss(classes: torch.Tensor | None):
+    classifier, inputs = model("posterior-sum"), contents(4)
+    rows = [(True, True), (True, False), (False, True), (True, True)]
+    weight = torch.tensor([0.25, 1.0, 1.75, 1.0])
+    batch = Batch(inputs, presence(rows), torch.tensor([0, 1, 2, NONE]), torch.arange(4), weight)
+    said = classifier(inputs, batch.present)
+    factor = weight if classes is None else weight * classes[batch.label.clamp(min=0)]
+    by_hand = sum(
+        (F.cross_entropy(said[name][places], batch.label[places], reduction="none") * factor[places]).mean()
+        for name, places in (("image", [0, 1]), ("audio", [0, 2]), (BOTH, [0]))
+    )
+    torch.testing.assert_close(loss_of(said, batch, 0.0, classes), by_hand)
+    ones = dataclasses.replace(batch, weight=torch.ones(4))
+    plain = dataclasses.replace(batch, weight=None)
+    torch.testing.assert_close(loss_of(said, ones, 0.1), loss_of(said, plain, 0.1))
 
 
 # --------------------------------------------------------------------------------------------------- building

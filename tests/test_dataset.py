@@ -535,3 +535,16 @@ def test_a_card_with_plugins_that_are_no_list_is_one_line(tmp_path: Path):
     path.write_text(json.dumps(json.loads(path.read_text()) | {"plugins": 5}))
     with pytest.raises(InputError, match="plugins must be of type list, got 5"):
         Dataset.open(tmp_path / "data")
+
+
+def test_weights_follow_their_rows_and_count_in_classes():
+    data = tiny(weight=np.array([0.5, 2.0, 1.0, 0.5]))
+    assert data.select(np.array([1, 0])).weight.tolist() == [2.0, 0.5]
+    assert data.class_counts(np.array([0, 1, 2, 3])).tolist() == [1.5, 2.0]
+    assert tiny().class_counts(np.array([0, 1, 2, 3])).dtype == np.int64
+
+
+@pytest.mark.parametrize("weight", [np.ones(3), np.array([1.0, 1.0, 0.0, 1.0]), np.full(4, np.nan)])
+def test_impossible_weights_are_refused(weight: np.ndarray):
+    with pytest.raises(InputError, match="4 rows need as many weights above 0"):
+        tiny(weight=weight)

@@ -233,6 +233,15 @@ def test_negatives_pull_towards_the_prior():
     assert logits.grad.abs().max() < 1e-6
 
 
+def test_negatives_have_their_weights():
+    logits, prior = torch.randn(2, 3), torch.zeros(3)
+    present, rows = {"image": torch.ones(2, dtype=torch.bool)}, torch.arange(2)
+    batch = Batch({}, present, torch.tensor([NONE, NONE]), rows, torch.tensor([0.5, 1.5]))
+    alone = Batch({}, {"image": present["image"][:1]}, batch.label[:1], rows[:1])
+    one, two = (exposure_loss({_IMAGE: logits[[i]]}, alone, prior) for i in range(2))
+    torch.testing.assert_close(exposure_loss({_IMAGE: logits}, batch, prior), (0.5 * one + 1.5 * two) / 2)
+
+
 UNSPLIT = with_negatives(each_recorded(tiny_data(40)), 40).replace(split=np.full(160, MISSING, np.int8))
 
 

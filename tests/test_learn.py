@@ -111,3 +111,14 @@ def test_no_rows_to_train_on_are_refused():
     data = tiny_data(split=np.full(72, 2, np.int8))
     with pytest.raises(InputError, match="there are no rows to train on"):
         prepared(data, tiny_config(1))
+
+
+def test_no_test_rows_are_drawn_where_none_are_wanted():
+    """For a caller who has split the rows already."""
+    data = tiny_data(each=40).replace(split=np.zeros(120, np.int8))
+    _, drawn, _ = prepared(data, tiny_config(1))
+    _, splits, _ = prepared(data, tiny_config(1, split=SplitConfig(valid=0.2)), test=0)
+    assert len(drawn.test) > 0
+    assert len(splits.test) == 0
+    assert len(splits.train) + len(splits.valid) == 120
+    assert prepared(data, tiny_config(1), test=0)[2].split.folds, "few rows are cross-fitted"

@@ -325,6 +325,7 @@ def test_the_fingerprint_is_of_rows_pointers_and_labels():
     same = digest(data, rows)
     assert digest(tiny_data(), rows) == same
     assert digest(data, rows[1:]) != same
+    assert digest(data.replace(weight=np.ones(len(data))), rows) != same
     label, pointers = data.label.copy(), data.rows.copy()
     label[rows[0]] += 1
     pointers[rows[0], 1] += 1

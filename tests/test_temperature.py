@@ -42,6 +42,33 @@ def test_a_known_temperature_is_found_again(temperature: float):
     assert fit_temperature(*drawn(20_000, temperature)) == pytest.approx(temperature, rel=0.05)
 
 
+def test_a_row_of_weight_k_counts_as_k_rows():
+    logits, label = drawn(80, 2.0)
+    counts = np.random.default_rng(1).integers(0, 4, 80)
+    again, weight = np.repeat(np.arange(80), counts), counts.astype(float)
+    found = fit_temperature(logits, label, 0.01, weight=weight)
+    assert found == pytest.approx(fit_temperature(logits[again], label[again], 0.01), rel=1e-4)
+    opinions, label = independent(80, 6)
+    expected = fit_weights(opinions[again], label[again], np.zeros(4), 0.01)
+    np.testing.assert_allclose(fit_weights(opinions, label, np.zeros(4), 0.01, weight), expected, rtol=1e-4)
+
+
+@pytest.mark.parametrize("fusion", ["posterior-sum", "concat"])
+def test_calibration_uses_the_weights_of_the_rows(fusion: str):
+    """Rows of hardly any weight, whose labels are wrong, hardly change it."""
+    opinions, label = independent(200, 7)
+    wrong, weight = label.copy(), np.ones(300)
+    wrong[100:] = (label[100:] + 1) % CLASSES
+    weight[100:200] = 1e-9
+    states = []
+    for rows, weights in ((np.arange(100), None), (np.arange(200), weight)):
+        model = fresh(fusion)
+        held = judged(opinions[rows], wrong[rows], fused=opinions.sum(1)[rows])
+        calibrate(model, held, np.log(np.full(4, 0.25)), weights)
+        states.append([*model.temperature.tolist(), *(model.fusion_weight if fusion != "concat" else ())])
+    np.testing.assert_allclose(states[0], states[1], rtol=0.05)
+
+
 def test_what_is_added_to_all_logits_of_a_row_does_not_matter():
     logits, label = drawn(500, 2.0)
     offset = np.linspace(-50, 50, 500)[:, None]

@@ -13,6 +13,8 @@ if TYPE_CHECKING:  # the names of `_HOME` once more, for editors and type checke
     from seesay.data.splits import split as split
     from seesay.errors import InputError as InputError
     from seesay.errors import SeesayError as SeesayError
+    from seesay.estimator import SeesayClassifier as SeesayClassifier
+    from seesay.formats.columns import Rows as Rows
     from seesay.formats.open import import_data as import_data
     from seesay.formats.open import open_data as open_data
     from seesay.learn.fit import fit as fit
@@ -34,7 +36,9 @@ __all__ = [
     "Dataset",
     "InputError",
     "Predictor",
+    "Rows",
     "Run",
+    "SeesayClassifier",
     "SeesayError",
     "Spec",
     "__version__",
@@ -56,7 +60,9 @@ _HOME: dict[str, str] = {
     "Dataset": "data.dataset",
     "InputError": "errors",
     "Predictor": "serve.predict",
+    "Rows": "formats.columns",
     "Run": "learn.run",
+    "SeesayClassifier": "estimator",
     "SeesayError": "errors",
     "Spec": "spec",
     "begin": "learn.run",

@@ -29,6 +29,8 @@ class Batch:
     present: Present
     label: Tensor
     rows: Tensor
+    weight: Tensor | None = None
+    """(b,): how much each row counts, 1 on average; None: all the same."""
 
 
 def as_floats(values: Tensor) -> Tensor:
@@ -57,6 +59,8 @@ class Table:
     """(n,): their indices in the data set."""
     thin: tuple[Modality, ...] = ()
     """The modalities that were thinned."""
+    weight: Tensor | None = None
+    """(n,): how much each row counts, 1 on average; None: all the same."""
 
     def __len__(self) -> int:
         return len(self.label)
@@ -72,7 +76,8 @@ class Table:
             pointer = self.pointers[modality][positions]
             inputs[modality] = table.finish(table.values[pointer.clamp(min=0)])
             present[modality] = pointer >= 0
-        return Batch(inputs, present, self.label[positions], self.rows[positions])
+        weight = None if self.weight is None else self.weight[positions]
+        return Batch(inputs, present, self.label[positions], self.rows[positions], weight)
 
     def in_order(self, size: int) -> Iterator[Batch]:
         """Batches of all rows, in order."""
@@ -108,7 +113,7 @@ class Table:
         for modality in others:
             pointer = self.pointers[modality]
             pointers[modality] = _shuffled_within(2 * self.label + (pointer >= 0), pointer, generator)
-        return Table(self.features, pointers, self.label, self.rows)
+        return replace(self, pointers=pointers)
 
 
 TOGETHER = 32
@@ -148,7 +153,9 @@ def table(dataset: Dataset, rows: np.ndarray, features: Mapping[Modality, Featur
     device = next(iter(features.values())).values.device
     pointers = {m: torch.from_numpy(dataset.pointers(m)[rows].astype(np.int64)).to(device) for m in features}
     label = torch.from_numpy(np.asarray(dataset.label[rows], np.int64)).to(device)
-    return Table(features, pointers, label, torch.from_numpy(np.asarray(rows, np.int64)).to(device))
+    weight = None if dataset.weight is None else torch.from_numpy(dataset.weight[rows]).float().to(device)
+    rows_of_data = torch.from_numpy(np.asarray(rows, np.int64)).to(device)
+    return Table(features, pointers, label, rows_of_data, weight=weight)
 
 
 def _shuffled_within(kind: Tensor, pointers: Tensor, generator: Generator) -> Tensor:

@@ -74,6 +74,8 @@ class Dataset:
     """Rows of the source that were skipped in reading, in order; not stored on disk."""
     files: tuple[str, ...] = ()
     """Name of each row's file, where rows were files of a folder; not stored on disk."""
+    weight: np.ndarray | None = None
+    """(rows,): how much each row counts in training, 1 on average; None: all the same. Not stored on disk."""
 
     def __post_init__(self) -> None:
         """Raises InputError if the arrays are inconsistent."""
@@ -95,9 +97,10 @@ class Dataset:
         return np.flatnonzero(self.split == SPLITS.index(split))
 
     def class_counts(self, rows: np.ndarray) -> np.ndarray:
-        """(k,) int64: how many of these rows belong to each class."""
+        """(k,): how many of these rows belong to each class; with weights, the sum of theirs."""
         label = self.label[rows]
-        return np.bincount(label[label >= 0], minlength=len(self.spec.classes))
+        weight = None if self.weight is None else self.weight[rows][label >= 0]
+        return np.bincount(label[label >= 0], weight, minlength=len(self.spec.classes))
 
     def source_rows(self) -> np.ndarray:
         """(rows,) int64: index of each row in the source, which counts skipped rows too."""
@@ -106,7 +109,8 @@ class Dataset:
 
     def select(self, rows: np.ndarray) -> "Dataset":
         """The data set with only these rows (indices or a mask), and all contents."""
-        picked = {name: getattr(self, name)[rows] for name in ("rows", "label", "split")}
+        names = ("rows", "label", "split", *(() if self.weight is None else ("weight",)))
+        picked = {name: getattr(self, name)[rows] for name in names}
         return dataclasses.replace(self, **picked, skipped=(), files=())
 
     def only(self, *modalities: Modality) -> "Dataset":
@@ -220,6 +224,8 @@ def check(dataset: Dataset) -> None:
     for name in ("label", "split"):
         if getattr(dataset, name).shape != (rows,):
             raise InputError(f"{rows} rows need {rows} entries in {name}, got {getattr(dataset, name).shape}")
+    if (weight := dataset.weight) is not None and (weight.shape != (rows,) or not (weight > 0).all()):
+        raise InputError(f"{rows} rows need as many weights above 0", "Leave out rows of weight 0.")
     if len(set(spec.classes)) != len(spec.classes):
         raise InputError(f"each class must be named once, got {', '.join(map(str, spec.classes))}")
     if dataset.pairing not in get_args(Pairing):

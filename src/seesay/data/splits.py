@@ -21,6 +21,9 @@ TRAIN = SPLITS.index("train")
 VALID = 0.1
 """Default fraction of the training rows for validation."""
 
+TEST = 0.2
+"""Default fraction of the rows for test, if the data set has no test rows."""
+
 By = Literal["group", "content", "row"]
 """`group`: rows that share a content or a group stay together; `content`: rows that share a content stay
 together, rows of one speaker need not; `row`: rows are drawn one by one, so repeated contents leak."""
@@ -74,7 +77,7 @@ def with_rows(rows_of: Mapping[str, np.ndarray]) -> str:
 
 
 def split(
-    dataset: Dataset, seed: int = 0, by: By = "group", valid: float | None = None, test: float = 0.2
+    dataset: Dataset, seed: int = 0, by: By = "group", valid: float | None = None, test: float = TEST
 ) -> Splits:
     """The rows of train, valid and test; the same seed gives the same rows.
 
@@ -104,7 +107,7 @@ def split(
     return replace(parts, notes=tuple(notes))
 
 
-def row_split(dataset: Dataset, rows: np.ndarray | None = None, seed: int = 0, test: float = 0.2) -> Splits:
+def row_split(dataset: Dataset, rows: np.ndarray | None = None, seed: int = 0, test: float = TEST) -> Splits:
     """The naive split of all labelled `rows`, whatever their stored split: stratified, row by row, no valid.
 
     Most published notebooks on paired digits do this; where recordings repeat it leaks, as its notes say.

@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Literal
 
 import numpy as np
+from jaxtyping import Float
 
 from seesay.data.dataset import MISSING
 from seesay.data.ragged import ContentTable, Ragged, distinct
@@ -71,6 +72,36 @@ def image_table(parts: Parts, reader: Literal["auto", "ink"] = "auto") -> Table:
     )
 
 
+def picture_top(file: str, array: np.ndarray) -> int | None:
+    """The value of white in these pictures, 1 or 255; None: they are standardised. InputError as in
+    `image_table`."""
+    return _top({file: array}, standardised=picture_shape(file, array)[0] != 4)
+
+
+def pictures_like(
+    file: str, array: np.ndarray, spec: PictureSpec, top: float | None
+) -> Float[np.ndarray, "n c h w"]:
+    """New pictures as contents like those that `image_table` made with this spec, `top` being their white
+    (`picture_top`). Each is read by itself, whatever the others hold. Another shape or range: InputError."""
+    shape = picture_shape(file, array)
+    chunks = _as_pictures(array, shape)
+    if top is not None and shape[0] == 4:
+        chunks, shape = _without_opacity(chunks, top), (3, *shape[1:])
+    if shape != spec.shape:
+        raise InputError(
+            f"{file}: expected pictures of {spec.shape}, got {shape}", "Bring them to that size."
+        )
+    pictures = np.concatenate([chunk.astype(np.float32) for chunk in chunks()])
+    _check_finite(file, 0, pictures)
+    if top is None:
+        return pictures
+    low, high = float(pictures.min()), float(pictures.max())
+    if low < 0 or high > top:
+        problem = f"{file}: pictures must lie in 0 to {top:g}, as in training, got {low:g} to {high:g}"
+        raise InputError(problem, "Scale them the same way.")
+    return pictures / np.float32(top)
+
+
 def _standardised(
     parts: Parts, chunks: Sequence[Callable[[], Iterator[np.ndarray]]], shape: tuple[int, ...]
 ) -> Table:
@@ -99,7 +130,7 @@ def _size(shape: tuple[int, ...]) -> str:
 
 
 def _without_opacity(
-    chunks: Callable[[], Iterator[np.ndarray]], top: int
+    chunks: Callable[[], Iterator[np.ndarray]], top: float
 ) -> Callable[[], Iterator[np.ndarray]]:
     """The pictures blended on white by their fourth channel; integers stay integers."""
 

@@ -116,7 +116,7 @@ def read_rows(
     texts = {n: [str(cell) for cell in columns[n]] for n in ROW_COLUMNS if n in columns}
     reading = with_negatives(reading, texts.get("label", []), files.values())
     arrays, dropped = _read_detected(columns, files, detected, reading, str(path), track)
-    readers = {m: reader_of(_kind(m, columns[m], files[m], str(path))) for m in required}
+    readers = {m: reader_of(column_kind(m, columns[m], files[m], str(path))) for m in required}
     return dataset_from(
         name or path.stem,
         {m: readers[m](files[m], reading, str(path), track, m) for m in required} | arrays,
@@ -152,7 +152,7 @@ def _read_detected(
         try:
             if reading.on_bad == "stop":
                 check_files(columns, {modality: files[modality]}, where)
-            read = reader_of(_kind(modality, columns[modality], files[modality], where))
+            read = reader_of(column_kind(modality, columns[modality], files[modality], where))
             tables[modality] = read(files[modality], reading, where, track, modality)
         except InputError as error:
             faults[modality] = error
@@ -185,7 +185,7 @@ def _lacks(modalities: Iterable[Modality]) -> str:
     return "neither picture nor recording" if set(names) <= set(FIRST) else f"none of {listed(names)}"
 
 
-def _kind(modality: Modality, cells: Sequence[Cell], files: Sequence[File | None], where: str) -> str:
+def column_kind(modality: Modality, cells: Sequence[Cell], files: Sequence[File | None], where: str) -> str:
     """The kind of a column, as `reader_of` takes it. Cells of several kinds, or of none: InputError."""
     own = {kind_by_suffix(str(cell)) for cell in cells if cell}
     if len(own) == 1 and (kind := own.pop()) is not None:

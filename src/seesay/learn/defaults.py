@@ -13,7 +13,7 @@ import numpy as np
 
 from seesay.config import Config, EncoderConfig, FeaturesConfig, OptimConfig, SplitConfig, WaveformConfig
 from seesay.data.dataset import NONE, NONE_NAME, Dataset
-from seesay.data.splits import VALID, fold_limit, folds, split
+from seesay.data.splits import TEST, VALID, fold_limit, folds, split
 from seesay.errors import ConfigError
 from seesay.registry import find
 from seesay.signal.efficientnet import INSTALL, installed
@@ -70,8 +70,8 @@ class Facts:
 
     rows: int
     """Number of training rows."""
-    counts: tuple[int, ...]
-    """Training rows by class."""
+    counts: tuple[float, ...]
+    """Training rows by class; with weights, the sum of theirs."""
     valid: int
     """Number of validation rows."""
     photos: bool = False
@@ -167,13 +167,14 @@ def settled_optim(optim: OptimConfig, facts: Facts, factor: float = 1.0) -> Opti
     )
 
 
-def settled_split(config: Config, data: Dataset) -> SplitConfig:
+def settled_split(config: Config, data: Dataset, test: float = TEST) -> SplitConfig:
     """The split settings to use: a validation split or, with few rows, cross-fitting. Pretraining sees all
-    rows, so nothing after it is cross-fitted. More folds than a class has groups: InputError."""
+    rows, so nothing after it is cross-fitted. `test`: as in `split`. More folds than a class has groups:
+    InputError."""
     given = config.split
     if given.valid is not None or config.pretrain.epochs:
         return replace(given, valid=VALID if given.valid is None else given.valid, folds=given.folds or 0)
-    whole = split(data, given.seed, given.by, valid=0)
+    whole = split(data, given.seed, given.by, 0, test)
     few = len(whole.train) < FEW and not len(whole.valid)
     possible = min(FOLDS, fold_limit(data, whole.train, given.by)) if few else 0
     count = possible if given.folds is None else given.folds

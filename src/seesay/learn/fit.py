@@ -7,10 +7,11 @@ resumed at the end of an epoch reaches exactly the same weights as an uninterrup
 """
 
 import copy
+import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, replace
 
 import numpy as np
 import torch
@@ -256,7 +257,7 @@ def fit(
         training.epochs += complete
         average = copy.deepcopy(training.average)
         evidence = evidence_of(average, valid) if held_out is None else held_out
-        calibrate(average, evidence, log_prior)
+        calibrate(average, evidence, log_prior, data.weight)
         evidence = evidence.of_classes()
         predicted = probabilities(average, evidence)
         scores, valid_loss = scores_of(predicted, evidence.label)
@@ -303,7 +304,7 @@ def augmented(
     augment = {m: augmentation(spec[m], chosen and chosen.kind) for m, chosen in settings.items()}
     for batch in batches:
         inputs = {m: augment[m](x, config, generator) for m, x in batch.inputs.items()}
-        yield Batch(inputs, batch.present, batch.label, batch.rows)
+        yield replace(batch, inputs=inputs)
 
 
 def _weights(config: Config, counts: np.ndarray, device: torch.device) -> Tensor | None:
@@ -314,33 +315,37 @@ def _weights(config: Config, counts: np.ndarray, device: torch.device) -> Tensor
 def loss_of(
     logits: Mapping[Condition, Tensor], batch: Batch, smoothing: float, weights: Tensor | None = None
 ) -> Tensor:
-    """The sum over conditions of the mean cross-entropy over each condition's rows, without negatives.
-    `weights`: (k,) class weights."""
+    """The sum over conditions of the mean cross-entropy over each condition's rows, without negatives, each
+    times the row's weight. `weights`: (k,) class weights."""
     total = batch.label.new_zeros((), dtype=torch.float32)
     for condition, scores in logits.items():
         present = condition.has(batch.present) & (batch.label >= 0)
-        label = batch.label
+        label, weight = batch.label, batch.weight
         if not present.all():
             scores, label = scores[present], label[present]
+            weight = None if weight is None else weight[present]
         if not len(label):
             continue
-        if weights is None:
-            total = total + F.cross_entropy(scores, label, label_smoothing=smoothing)
-        else:
+        of_class = None if weights is None else weights[label]
+        factors = [factor for factor in (of_class, weight) if factor is not None]
+        if factors:
             losses = F.cross_entropy(scores, label, label_smoothing=smoothing, reduction="none")
-            total = total + (losses * weights[label]).mean()
+            total = total + (losses * math.prod(factors)).mean()
+        else:
+            total = total + F.cross_entropy(scores, label, label_smoothing=smoothing)
     return total
 
 
 def exposure_loss(logits: Mapping[Condition, Tensor], batch: Batch, log_prior: Tensor) -> Tensor:
     """Outlier exposure (Hendrycks et al. 2019): the sum over conditions of the mean cross-entropy between the
-    prior, (k,) log fractions, and the prediction for the negatives in each."""
+    prior, (k,) log fractions, and the prediction for the negatives in each, times the row's weight."""
     negative, prior = batch.label == NONE, log_prior.softmax(0)
     total = batch.label.new_zeros((), dtype=torch.float32)
     for condition, scores in logits.items():
         rows = negative & condition.has(batch.present)
         if rows.any():
-            total = total - (scores[rows].log_softmax(1) * prior).sum(1).mean()
+            weight = 1.0 if batch.weight is None else batch.weight[rows]
+            total = total - (weight * (scores[rows].log_softmax(1) * prior).sum(1)).mean()
     return total
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from seesay.config import Config
 from seesay.data.dataset import Dataset
 from seesay.data.groups import speaker_notes, unknown_speakers
-from seesay.data.splits import Splits, split
+from seesay.data.splits import TEST, Splits, split
 from seesay.learn.cross_fit import HeldOutPart, cross_fit
 from seesay.learn.defaults import facts_of, settled, settled_split
 from seesay.learn.fit import Epoch, Watch, check_rows, fit, fresh
@@ -39,14 +39,14 @@ class Progress:
 NOT_STARTED = Progress()
 
 
-def prepared(data: Dataset, config: Config) -> tuple[Dataset, Splits, Config]:
+def prepared(data: Dataset, config: Config, test: float = TEST) -> tuple[Dataset, Splits, Config]:
     """The arguments of `learn`: the data set with only the config's modalities, its splits, and the config
-    with all unset fields filled in.
+    with all unset fields filled in. `test`: as in `split`.
 
     The splits do not depend on the modalities. No rows to train on: InputError.
     """
-    config = replace(config, split=settled_split(config, data))
-    splits = split(data, config.split.seed, config.split.by, config.split.valid)
+    config = replace(config, split=settled_split(config, data, test))
+    splits = split(data, config.split.seed, config.split.by, config.split.valid, test)
     check_rows(splits)
     config = settled(config, facts_of(data, splits.train, splits.valid))
     data = data.only(*config.modalities or data.modalities)

@@ -237,8 +237,9 @@ class Run:
 
 
 def digest(dataset: Dataset, rows: np.ndarray) -> str:
-    """A hash of these rows, their labels and all contents."""
-    return hashed(dataset.rows[rows], dataset.label[rows], rows, *dataset.contents.values())[:16]
+    """A hash of these rows, their labels and weights, and all contents."""
+    weight = () if dataset.weight is None else (dataset.weight[rows],)
+    return hashed(dataset.rows[rows], dataset.label[rows], rows, *weight, *dataset.contents.values())[:16]
 
 
 def check_same(run: Run, config: Config, fingerprint: str) -> None:

@@ -37,6 +37,8 @@ few rows leave the weights near 1, which is right where modalities are independe
 
 Rows = Integer[np.ndarray, "n"]
 
+Weights = Float[np.ndarray, "n"]
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -103,13 +105,17 @@ def evidence_of(model: "Classifier", rows: Table) -> Evidence:
 
 
 def calibrate(
-    model: "Classifier", held_out: Evidence, log_prior: Float[np.ndarray, " k"] | None = None
+    model: "Classifier",
+    held_out: Evidence,
+    log_prior: Float[np.ndarray, " k"] | None = None,
+    weight: Weights | None = None,
 ) -> None:
     """Set the model's prior, temperatures, fusion weights, stand-in and `known` from rows that did not train
     it.
 
     `log_prior`: log class fractions of the training rows; None: the heads' own prior. Each content, or
-    pair of contents, counts once. Zero errors in n rows does not mean a zero error rate: labels are smoothed
+    pair of contents, counts once, times the `weight`, (rows of the data set,), of the first row that has
+    it. Zero errors in n rows does not mean a zero error rate: labels are smoothed
     by 1 / (n + 2) (Platt 1999, section 2.2), or a few rows that are all right would make the model certain of
     everything. With fewer than `FEWEST` rows a temperature stays 1.
     """
@@ -117,52 +123,62 @@ def calibrate(
     calibrate_known(model, held_out)
     held_out = held_out.of_classes()
     prior = model.log_prior.double().cpu().numpy()
+    weights = np.ones(len(held_out)) if weight is None else weight[held_out.rows]
     for i in range(len(model.modalities)):
         rows = _distinct(held_out, held_out.present[:, i], [i])
         if len(rows) >= FEWEST:
-            smoothing = 1 / (len(rows) + 2)
-            temperature = fit_temperature(held_out.opinions[rows, i], held_out.label[rows], smoothing, prior)
-            model.temperature[i] = temperature
+            model.temperature[i] = fit_temperature(
+                held_out.opinions[rows, i], held_out.label[rows], 1 / (len(rows) + 2), prior, weights[rows]
+            )
     several = _distinct(held_out, held_out.present.sum(1) > 1, list(range(len(model.modalities))))
     if len(several):
-        _calibrate_fusion(model, held_out, several, prior)
+        _calibrate_fusion(model, held_out, several, prior, weights[several])
 
 
-def _calibrate_fusion(model: "Classifier", held_out: Evidence, rows: Rows, prior: np.ndarray) -> None:
+def _calibrate_fusion(
+    model: "Classifier", held_out: Evidence, rows: Rows, prior: np.ndarray, weight: Weights
+) -> None:
     """Set the weights of a weighted sum, or the temperature of a learned fusion and, if its prediction is
-    worse than that of the best single modality, the stand-in."""
+    worse than that of the best single modality, the stand-in. `weight`: of each of these rows."""
     label, smoothing = held_out.label[rows], 1 / (len(rows) + 2)
     alone = held_out.opinions[rows] / model.temperature[:-1].double().cpu().numpy()[:, None]
     complete = held_out.present[rows].all(1)
     complete = complete if complete.any() else np.ones(len(rows), bool)
-    losses = [nll(prior + alone[complete, i], label[complete]) for i in range(len(model.modalities))]
+    those = label[complete], weight[complete]
+    losses = [nll(prior + alone[complete, i], *those) for i in range(len(model.modalities))]
     best = int(np.argmin(losses))
-    if (weight := model.fusion_weight) is not None:
-        fitted = fit_weights(alone, label, prior, smoothing)
-        fitted = _at_least_as_good(best, fitted, alone[complete], label[complete], prior)
-        weight.copy_(torch.from_numpy(fitted).to(weight))
+    if (of_sum := model.fusion_weight) is not None:
+        fitted = fit_weights(alone, label, prior, smoothing, weight)
+        fitted = _at_least_as_good(best, fitted, alone[complete], *those, prior)
+        of_sum.copy_(torch.from_numpy(fitted).to(of_sum))
         return
     fused = held_out.fused[rows].astype(np.float64)
-    temperature = fit_temperature(fused, label, smoothing, prior) if len(rows) >= FEWEST else 1.0
+    enough = len(rows) >= FEWEST
+    temperature = fit_temperature(fused, label, smoothing, prior, weight) if enough else 1.0
     model.temperature[-1] = temperature
-    model.stand_in[best] = nll(prior + fused[complete] / temperature, label[complete]) > losses[best]
+    model.stand_in[best] = nll(prior + fused[complete] / temperature, *those) > losses[best]
 
 
 def fit_temperature(
-    logits: Float[np.ndarray, "n k"], label: Rows, smoothing: float = 0.0, prior: np.ndarray | float = 0.0
+    logits: Float[np.ndarray, "n k"],
+    label: Rows,
+    smoothing: float = 0.0,
+    prior: np.ndarray | float = 0.0,
+    weight: Weights | None = None,
 ) -> float:
     """The T for which softmax(prior + logits / T) has the smallest negative log-likelihood; above 1 if the
     logits are overconfident.
 
-    `smoothing`: fraction of each label spread over all classes; `prior`: (k,), not divided by T. All must be
-    finite. The loss is convex in 1/T, so a bounded search finds the optimum.
+    `smoothing`: fraction of each label spread over all classes; `prior`: (k,), not divided by T; `weight`:
+    how much each row counts. All must be finite. The loss is convex in 1/T, so a bounded search finds the
+    optimum.
     """
     logits = logits.astype(np.float64)
 
     def loss(log_temperature: float) -> float:
         log_p = log_softmax(prior + logits * np.exp(-log_temperature), axis=1)
         of_label = log_p[np.arange(len(label)), label]
-        return float(-((1 - smoothing) * of_label + smoothing * log_p.mean(axis=1)).mean())
+        return -float(np.average((1 - smoothing) * of_label + smoothing * log_p.mean(axis=1), weights=weight))
 
     low, high = np.log(TEMPERATURES)
     optimum = minimize_scalar(loss, bounds=(low, high), method="bounded", options={"xatol": 1e-5}).x
@@ -170,47 +186,53 @@ def fit_temperature(
 
 
 def fit_weights(
-    evidence: Float[np.ndarray, "n m k"], label: Rows, prior: Float[np.ndarray, " k"], smoothing: float = 0.0
+    evidence: Float[np.ndarray, "n m k"],
+    label: Rows,
+    prior: Float[np.ndarray, " k"],
+    smoothing: float = 0.0,
+    weight: Weights | None = None,
 ) -> Float[np.ndarray, " m"]:
-    """The weights w >= 0 for which softmax(prior + sum of w times evidence) has the smallest negative
-    log-likelihood, with a penalty towards 1 (`PULL`). `smoothing` as in `fit_temperature`. The loss is
-    convex."""
+    """The weights w >= 0 of the modalities for which softmax(prior + sum of w times evidence) has the
+    smallest negative log-likelihood, with a penalty towards 1 (`PULL`). `smoothing` and `weight`, of the
+    rows, as in `fit_temperature`. The loss is convex."""
     rows, classes = np.arange(len(label)), evidence.shape[2]
     target = np.full((len(label), classes), smoothing / classes)
     target[rows, label] += 1 - smoothing
+    of_row = np.ones((len(label), 1)) if weight is None else weight[:, None]
 
-    def loss(weight: np.ndarray) -> tuple[float, np.ndarray]:
-        log_p = log_softmax(prior + np.einsum("m,nmk->nk", weight, evidence), axis=1)
-        gradient = np.einsum("nk,nmk->m", np.exp(log_p) - target, evidence)
-        penalty = PULL * ((weight - 1) ** 2).sum()
-        return float(-(target * log_p).sum() + penalty), gradient + 2 * PULL * (weight - 1)
+    def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
+        log_p = log_softmax(prior + np.einsum("m,nmk->nk", w, evidence), axis=1)
+        gradient = np.einsum("nk,nmk->m", of_row * (np.exp(log_p) - target), evidence)
+        penalty = PULL * ((w - 1) ** 2).sum()
+        return float(-(of_row * target * log_p).sum() + penalty), gradient + 2 * PULL * (w - 1)
 
     start = np.ones(evidence.shape[1])
     return minimize(loss, start, jac=True, bounds=[(0, None)] * len(start), method="L-BFGS-B").x
 
 
 def _at_least_as_good(
-    best: int, weight: np.ndarray, evidence: np.ndarray, label: np.ndarray, prior: np.ndarray
+    best: int, fitted: np.ndarray, evidence: np.ndarray, label: Rows, weight: Weights, prior: np.ndarray
 ) -> Float[np.ndarray, " m"]:
-    """The weights, moved towards the best single modality just far enough for the sum to be as likely as that
-    modality alone."""
-    alone = np.eye(len(weight))[best]
-    limit = nll(prior + np.einsum("m,nmk->nk", alone, evidence), label)
+    """The fitted weights of the modalities, moved towards the best single one just far enough for the sum to
+    be as likely as that modality alone. `weight`: of the rows."""
+    alone = np.eye(len(fitted))[best]
+    limit = nll(prior + np.einsum("m,nmk->nk", alone, evidence), label, weight)
 
     def excess(fraction: float) -> float:
-        moved = (1 - fraction) * weight + fraction * alone
-        return nll(prior + np.einsum("m,nmk->nk", moved, evidence), label) - limit
+        moved = (1 - fraction) * fitted + fraction * alone
+        return nll(prior + np.einsum("m,nmk->nk", moved, evidence), label, weight) - limit
 
     if excess(0.0) <= 0:
-        return weight
+        return fitted
     lowest = minimize_scalar(excess, bounds=(0, 1), method="bounded").x
     fraction = float(brentq(excess, 0, lowest)) if excess(lowest) < 0 else 1.0
-    return (1 - fraction) * weight + fraction * alone
+    return (1 - fraction) * fitted + fraction * alone
 
 
-def nll(logits: Float[np.ndarray, "n k"], label: Rows) -> float:
-    """Mean negative log-likelihood of the labels, in nats."""
-    return float((logsumexp(logits, axis=1) - logits[np.arange(len(label)), label]).mean())
+def nll(logits: Float[np.ndarray, "n k"], label: Rows, weight: Weights | None = None) -> float:
+    """Mean negative log-likelihood of the labels, in nats. `weight`: how much each row counts."""
+    losses = logsumexp(logits, axis=1) - logits[np.arange(len(label)), label]
+    return float(np.average(losses, weights=weight))
 
 
 def probabilities(model: "Classifier", held_out: Evidence) -> dict[Condition, Float[np.ndarray, "n k"]]:
