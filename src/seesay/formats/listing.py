@@ -64,7 +64,7 @@ class Paths(Sequence[Path | None]):
     def __getitem__(self, index: int) -> Path | None: ...
     @overload
     def __getitem__(self, index: slice) -> "Paths": ...
-    def __getitem__(self, index: int | slice) -> "Path | None | Paths":
+    def __getitem__(self, index: int | slice) -> "Path | Paths | None":
         if isinstance(index, slice):
             return Paths(self.folder, self.names[index])
         name = self.names[index]
@@ -77,7 +77,7 @@ def matching(patterns: Sequence[str]) -> Listing:
     matches, or a name that is no file: InputError."""
     found: dict[str, None] = {}
     for pattern in patterns:
-        names = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)
+        names = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)  # noqa: PTH207 (hidden files, absolute patterns)
         files = [name for name in names if Path(name).is_file()]
         if not files:
             what = "is not a file" if Path(pattern).exists() else "matches no file"

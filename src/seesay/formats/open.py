@@ -31,8 +31,8 @@ from seesay.formats.source import NAMES as NAMES
 from seesay.formats.source import check_source, is_pattern
 from seesay.formats.wsd import is_kaggle, is_zenodo, read_kaggle, read_zenodo
 
-
 MANIFESTS = (".csv", ".jsonl", ".parquet")
+"""Suffixes of manifests."""
 
 
 def open_data(source: Path | str, reading: Reading = USUAL, track: Track = silent) -> Dataset:
@@ -67,10 +67,15 @@ def _open(source: Path | str, reading: Reading, track: Track) -> Dataset:
     raise InputError(f"{source} is neither a file nor a folder", "Check the path.")
 
 
-def open_rows(sources: Sequence[str], reading: Reading) -> Dataset | FileRows:
+def open_rows(sources: Sequence[str], reading: Reading, whole: bool = False) -> Dataset | FileRows:
     """What to predict: a manifest or a folder of files as rows whose files are not read yet, any other layout
-    as a data set, or the files that these names and patterns match. Anything unusable: InputError."""
+    as a data set, or the files that these names and patterns match. `whole`: a data set, whatever the layout,
+    since a split is a matter of all rows. Anything unusable: InputError."""
     first, path = sources[0], Path(sources[0])
+    if whole and len(sources) == 1:
+        return open_data(first, reading)
+    if whole:
+        raise InputError("--split is for a data set, not for several files", "Remove it, or give a folder.")
     if len(sources) > 1 or is_pattern(first):
         return matching_rows(sources, reading)
     if path.is_file() and path.suffix.lower() in MANIFESTS:

@@ -315,7 +315,8 @@ def read_shards(folder: Path, wanted: Wanted) -> Sheet:
 
 
 def checked_shards(folder: Path) -> list[tuple[Path, str]]:
-    """The Parquet files of a folder and their splits. Only some with a split, or missing files: InputError."""
+    """The Parquet files of a folder and their splits. A split that only some name, or missing files:
+    InputError."""
     files = shards(folder)
     unnamed = [path.name for path, split in files if not split]
     if unnamed and len(unnamed) < len(files):

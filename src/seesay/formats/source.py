@@ -19,7 +19,7 @@ NAMES = ("digits", "wsd")
 def check_source(source: Path | str) -> None:
     """InputError unless `source` is an existing path, a data set's name or a pattern that a file matches."""
     if is_pattern(source):
-        if next(glob.iglob(str(source), recursive=True), None) is None:
+        if next(glob.iglob(str(source), recursive=True), None) is None:  # noqa: PTH207 (as in listing.py)
             raise InputError(
                 f"No file matches {str(source)!r}", "Check the pattern, and the folder you are in."
             )
