@@ -20,9 +20,9 @@ from seesay.data.skipped import Skipped
 from seesay.errors import InputError, OutputError
 from seesay.files import new_file
 from seesay.formats.file_rows import FileRows
-from seesay.serve.columns import Column, columns_of, predicted, shown
+from seesay.serve.columns import Column, columns_of, file_column, predicted
 from seesay.serve.encodings import Encodings, release
-from seesay.serve.file_batches import file_shards, modalities_of
+from seesay.serve.file_shards import file_shards, modalities_of
 from seesay.serve.parallel import parallel_map
 from seesay.serve.predict import Predictor, check_fits
 from seesay.serve.shards import Shard, Shards, shards_of
@@ -113,12 +113,11 @@ def write_file_predictions(
         made = file_shards(
             predictor,
             source,
-            columns,
+            shards,
             SHARD_ROWS,
             threads=threads,
             reject=reject,
             strict=strict,
-            finished=shards.stamp,
             advance=advance,
         )
         return _written(shards, made, lambda _: None, (), strict)
@@ -204,9 +203,8 @@ def predict_rows(
         present = {m: torch.from_numpy(each >= 0) for m, each in theirs.items()}
         encoded = {m: encodings[m](each) for m, each in theirs.items()}
         numbers = (part if ids is None else ids[part]).tolist()
-        named = [shown(dataset.files[i] for i in numbers)] if dataset.files else []
         values = predicted(model, predictor.spec.classes, encoded, present, reject, probabilities)
-        return Shard(number, len(part), [numbers, *named, *values])
+        return Shard(number, len(part), [numbers, *file_column(dataset.files, numbers), *values])
 
     yield from parallel_map(shard, range(len(starts)), threads)
 

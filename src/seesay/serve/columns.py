@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -74,10 +74,17 @@ def predicted(
         score.tolist(),
         _used(list(present), masks),
         (first == last).tolist(),
-        *(np.where(mask, names[its].astype(object), None).tolist() for mask, its in zip(masks, opinions, strict=True)),
+        *(_where(mask, names[its]) for mask, its in zip(masks, opinions, strict=True)),
         *([None if math.isnan(value) else value for value in of.tolist()] for of in values),
         *(fused.T.tolist() if probabilities else []),
     ]
+
+
+def _where(mask: np.ndarray, names: np.ndarray) -> list[str | None]:
+    """The names, and None where the mask is false."""
+    values = names.astype(object)
+    values[~mask] = None
+    return values.tolist()
 
 
 def _used(modalities: list[Modality], masks: np.ndarray) -> list[str]:
@@ -88,6 +95,8 @@ def _used(modalities: list[Modality], masks: np.ndarray) -> list[str]:
     return np.array(names)[index].tolist()
 
 
-def shown(names: Iterable[str]) -> list[str]:
-    """File names with bytes that are no UTF-8 replaced, so that every format can hold them."""
-    return [name.encode("utf-8", "surrogateescape").decode("utf-8", "replace") for name in names]
+def file_column(files: Sequence[str], rows: Sequence[int]) -> list[list[str]]:
+    """The column `file` of these rows, if rows are files. Bytes of names that are no UTF-8 are replaced, so
+    that every format can hold them."""
+    names = [files[row].encode("utf-8", "surrogateescape") for row in rows] if files else []
+    return [[name.decode("utf-8", "replace") for name in names]] if files else []

@@ -56,7 +56,7 @@ class Encodings:
         model: Classifier,
         modality: Modality,
         contents: ContentTable,
-        parts: Iterable[Integer[np.ndarray, " n"]],
+        parts: Iterable[np.ndarray],
     ) -> None:
         self.model, self.modality, self.contents = model, modality, contents
         self.dim = size_of(model, modality)

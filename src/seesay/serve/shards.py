@@ -1,17 +1,20 @@
 """Results that are made shard by shard, so that a killed command continues where it was.
 
 Beside the result `OUT` lies `OUT.parts` until all shards are done: `settings.json`, and for each finished
-shard its rows, `000012.csv`, and `000012.json`, which is written last. Shards are then joined, and the folder
-is removed.
+shard its rows, `000012.csv`, the encodings of its files, `000012.image.npy`, and `000012.json`, which is
+written last. Shards are then joined, and the folder is removed.
 """
 
 import contextlib
 import json
 import shutil
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+
+import numpy as np
+from jaxtyping import Float
 
 from seesay.data.skipped import Skipped, write_skipped
 from seesay.errors import InputError, OutputError
@@ -19,6 +22,7 @@ from seesay.files import new_file, writing
 from seesay.plain import changes
 from seesay.serve.columns import Block, Column
 from seesay.serve.tables_out import TableFormat, table_format
+from seesay.spec import Modality
 
 SETTINGS = "settings.json"
 LOCK = ".lock"
@@ -38,6 +42,10 @@ class Shard:
     """Rows of the source that are left out."""
     stamp: str = ""
     """Hash of the sizes and times of the files that it was made from: with others, it is made again."""
+    encodings: Mapping[Modality, Float[np.ndarray, "n d"]] = field(default_factory=dict)
+    """Encodings of its files, which later shards may name again."""
+    faults: Mapping[Modality, Mapping[int, tuple[str, str]]] = field(default_factory=dict)
+    """Name and reason of those files that cannot be read."""
 
 
 @dataclass(frozen=True)
@@ -51,29 +59,39 @@ class Shards:
 
     def stamp(self, number: int) -> str | None:
         """The stamp of a finished shard; None: it is not finished."""
-        found = self._read(number)
-        return None if found is None else found["stamp"]
+        return self._card_of(number)["stamp"] if self._card(number).is_file() else None
 
     def bad(self, number: int) -> list[Skipped]:
         """The rows that a finished shard leaves out."""
-        return [Skipped(*each) for each in (self._read(number) or {}).get("bad", ())]
+        return [Skipped(*each) for each in self._card_of(number)["bad"]]
+
+    def encodings(self, number: int, modality: Modality) -> Float[np.ndarray, "n d"]:
+        """The encodings of a finished shard's files."""
+        return np.load(self._encodings(number, modality), mmap_mode="r")
+
+    def faults(self, number: int, modality: Modality) -> dict[int, tuple[str, str]]:
+        """Name and reason of a finished shard's files that cannot be read, by their place."""
+        theirs = self._card_of(number)["faults"][modality]
+        return {int(place): (name, reason) for place, (name, reason) in theirs.items()}
 
     def write(self, shard: Shard) -> None:
         """Save a shard; from then on it is finished."""
         assert shard.block is not None
         with new_file(self._data(shard.number), "wb") as file:
             file.write(self.format.encoded(self.columns, shard.block))
+        for modality, encodings in shard.encodings.items():
+            with new_file(self._encodings(shard.number, modality), "wb") as file:
+                np.save(file, encodings, allow_pickle=False)
         bad = [(each.row, each.file, each.reason) for each in shard.bad]
-        card = {"stamp": shard.stamp, "rows": len(shard.block[0]), "bad": bad}
+        card = {"stamp": shard.stamp, "rows": len(shard.block[0]), "bad": bad, "faults": shard.faults}
         with new_file(self._card(shard.number), encoding="utf-8") as file:
             json.dump(card, file)
 
     def join(self, count: int) -> tuple[int, str]:
         """Make the result of shards 0 to `count` - 1, and a table of the rows left out beside it. Returns the
         number of rows in the result, and a sentence on those left out. No row left: InputError."""
-        cards = [self._read(number) or {} for number in range(count)]
-        rows = sum(card["rows"] for card in cards)
-        bad = [Skipped(*each) for card in cards for each in card["bad"]]
+        rows = sum(self._card_of(number)["rows"] for number in range(count))
+        bad = [each for number in range(count) for each in self.bad(number)]
         if not rows:
             shutil.rmtree(self.folder)  # nothing in it is worth continuing
             first = bad[0]
@@ -89,14 +107,17 @@ class Shards:
             joined.replace(self.out)
         return rows, said
 
-    def _read(self, number: int) -> dict[str, Any] | None:
+    def _card_of(self, number: int) -> dict[str, Any]:
         try:
             return json.loads(self._card(number).read_text(encoding="utf-8"))
-        except FileNotFoundError:
-            return None
+        except ValueError:
+            raise OutputError(f"{self._card(number)} is damaged", f"Remove {self.folder}.") from None
 
     def _data(self, number: int) -> Path:
         return self.folder / f"{number:06}{self.out.suffix}"
+
+    def _encodings(self, number: int, modality: Modality) -> Path:
+        return self.folder / f"{number:06}.{modality}.npy"
 
     def _card(self, number: int) -> Path:
         return self.folder / f"{number:06}.json"
