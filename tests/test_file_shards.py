@@ -137,14 +137,14 @@ class Killed(Exception):
     """Stands for a kill, in the middle of a shard."""
 
 
-def killed_after(shards: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def killed_after(shards: int, monkeypatch: pytest.MonkeyPatch, how: type[BaseException] = Killed) -> None:
     """The next command dies when it has written so many shards."""
     write, count = Shards.write, [0]
 
     def writes(self: Shards, shard: Any) -> None:
         if count[0] == shards:
             monkeypatch.setattr(Shards, "write", write)
-            raise Killed
+            raise how
         count[0] += 1
         write(self, shard)
 

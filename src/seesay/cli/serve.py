@@ -120,9 +120,11 @@ def _predict_rows(
                     predictor, source, out, overwrite, strict=on_bad == "stop", advance=advance, **options
                 )
     except KeyboardInterrupt:
-        print(
-            f"Stopped. To continue, run the same command again; {out}.parts holds what is done", file=stderr
-        )
+        parts = f"{out}.parts"
+        if Path(parts).exists():
+            print(
+                f"Stopped. Run the same command again to continue; {parts} holds what is done.", file=stderr
+            )
         raise
     print(f"Saved {written.rows} predictions to {out}")
     if written.left_out:
