@@ -60,11 +60,11 @@ def test_every_ending_and_source(
 
 def test_strict_is_on_bad_stop(capsys: Captured, run: Path, tmp_path: Path):
     rows = files(tmp_path)
-    (tmp_path / "7.png").write_text("no picture")
+    (tmp_path / "4.png").write_text("no picture")
     path, out = manifest(tmp_path / "a.csv", rows), tmp_path / "out.csv"
     words = ["predict", run, "--data", path, "--out", out]
     said = refused(capsys, *words, "--strict")
-    assert "cannot be read: row 9: " in said or "cannot be read: row 8: " in said
+    assert "cannot be read: row 5: " in said
     assert refused(capsys, *words, "--on-bad", "stop") == said
     assert not out.exists()
     assert main(list(map(str, words))) == 1
@@ -178,9 +178,7 @@ def test_a_killed_process_continues_to_the_same_bytes(run: Path, tmp_path: Path,
     assert command(200, *words, out).wait() == 0
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
     assert finished >= 12
-    assert (
-        names(tmp_path)[-3:] == sorted(["out.csv", "whole.csv", data.name if source == "data" else "in"])[-3:]
-    )
+    assert not parts.exists()
 
 
 @pytest.mark.long

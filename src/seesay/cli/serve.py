@@ -1,7 +1,7 @@
 """Commands that use a model: `seesay predict`, `export`, `submit`."""
 
+import sys
 from pathlib import Path
-from sys import stderr
 from typing import Any, Literal
 
 from seesay.cli.arguments import OnBad, Words, check_threads, use_threads, with_columns
@@ -120,11 +120,9 @@ def _predict_rows(
                     predictor, source, out, overwrite, strict=on_bad == "stop", advance=advance, **options
                 )
     except KeyboardInterrupt:
-        parts = f"{out}.parts"
-        if Path(parts).exists():
-            print(
-                f"Stopped. Run the same command again to continue; {parts} holds what is done.", file=stderr
-            )
+        if (parts := Path(f"{out}.parts")).exists():
+            said = f"Stopped. Run the same command again to continue; {parts} holds what is done."
+            print(said, file=sys.stderr)
         raise
     print(f"Saved {written.rows} predictions to {out}")
     if written.left_out:

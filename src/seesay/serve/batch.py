@@ -79,6 +79,7 @@ def write_predictions(
             predictor,
             dataset,
             rows,
+            SHARD_ROWS,
             threads=threads,
             reject=reject,
             probabilities=probabilities,
