@@ -141,10 +141,14 @@ sys.exit(status)
 """
 
 
-def command(shard: int, *words: object) -> subprocess.Popen[str]:
-    """The command in a process of its own, with shards of so many rows."""
-    words = (sys.executable, "-c", COMMAND, shard, *words)
-    return subprocess.Popen(list(map(str, words)), stdout=subprocess.PIPE, text=True)
+def command(shard: int, *words: object) -> list[str]:
+    """The words of a process that runs the command with shards of so many rows."""
+    return [sys.executable, "-c", COMMAND, *map(str, (shard, *words))]
+
+
+def finished(shard: int, *words: object) -> str:
+    """What such a process prints, once it has succeeded."""
+    return subprocess.run(command(shard, *words), check=True, capture_output=True, text=True).stdout
 
 
 def linked(folder: Path, count: int) -> Path:
@@ -165,19 +169,18 @@ def test_a_killed_process_continues_to_the_same_bytes(run: Path, tmp_path: Path,
         data = tmp_path / "data"
         DATA.select([i % len(DATA) for i in range(60_000)]).save(data)
     words = ("predict", run, "--data", data, "--out")
-    assert command(200, *words, tmp_path / "whole.csv").wait() == 0
+    finished(200, *words, tmp_path / "whole.csv")
     out, parts = tmp_path / "out.csv", tmp_path / "out.csv.parts"
     for shards in (3, 12):
-        process = command(200, *words, out)
-        while len(list(parts.glob("0*.json"))) < shards and process.poll() is None:
-            time.sleep(0.01)
-        process.send_signal(signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
+        with subprocess.Popen(command(200, *words, out)) as process:
+            while len(list(parts.glob("0*.json"))) < shards and process.poll() is None:
+                time.sleep(0.01)
+            process.send_signal(signal.SIGKILL)
+        assert process.returncode == -signal.SIGKILL
         assert not out.exists()
-    finished = len(list(parts.glob("0*.json")))
-    assert command(200, *words, out).wait() == 0
+    assert len(list(parts.glob("0*.json"))) >= 12
+    finished(200, *words, out)
     assert out.read_bytes() == (tmp_path / "whole.csv").read_bytes()
-    assert finished >= 12
     assert not parts.exists()
 
 
@@ -189,7 +192,6 @@ def test_memory_does_not_grow_with_the_rows(run: Path, tmp_path: Path):
     peaks = []
     for count in (2_000, 20_000):
         data = linked(tmp_path / str(count), count)
-        process = command(1_000, "predict", run, "--data", data, "--out", tmp_path / f"{count}.csv")
-        said, _ = process.communicate()
+        said = finished(1_000, "predict", run, "--data", data, "--out", tmp_path / f"{count}.csv")
         peaks.append(float(said.split()[-1]))
     assert peaks[1] < 1.1 * peaks[0], peaks
