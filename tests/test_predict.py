@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import io
 import json
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,13 +21,15 @@ from seesay.formats.media import audio_contents, image_contents
 from seesay.formats.open import open_data
 from seesay.learn.run import Run
 from seesay.model.classifier import build
-from seesay.serve import batch
-from seesay.serve.batch import parallel_map, predict_rows, write_predictions
+from seesay.serve import encodings
+from seesay.serve.batch import predict_rows, write_predictions
+from seesay.serve.parallel import parallel_map
 from seesay.serve.predict import (
     Predictor,
     check_fits,
     reading_of,
 )
+from seesay.serve.shards import Shard
 from seesay.signal.image import as_content, read_image
 from seesay.spec import ContentSpec, MatrixSpec, PictureSpec, Spec, VectorSpec, WaveformSpec
 from tiny import AUDIO, CLASSES, IMAGE, STILL, tiny_config, tiny_data, tiny_model, tiny_run, tiny_spec
@@ -211,21 +214,28 @@ def test_a_row_with_nothing_gets_the_likeliest_class_and_uses_nothing(predictor:
     assert float(line["score"]) == pytest.approx(1 / 3, abs=0.05)
 
 
-def test_parts_are_as_good_as_the_whole(predictor: Predictor, tmp_path: Path):
+def rows_of(shards: Iterable[Shard]) -> list[list[Any]]:
+    """The values of all rows, row by row."""
+    return [list(row) for shard in shards for row in zip(*(shard.block or ()), strict=True)]
+
+
+def assert_alike(found: list[list[Any]], expected: list[list[Any]]) -> None:
+    """The same, and numbers nearly so."""
+    assert len(found) == len(expected)
+    for row, other in zip(found, expected, strict=True):
+        assert [v for v in row if not isinstance(v, float)] == [v for v in other if not isinstance(v, float)]
+        fractions = ([v for v in each if isinstance(v, float)] for each in (row, other))
+        np.testing.assert_allclose(*fractions, atol=1e-5)
+
+
+def test_shards_are_as_good_as_the_whole(predictor: Predictor, tmp_path: Path):
     """Also from a memory-mapped data set."""
     DATA.save(tmp_path / "data")
     mapped = Dataset.open(tmp_path / "data")
     rows = np.arange(len(DATA))[::-1]
-    whole = [line for part in predict_rows(predictor, DATA, rows) for line in part]
-    parts = list(predict_rows(predictor, mapped, rows, size=7))
-    assert [len(part) for part in parts[:2]] == [7, 7]
-    joined = [line for part in parts for line in part]
-    assert [[line[0], line[1], *line[3:]] for line in joined] == [
-        [line[0], line[1], *line[3:]] for line in whole
-    ]
-    np.testing.assert_allclose(
-        [float(line[2]) for line in joined], [float(line[2]) for line in whole], atol=1e-5
-    )
+    shards = list(predict_rows(predictor, mapped, rows, size=7))
+    assert [shard.rows for shard in shards] == [7] * 10 + [2]
+    assert_alike(rows_of(shards), rows_of(predict_rows(predictor, DATA, rows)))
 
 
 @pytest.mark.parametrize("kept", [True, False], ids=["kept", "made anew"])
@@ -233,13 +243,11 @@ def test_threads_and_what_is_kept_change_nothing(
     predictor: Predictor, kept: bool, monkeypatch: pytest.MonkeyPatch
 ):
     rows = np.tile(np.arange(len(DATA)), 3)
-    expected = [line for part in predict_rows(predictor, DATA, rows) for line in part]
-    monkeypatch.setattr(batch, "CACHE_BYTES", 10**6 if kept else 0)
-    found = [line for part in predict_rows(predictor, DATA, rows, size=10, threads=2) for line in part]
-    assert [line[:2] + line[3:] for line in found] == [line[:2] + line[3:] for line in expected]
-    np.testing.assert_allclose(
-        [float(line[2]) for line in found], [float(line[2]) for line in expected], atol=1e-5
-    )
+    expected = rows_of(predict_rows(predictor, DATA, rows))
+    monkeypatch.setattr(encodings, "CACHE_BYTES", 10**6 if kept else 0)
+    found = rows_of(predict_rows(predictor, DATA, rows, size=10, threads=2))
+    assert_alike(found, expected)
+    assert found == rows_of(predict_rows(predictor, DATA, rows, size=10))
 
 
 def test_rows_are_asked_for_as_they_are_needed():

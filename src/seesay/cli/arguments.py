@@ -21,14 +21,19 @@ def open_source(
     source: str, columns: tuple[str, ...] = (), on_bad: OnBad = "stop", reading: Any = None
 ) -> Any:
     """Opens a data source, with the user's names of its columns."""
+    from seesay.formats.open import open_data
+
+    return open_data(source, with_columns(columns, on_bad, reading))
+
+
+def with_columns(columns: tuple[str, ...], on_bad: OnBad, reading: Any = None) -> Any:
+    """A way of reading, with the user's names of columns."""
     import dataclasses
 
     from seesay.formats.media import USUAL
-    from seesay.formats.open import open_data
     from seesay.formats.tables import parse_columns
 
-    changes = {"columns": parse_columns(columns), "on_bad": on_bad}
-    return open_data(source, dataclasses.replace(reading or USUAL, **changes))
+    return dataclasses.replace(reading or USUAL, columns=parse_columns(columns), on_bad=on_bad)
 
 
 def report_skipped(out: Path, data: Any) -> int:

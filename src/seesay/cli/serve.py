@@ -1,18 +1,19 @@
 """Commands that use a model: `seesay predict`, `export`, `submit`."""
 
+import sys
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from seesay.cli.arguments import (
     OnBad,
     Words,
     check_threads,
     open_source,
-    report_skipped,
     training_data,
     use_threads,
+    with_columns,
 )
-from seesay.cli.terminal import print_json, print_prediction
+from seesay.cli.terminal import counting, print_json, print_prediction, say_notes
 from seesay.errors import InputError
 from seesay.formats.source import check_path
 
@@ -22,71 +23,119 @@ def predict(
     image: Path | None = None,
     audio: Path | None = None,
     input: tuple[str, ...] = (),
-    data: str | None = None,
+    data: tuple[str, ...] = (),
     split: Literal["train", "valid", "test", "all"] = "all",
     out: Path | None = None,
+    probabilities: bool = False,
     figure: Path | None = None,
     columns: tuple[str, ...] = (),
     on_bad: OnBad = "skip",
+    strict: bool = False,
     threads: int = 1,
     reject: float | None = None,
     json: bool = False,
     overwrite: bool = False,
 ) -> int:
-    """Classify a picture, a recording or both, or write predictions for all rows of a data set to a CSV file.
+    """Classify a picture, a recording or both, or write predictions for many rows to a table.
 
     Args:
         run: Run folder. Without one, the digits model that comes with seesay.
         image: Picture file.
         audio: Recording file.
         input: Files of other modalities, as in touch=touch.npy front=front.png.
-        data: Data set to predict row by row; needs --out.
+        data: Data set, manifest, folder, files, or a quoted pattern such as '**/*.wav'; needs --out.
         split: Split of the data set to predict.
-        out: CSV file to write.
+        out: Table to write: a name that ends in .csv, .jsonl or .parquet.
+        probabilities: Write the probability of each class, too.
         figure: PNG file to draw the recording in, with what was recognised where.
         columns: Which of your columns to read, as NAME=YOUR_COLUMN: image=photo audio=sound.
         on_bad: Stop at unreadable files of --data, or skip their rows and list them in OUT.bad.csv.
+        strict: The same as --on-bad stop.
         threads: CPU threads, for --data.
-        reject: Answer "none of these" (_none_ in JSON and CSV) where known is below this, 0 to 1; try 0.5.
+        reject: Answer "none of these" (_none_ in JSON and tables) where known is below this, 0 to 1; try 0.5.
         json: Print JSON.
-        overwrite: Replace the CSV file or the figure.
+        overwrite: Replace the table or the figure.
     """
-    from seesay.serve.batch import write_predictions
-    from seesay.serve.predict import Predictor, reading_of
+    from seesay.serve.predict import Predictor
 
     check_threads(threads)
-    if data is None:
-        if out is not None:
-            raise InputError("--out needs --data, a data set to predict", "Add --data, or drop --out.")
-        from seesay.serve.draw import check_drawable, draw_segments
+    if data:
+        if figure is not None:
+            raise InputError(
+                "--figure is for one recording, not for --data", "Add --audio, or drop --figure."
+            )
+        if image or audio or input or out is None:
+            raise InputError("--data needs --out, and excludes --image, --audio and --input")
+        use_threads(1)  # each thread works at rows of its own
+        options = {"threads": threads, "reject": reject, "probabilities": probabilities}
+        return _predict_rows(run, data, split, out, columns, "stop" if strict else on_bad, overwrite, options)
+    if out is not None:
+        raise InputError("--out needs --data, a data set to predict", "Add --data, or drop --out.")
+    from seesay.serve.draw import check_drawable, draw_segments
 
-        predictor, files = Predictor.open(run), _inputs(input, image=image, audio=audio)
-        if figure is not None:
-            check_drawable(predictor, files, figure, overwrite)
-        prediction = predictor.predict(**files, reject=reject)
-        print_json(prediction.to_dict()) if json else print_prediction(prediction)
-        if figure is not None:
-            draw_segments(predictor, prediction, files, figure)
-        return 0
+    predictor, files = Predictor.open(run), _inputs(input, image=image, audio=audio)
     if figure is not None:
-        raise InputError("--figure is for one recording, not for --data", "Add --audio, or drop --figure.")
-    if image or audio or input or out is None:
-        raise InputError("--data needs --out, and excludes --image, --audio and --input")
-    from seesay.data.dataset import SPLITS
+        check_drawable(predictor, files, figure, overwrite)
+    prediction = predictor.predict(**files, reject=reject)
+    print_json(prediction.to_dict()) if json else print_prediction(prediction)
+    if figure is not None:
+        draw_segments(predictor, prediction, files, figure)
+    return 0
+
+
+def _predict_rows(
+    folder: Path | None,
+    data: tuple[str, ...],
+    split: str,
+    out: Path,
+    columns: tuple[str, ...],
+    on_bad: OnBad,
+    overwrite: bool,
+    options: dict[str, Any],
+) -> int:
+    """Write the predictions for many rows. Returns the exit status: 1 if rows were left out."""
+    from seesay.data.dataset import SPLITS, Dataset
+    from seesay.data.info import says_left_out
     from seesay.data.splits import with_rows
+    from seesay.formats.open import open_rows
     from seesay.learn.run import Run
     from seesay.measure.evaluate import rows_for
+    from seesay.serve.batch import changed, write_file_predictions, write_predictions
+    from seesay.serve.predict import Predictor, reading_of
 
-    opened = Run.open(run)
-    dataset = open_source(data, columns, on_bad, reading_of(opened.spec))
-    rows = range(len(dataset)) if split == "all" else rows_for(opened, dataset, split)
-    if not len(rows):
-        others = with_rows({name: rows_for(opened, dataset, name) for name in SPLITS})
-        raise InputError(f"{dataset.name} has no {split} rows, none of the rows asked for", others)
-    use_threads(1)  # each thread works at rows of its own
-    write_predictions(Predictor.open(opened), dataset, rows, out, overwrite, threads, reject)
-    print(f"Saved {len(rows)} predictions to {out}")
-    return report_skipped(out, dataset)
+    run = Run.open(folder)
+    reading = with_columns(columns, on_bad, reading_of(run.spec))
+    source = open_rows(data, reading, whole=split != "all")
+    if isinstance(source, Dataset):
+        rows = range(len(source)) if split == "all" else rows_for(run, source, split)
+        if not len(rows):
+            others = with_rows({name: rows_for(run, source, name) for name in SPLITS})
+            raise InputError(f"{source.name} has no {split} rows, none of the rows asked for", others)
+    else:
+        rows = range(source.count)
+        say_notes(says_left_out(source.left_out))
+    predictor = Predictor.open(run)
+    try:
+        with counting("Predicting", len(rows)) as advance:
+            if isinstance(source, Dataset):
+                files = sorted(path for path in Path(data[0]).glob("*") if path.is_file())
+                which = {"name": data[0], "changed": changed(files)}
+                written = write_predictions(
+                    predictor, source, rows, out, overwrite, source=which, advance=advance, **options
+                )
+            else:
+                written = write_file_predictions(
+                    predictor, source, out, overwrite, strict=on_bad == "stop", advance=advance, **options
+                )
+    except KeyboardInterrupt:
+        if (parts := Path(f"{out}.parts")).exists():
+            said = f"Stopped. Run the same command again to continue; {parts} holds what is done."
+            print(said, file=sys.stderr)
+        raise
+    print(f"Saved {written.rows} predictions to {out}")
+    if written.left_out:
+        print(written.left_out)
+    return 1 if written.left_out else 0
 
 
 def _inputs(words: tuple[str, ...], **given: Path | None) -> dict[str, Path]:

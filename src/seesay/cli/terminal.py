@@ -71,6 +71,14 @@ def tracking() -> Generator[Callable[[Iterable[Any], str], Iterable[Any]]]:
         yield lambda items, description: progress.track(items, description=description)
 
 
+@contextlib.contextmanager
+def counting(description: str, total: int) -> Generator[Callable[[int], None]]:
+    """A function that adds a number to what is done, of `total`, and shows it on a terminal."""
+    with progress_bar() as progress:
+        task = progress.add_task(description, total=total)
+        yield lambda count: progress.advance(task, count)
+
+
 def progress_bar(quiet: bool = False) -> Any:
     """A progress display on stderr with a method `tell` that prints a line below the bars. Without a terminal
     only the lines are printed; with `quiet`, nothing."""

@@ -88,17 +88,26 @@ def are_arrays(cells: Sequence[Cell]) -> bool:
 def files_of(cells: Sequence[Cell], folder: Path) -> list[File | None]:
     """The file of each cell, None if empty. A path that does not exist is kept as written."""
     listings: dict[Path, dict[str, str]] = {}
-    by_cell: dict[str, Path | Member | None] = {"": None}
+    by_cell: dict[str, File | None] = {}
     files: list[File | None] = []
     for cell in cells:
         if isinstance(cell, Embedded):
             files.append(cell)
             continue
         if cell not in by_cell:
-            path, npz = _find(folder, path_of(cell), listings), NPZ.fullmatch(cell)
-            by_cell[cell] = Member(path, npz[2] or "") if npz else path
+            by_cell[cell] = file_of(cell, folder, listings)
         files.append(by_cell[cell])
     return files
+
+
+def file_of(cell: Cell, folder: Path, listings: dict[Path, dict[str, str]]) -> File | None:
+    """The file of a cell, as in `files_of`. `listings` keeps the names of folders for the next cell."""
+    if isinstance(cell, Embedded):
+        return cell
+    if not cell:
+        return None
+    path, npz = _find(folder, path_of(cell), listings), NPZ.fullmatch(cell)
+    return Member(path, npz[2] or "") if npz else path
 
 
 def is_there(path: Path) -> bool:

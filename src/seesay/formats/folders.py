@@ -14,7 +14,7 @@ from seesay.data.dataset import NONE_NAME, Dataset, Group
 from seesay.errors import InputError, listed
 from seesay.formats.arrays import image_table
 from seesay.formats.idx import is_idx_folder, read_idx_folder
-from seesay.formats.listing import Listing, look
+from seesay.formats.listing import Listing, Paths, look
 from seesay.formats.media import READERS, USUAL, Reading, Track, silent, with_negatives
 from seesay.formats.names import Names, is_negative, read_names, unlabelled
 from seesay.formats.rows import Table, dataset_from, speakers
@@ -42,7 +42,7 @@ class Recording:
 class Files:
     """The files of a folder to read, one per row in each kind, and what their names say."""
 
-    paths: Mapping[str, Sequence[Path | None]]
+    paths: Mapping[str, Paths]
     """None where a negative has no partner."""
     names: Names
     left_out: Mapping[str, int]
@@ -69,10 +69,10 @@ def read_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -
     No files, ambiguous names, unreadable files, a class without files: InputError.
     """
     listing = look(folder)
-    files = _files(listing, reading)
+    files = files_in(listing, reading)
     told = with_negatives(reading, files.names.labels, files.paths.values())
     tables = {
-        _called(kind, reading): READERS[kind](paths, told, str(folder), track)
+        called(kind, reading): READERS[kind](paths, told, str(folder), track)
         for kind, paths in files.paths.items()
     }
     what = " and ".join(map(_plural, files.paths))
@@ -80,7 +80,7 @@ def read_folder(folder: Path, reading: Reading = USUAL, track: Track = silent) -
     return data.replace(files=_relative(folder, files))
 
 
-def _called(kind: str, reading: Reading) -> Modality:
+def called(kind: str, reading: Reading) -> Modality:
     """The modality for contents of a kind: the model's, if it has exactly one of that kind, else the
     default."""
     known = () if reading.spec is None else reading.spec.of_kind(kind)
@@ -145,10 +145,12 @@ def _relative(folder: Path, files: Files) -> tuple[str, ...]:
 # ------------------------------------------------------------------------------------------------ which files
 
 
-def _files(listing: Listing, reading: Reading) -> Files:
+def files_in(listing: Listing, reading: Reading, loose: bool = True) -> Files:
+    """The files of one kind, one per row, or the pairs of both. `loose`: files outside folders are left out
+    if all files of the other kind are in folders. No files, or no one-to-one match: InputError."""
     kinds: list[str] = [kind for kind, files in listing.files.items() if files]
-    if len(kinds) == 2 and (loose := _only_loose(listing)):
-        kinds.remove(loose)
+    if loose and len(kinds) == 2 and (outside := _only_loose(listing)):
+        kinds.remove(outside)
     if len(kinds) == 2:
         return _pairs(listing, reading)
     if not kinds:
@@ -249,7 +251,7 @@ def _pairs(listing: Listing, reading: Reading) -> Files:
             _check_whole(listing, files, names.level + 1 + (i <= names.level), "pairs")
         pairs = len(stems) - len(alone)
         summary = f"{pairs:,} pairs: each picture with the recording of its name; {names.summary}"
-        files = {k: [listing.folder / of[s] if s in of else None for s in stems] for k, of in paths.items()}
+        files = {k: listing.paths([of.get(s) for s in stems]) for k, of in paths.items()}
         return Files(files, replace(names, summary=summary), listing.left_out)
     raise InputError(
         f"{listing.folder} holds {len(listing.files['picture']):,} pictures and "

@@ -30,10 +30,14 @@ def texts(values: Sequence[object]) -> list[str]:
 
 def cells(values: Sequence[object]) -> list[Cell]:
     """Values as cells of contents: lists as arrays, others as paths, "" for None."""
-    return [
-        Embedded(f"the numbers in row {i}", _array(value)) if isinstance(value, list) else _text(value)
-        for i, value in enumerate(values, 1)
-    ]
+    return [cell(value, i) for i, value in enumerate(values, 1)]
+
+
+def cell(value: object, row: int) -> Cell:
+    """A value as a cell of contents, as in `cells`. `row` is its number, from 1."""
+    if isinstance(value, list):
+        return Embedded(f"the numbers in row {row}", _array(value))
+    return _text(value)
 
 
 def _text(value: object) -> str:

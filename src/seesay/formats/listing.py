@@ -4,13 +4,14 @@ A common suffix decides, so that damaged files are reported when read; other fil
 libsndfile.
 """
 
+import glob
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, overload
 
 import soundfile
 from PIL import Image, ImageFile
@@ -44,15 +45,53 @@ class Listing:
     left_out: Mapping[str, int]
     """Number of unusable files by reason."""
 
-    def paths(self, files: Sequence[str]) -> list[Path]:
-        return [self.folder / file for file in files]
+    def paths(self, files: Sequence[str | None]) -> "Paths":
+        return Paths(self.folder, files)
+
+
+@dataclass(frozen=True)
+class Paths(Sequence[Path | None]):
+    """Paths of files in a folder, made from their names when asked for: a million names take 100 MB, a
+    million paths five times as much. None stays None."""
+
+    folder: Path
+    names: Sequence[str | None]
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    @overload
+    def __getitem__(self, index: int) -> Path | None: ...
+    @overload
+    def __getitem__(self, index: slice) -> "Paths": ...
+    def __getitem__(self, index: int | slice) -> "Path | Paths | None":
+        if isinstance(index, slice):
+            return Paths(self.folder, self.names[index])
+        name = self.names[index]
+        return None if name is None else self.folder / name
+
+
+def matching(patterns: Sequence[str]) -> Listing:
+    """The files that match any of these patterns, in which `**` stands for any folders, or that have one of
+    these names. Names in the listing are relative to the working directory, as `file` takes them. Nothing
+    matches, or a name that is no file: InputError."""
+    found: dict[str, None] = {}
+    for pattern in patterns:
+        names = [pattern] if Path(pattern).exists() else glob.glob(pattern, recursive=True)  # noqa: PTH207 (hidden files, absolute patterns)
+        files = [name for name in names if Path(name).is_file()]
+        if not files:
+            what = "is not a file" if Path(pattern).exists() else "matches no file"
+            raise InputError(f"{pattern} {what}", "Give files, or a pattern of them such as 'photos/*.png'.")
+        found.update(dict.fromkeys(Path(name).as_posix() for name in files))
+    files, left_out = _by_kind((name, Path(name)) for name in found)
+    return Listing(Path(), files, [], left_out)
 
 
 def look(folder: Path, excluded: Collection[Path] = ()) -> Listing:
     """Everything below a folder, except the files `excluded`. Not a folder: InputError."""
     if not folder.is_dir():
         raise InputError(f"{folder} is not a folder", "Check the path.")
-    files: dict[str, list[str]] = {"picture": [], "waveform": []}
+    named: list[tuple[str, Path]] = []
     folders: list[str] = []
     left_out: Counter[str] = Counter()
     for path in _walk(folder, left_out):
@@ -61,12 +100,22 @@ def look(folder: Path, excluded: Collection[Path] = ()) -> Listing:
             continue
         if path.is_dir():
             folders.append(name)
-        elif (kind := kind_of(path)) is None:
-            left_out["not a picture or recording"] += 1
         else:
+            named.append((name, path))
+    files, others = _by_kind(named)
+    return Listing(folder, files, sorted(folders), {**left_out, **others})
+
+
+def _by_kind(named: Iterable[tuple[str, Path]]) -> tuple[dict[str, list[str]], dict[str, int]]:
+    """The names of pictures and of recordings, each in order, and the number of other files by reason."""
+    files: dict[str, list[str]] = {"picture": [], "waveform": []}
+    left_out: Counter[str] = Counter()
+    for name, path in named:
+        if (kind := kind_of(path)) in files:
             files[kind].append(name)
-    ordered = {kind: sorted(names, key=lambda name: name.split("/")) for kind, names in files.items()}
-    return Listing(folder, ordered, sorted(folders), dict(left_out))
+        else:
+            left_out["not a picture or recording"] += 1
+    return {k: sorted(names, key=lambda name: name.split("/")) for k, names in files.items()}, dict(left_out)
 
 
 def _walk(folder: Path, left_out: Counter[str]) -> Iterator[Path]:

@@ -128,7 +128,7 @@ def read_rows(
         sources=sources,
         notes=(*notes, *dropped),
         left_out=left_out,
-        skipped=[Skipped(row, "", f"it names {_lacks(files)}") for row in empty],
+        skipped=[Skipped(row, "", f"it names {lacks(files)}") for row in empty],
         where=str(path),
         labelled=reading.labelled,
     )
@@ -174,12 +174,12 @@ def _empty_rows(files: Mapping[Modality, Sequence[File | None]]) -> list[int]:
 def _check_named(empty: Sequence[int], modalities: Iterable[Modality], where: str) -> None:
     if empty:
         raise InputError(
-            f"{where}: {len(empty)} rows have {_lacks(modalities)}: " + listed(f"row {row}" for row in empty),
+            f"{where}: {len(empty)} rows have {lacks(modalities)}: " + listed(f"row {row}" for row in empty),
             "Fill or delete them.",
         )
 
 
-def _lacks(modalities: Iterable[Modality]) -> str:
+def lacks(modalities: Iterable[Modality]) -> str:
     """What an empty row lacks, as `neither picture nor recording`."""
     names = list(modalities)
     return "neither picture nor recording" if set(names) <= set(FIRST) else f"none of {listed(names)}"

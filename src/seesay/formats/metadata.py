@@ -38,17 +38,7 @@ def read_metadata(folder: Path, reading: Reading, track: Track = silent) -> Data
     """The data set that the tables list. No column of files, several candidates for the label, or an invalid
     manifest: InputError."""
     tables = metadata_tables(folder)
-    parts, detected = [], set[Modality]()
-    for table in tables:
-        part, detected_here = _rows(table, folder, reading)
-        parts.append(part)
-        detected |= detected_here
-    names = dict.fromkeys(name for part in parts for name in part)
-    rows = [len(next(iter(part.values()))) for part in parts]
-    columns = {
-        name: [cell for part, size in zip(parts, rows, strict=True) for cell in part.get(name, [""] * size)]
-        for name in names
-    }
+    columns, detected = metadata_columns(folder, reading)
     files = [str(next(filter(None, row), "")) for row in zip(*_files(columns).values(), strict=True)]
     if "label" not in columns and reading.labelled:
         pictures = DEFAULT_NAMES["picture"] in columns
@@ -67,6 +57,22 @@ def read_metadata(folder: Path, reading: Reading, track: Track = silent) -> Data
         notes=[f"{first}: {_columns_note(columns)}"],
         left_out=_left_out(folder, columns, tables),
     )
+
+
+def metadata_columns(folder: Path, reading: Reading) -> tuple[Columns, set[Modality]]:
+    """The columns of a folder's tables as a manifest has them, and which were detected as arrays."""
+    parts, detected = [], set[Modality]()
+    for table in metadata_tables(folder):
+        part, detected_here = _rows(table, folder, reading)
+        parts.append(part)
+        detected |= detected_here
+    names = dict.fromkeys(name for part in parts for name in part)
+    rows = [len(next(iter(part.values()))) for part in parts]
+    columns = {
+        name: [cell for part, size in zip(parts, rows, strict=True) for cell in part.get(name, [""] * size)]
+        for name in names
+    }
+    return columns, detected
 
 
 def _files(columns: Mapping[str, Sequence[Cell]]) -> dict[Modality, Sequence[Cell]]:

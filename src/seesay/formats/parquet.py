@@ -40,9 +40,9 @@ PEEK = 64
 def read_parquet(path: Path, wanted: Wanted) -> Sheet:
     """The wanted columns of a Parquet file. Columns that `places` refuses, labels that are neither text nor
     numbers, samples without a rate, another kind of file: InputError."""
-    file = _opened(path)
+    file = opened(path)
     names = list(file.schema_arrow.names)
-    features = _features(file.schema_arrow.metadata or {})
+    features = features_of(file.schema_arrow.metadata or {})
     positions = places(names, wanted, str(path))
     rate = next((name for name in RATES if name in names), None)
     rates = None if rate is None else _column(file, rate, path).to_pylist()
@@ -51,14 +51,14 @@ def read_parquet(path: Path, wanted: Wanted) -> Sheet:
     def contents(i: int, our_name: str) -> list[Cell]:
         where, schema_rate = f"{path}, column {names[i]!r}", features.get(names[i], {}).get("sampling_rate")
         column = _column(file, names[i], path)
-        samples = (
-            our_name == RECORDINGS
-            or schema_rate is not None
-            or (rates is not None and RECORDINGS not in positions)
-        )
+        samples = are_samples(our_name, schema_rate, rates is not None and RECORDINGS not in positions)
         rates_of_rows = (rates or [schema_rate] * len(column)) if samples else None
         return [
-            cell for chunk, row in _chunks(column) for cell in _contents(chunk, row, where, rates_of_rows)
+            cell
+            for chunk, row in _chunks(column)
+            for cell in contents_of(
+                chunk, row, where, rates_of_rows and rates_of_rows[row : row + len(chunk)]
+            )
         ]
 
     def other(i: int) -> list[Cell] | None:
@@ -86,7 +86,14 @@ def read_parquet(path: Path, wanted: Wanted) -> Sheet:
     return Sheet(columns, tuple(names), classes, tuple(unused(others, used)))
 
 
-def _opened(path: Path) -> Any:
+def are_samples(our_name: str, schema_rate: Any, rated: bool) -> bool:
+    """Whether lists of numbers in a column are samples of recordings. `rated`: the table has a column of
+    rates, and none of recordings."""
+    return our_name == RECORDINGS or schema_rate is not None or rated
+
+
+def opened(path: Path) -> Any:
+    """The Parquet file, its contents unread. Another kind of file, or no pyarrow: InputError."""
     try:
         from pyarrow import ArrowException, parquet
     except ImportError:
@@ -94,7 +101,7 @@ def _opened(path: Path) -> Any:
     try:
         return parquet.ParquetFile(path)
     except (ArrowException, OSError) as error:
-        raise _no_parquet(path, error) from None
+        raise no_parquet(path, error) from None
 
 
 def _column(file: Any, name: str, path: Path) -> Any:
@@ -103,14 +110,16 @@ def _column(file: Any, name: str, path: Path) -> Any:
     try:
         return file.read([name]).column(name)
     except (ArrowException, OSError) as error:
-        raise _no_parquet(path, error) from None
+        raise no_parquet(path, error) from None
 
 
-def _no_parquet(path: Path, error: Exception) -> InputError:
+def no_parquet(path: Path, error: Exception) -> InputError:
+    """The error for a file that pyarrow cannot read."""
     return InputError(f"{path} is not a Parquet file ({error})", "Save it as one, or as CSV.")
 
 
-def _features(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
+def features_of(metadata: Mapping[bytes, bytes]) -> dict[str, Any]:
+    """What Hugging Face's schema says of each column; empty without one."""
     try:
         features = json.loads(metadata[b"huggingface"])["info"]["features"]
     except (KeyError, TypeError, ValueError):
@@ -140,7 +149,7 @@ def _may_be_arrays(file: Any, name: str, path: Path) -> bool:
     try:
         first = next(file.iter_batches(PEEK, columns=[name]), None)
     except (ArrowException, OSError) as error:
-        raise _no_parquet(path, error) from None
+        raise no_parquet(path, error) from None
     texts = [] if first is None else map(_text, first.column(0).to_pylist())
     return all(is_array(text) for text in texts if text)
 
@@ -184,8 +193,9 @@ def _chunks(column: Any) -> Iterator[tuple[Any, int]]:
         row += len(chunk)
 
 
-def _contents(column: Any, first_row: int, where: str, rates: Sequence[Any] | None) -> list[Cell]:
-    """Cells of a chunk of a column: paths, files, arrays or, with `rates`, samples. Another type: InputError.
+def contents_of(column: Any, first_row: int, where: str, rates: Sequence[Any] | None) -> list[Cell]:
+    """Cells of a chunk of a column: paths, files, arrays or, with `rates` of its rows, samples. Another type:
+    InputError.
 
     `first_row`: number of rows before the chunk.
     """
@@ -204,7 +214,7 @@ def _contents(column: Any, first_row: int, where: str, rates: Sequence[Any] | No
         return _samples(parts[fields["array"]], first_row, where, parts[fields["sampling_rate"]].to_pylist())
     depth = _depth(kind)
     if depth == 1 and rates is not None:
-        return _samples(column, first_row, where, rates[first_row : first_row + len(column)])
+        return _samples(column, first_row, where, rates)
     if depth:
         return [
             Embedded(f"the numbers in row {i}", _array(value)) if value.is_valid else ""
@@ -282,8 +292,7 @@ def read_shards(folder: Path, wanted: Wanted) -> Sheet:
 
     Only some names with a split, missing shards, or differing classes between files: InputError.
     """
-    files = shards(folder)
-    _check_shards(folder, files)
+    files = checked_shards(folder)
     sheets = []
     for path, split in files:
         required = [n for n in wanted.required if split != "test" or n != "label"]
@@ -305,7 +314,10 @@ def read_shards(folder: Path, wanted: Wanted) -> Sheet:
     return replace(first, columns=columns, notes=tuple(notes))
 
 
-def _check_shards(folder: Path, files: Sequence[tuple[Path, str]]) -> None:
+def checked_shards(folder: Path) -> list[tuple[Path, str]]:
+    """The Parquet files of a folder and their splits. A split that only some name, or missing files:
+    InputError."""
+    files = shards(folder)
     unnamed = [path.name for path, split in files if not split]
     if unnamed and len(unnamed) < len(files):
         raise InputError(
@@ -322,3 +334,4 @@ def _check_shards(folder: Path, files: Sequence[tuple[Path, str]]) -> None:
             raise InputError(
                 f"{folder} has {len(present)} of the {total} Parquet files of {name}", "Download the others."
             )
+    return files

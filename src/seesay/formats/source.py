@@ -3,6 +3,7 @@
 No numpy, no torch here.
 """
 
+import glob
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
@@ -16,9 +17,19 @@ NAMES = ("digits", "wsd")
 
 
 def check_source(source: Path | str) -> None:
-    """InputError unless `source` is an existing path or a data set's name."""
-    if str(source) not in NAMES and not Path(source).exists():
+    """InputError unless `source` is an existing path, a data set's name or a pattern that a file matches."""
+    if is_pattern(source):
+        if next(glob.iglob(str(source), recursive=True), None) is None:  # noqa: PTH207 (as in listing.py)
+            raise InputError(
+                f"No file matches {str(source)!r}", "Check the pattern, and the folder you are in."
+            )
+    elif str(source) not in NAMES and not Path(source).exists():
         raise _missing("file or data set", source, NAMES)
+
+
+def is_pattern(source: Path | str) -> bool:
+    """Whether this is a pattern such as `photos/*.png`, and not the name of a file."""
+    return glob.has_magic(str(source)) and not Path(source).exists()
 
 
 def check_path(kind: str) -> Callable[[Path | str], None]:

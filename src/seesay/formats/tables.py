@@ -186,10 +186,9 @@ def _json_lines(path: Path, wanted: Wanted) -> Sheet:
 
 
 def _csv(path: Path, wanted: Wanted) -> Sheet:
-    text, notes = _decoded(path)
-    our_names = wanted.used or (*COLUMNS, *wanted.required)
+    text, notes = decoded(path)
     try:
-        separator, text = _separator(text, {wanted.aliases.get(name, name).casefold() for name in our_names})
+        separator, text = separator_of(text, wanted)
         heading, *rows = (
             [cell.strip() for cell in row]
             for row in csv.reader(StringIO(text, ""), delimiter=separator)
@@ -205,7 +204,7 @@ def _csv(path: Path, wanted: Wanted) -> Sheet:
         rows.pop()
     if not rows:
         raise InputError(f"{path} has a heading and no rows", "Copy or download it again.")
-    width = max(i + 1 for i, name in enumerate(heading) if name) if any(heading) else 0
+    width = named_width(heading)
     positions = places(heading, wanted, str(path))
     if _cut(rows, width, len(heading), path):
         notes.append(f"Empty cells at the ends of lines of {path.name} are dropped: extra commas.")
@@ -219,7 +218,12 @@ def _csv(path: Path, wanted: Wanted) -> Sheet:
     return Sheet(columns, tuple(heading), notes=(*notes, *unused(heading, positions)))
 
 
-def _decoded(path: Path) -> tuple[str, list[str]]:
+def named_width(heading: Sequence[str]) -> int:
+    """The number of columns up to the last that has a name."""
+    return max((i + 1 for i, name in enumerate(heading) if name), default=0)
+
+
+def decoded(path: Path) -> tuple[str, list[str]]:
     """The text of a file in UTF-8 or, with a byte order mark, UTF-16; and notes."""
     data, notes = path.read_bytes(), []
     mark = next((mark for mark in MARKS if data.startswith(mark)), b"")
@@ -247,11 +251,13 @@ def _decoded(path: Path) -> tuple[str, list[str]]:
     return text, notes
 
 
-def _separator(text: str, wanted: set[str]) -> tuple[str, str]:
+def separator_of(text: str, wanted: Wanted) -> tuple[str, str]:
     """The separator of cells, and the text without a leading `sep=` line, which some spreadsheets write.
 
-    It is the one that gives the heading most of the `wanted` names; in a tie, the comma.
+    It is the one that gives the heading most of the wanted names; in a tie, the comma.
     """
+    our_names = wanted.used or (*COLUMNS, *wanted.required)
+    names = {wanted.aliases.get(name, name).casefold() for name in our_names}
     first, _, rest = text.partition("\n")
     if first.startswith("sep=") and first.rstrip("\r")[len("sep=") :] in SEPARATORS:
         return first[len("sep=")], rest
@@ -261,7 +267,7 @@ def _separator(text: str, wanted: set[str]) -> tuple[str, str]:
             heading = next((row for row in csv.reader(StringIO(text, ""), delimiter=separator) if row), [])
         except csv.Error:  # an unclosed quote
             return 0
-        return len({cell.strip().casefold() for cell in heading} & wanted)
+        return len({cell.strip().casefold() for cell in heading} & names)
 
     return max(SEPARATORS, key=named), text
 
@@ -271,9 +277,16 @@ def _cut(rows: list[list[str]], width: int, full_width: int, path: Path) -> bool
     InputError."""
     cut = full_width > width and not any(cell for row in rows for cell in row[width:full_width])
     for i, row in enumerate(rows, 1):
-        if len(row) > full_width and not any(row[full_width:]):
-            del row[full_width:]
-            cut = True
-        if len(row) < width or (len(row) != full_width and any(row[width:])):
-            raise InputError(f"{path}: row {i} has {len(row)} cells, expected {full_width}", "Fix the row.")
+        cut = trim(row, i, width, full_width, path) or cut
+    return cut
+
+
+def trim(row: list[str], i: int, width: int, full_width: int, path: Path) -> bool:
+    """Drop empty cells beyond the heading of row `i`, and return whether there were any. A row of another
+    length: InputError. `width`: that of the heading without columns that have no name."""
+    cut = len(row) > full_width and not any(row[full_width:])
+    if cut:
+        del row[full_width:]
+    if len(row) < width or (len(row) != full_width and any(row[width:])):
+        raise InputError(f"{path}: row {i} has {len(row)} cells, expected {full_width}", "Fix the row.")
     return cut

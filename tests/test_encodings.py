@@ -9,8 +9,8 @@ import torch
 
 from seesay.data.dataset import Dataset
 from seesay.model.classifier import Classifier, build
-from seesay.serve import batch
-from seesay.serve.batch import Encodings, release
+from seesay.serve import encodings
+from seesay.serve.encodings import Encodings, release
 from test_open import array_of
 from tiny import tiny_data, tiny_model, tiny_spec
 
@@ -48,26 +48,27 @@ def counting() -> tuple[Classifier, Counting]:
 def test_they_are_what_the_model_makes_of_contents(
     modality: str, keep: bool, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(batch, "CACHE_BYTES", 10**6 if keep else 0)
-    ask = Encodings(MODEL, modality, DATA.contents[modality])
-    for ids in ([3, 3, 0, 7], [20, 7], [5]):
+    monkeypatch.setattr(encodings, "CACHE_BYTES", 10**6 if keep else 0)
+    parts = ([3, 3, 0, 7], [20, 7], [5])
+    ask = Encodings(MODEL, modality, DATA.contents[modality], map(np.array, parts))
+    for ids in parts:
         torch.testing.assert_close(ask(np.array(ids)), expected(modality, ids), rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("keep", [True, False])
 def test_where_nothing_is_there_stand_zeros(keep: bool, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(batch, "CACHE_BYTES", 10**6 if keep else 0)
-    ask = Encodings(MODEL, "image", DATA.contents["image"])
+    monkeypatch.setattr(encodings, "CACHE_BYTES", 10**6 if keep else 0)
+    ask = Encodings(MODEL, "image", DATA.contents["image"], [np.array([-1, 4, -1])])
     some = ask(np.array([-1, 4, -1]))
     assert some[1].any()
     assert not some[[0, 2]].any()
     assert not ask(np.array([-1, -1])).any()
-    assert not Encodings(MODEL, "image", DATA.contents["image"][:0])(np.array([-1])).any()
+    assert not Encodings(MODEL, "image", DATA.contents["image"][:0], [])(np.array([-1])).any()
 
 
 def test_a_content_is_encoded_once_where_all_can_be_kept():
     model, front_end = counting()
-    ask = Encodings(model, "audio", DATA.contents["audio"])
+    ask = Encodings(model, "audio", DATA.contents["audio"], [np.array([1, 2, 1, 3]), np.array([3, 4])])
     front_end.count = 0
     for _ in range(3):
         ask(np.array([1, 2, 1, 3]))
@@ -76,14 +77,28 @@ def test_a_content_is_encoded_once_where_all_can_be_kept():
 
 
 def test_a_content_is_encoded_once_in_each_part_where_not(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(batch, "CACHE_BYTES", 0)
+    monkeypatch.setattr(encodings, "CACHE_BYTES", 0)
     model, front_end = counting()
-    ask = Encodings(model, "audio", DATA.contents["audio"])
+    ask = Encodings(model, "audio", DATA.contents["audio"], [np.array([1, 2, 1, 3])])
     front_end.count = 0
     for _ in range(3):
         ask(np.array([1, 2, 1, 3]))
     assert front_end.count == 9
     assert ask.cache.nelement() == 0
+
+
+def test_a_batch_is_the_same_whichever_parts_were_asked_for_before():
+    """To the last bit: parts share contents, and the last batches hold one or two."""
+    parts = [np.array(ids) for ids in ([0, 1], [1, 2], [2, 3, 4, 0])]
+
+    def asked(*which: int) -> list[torch.Tensor]:
+        ask = Encodings(MODEL, "audio", DATA.contents["audio"], parts)
+        return [ask(parts[i]) for i in which]
+
+    whole = asked(0, 1, 2)
+    for which in ([2], [1, 2], [2, 0, 1]):
+        for i, encoded in zip(which, asked(*which), strict=True):
+            assert torch.equal(encoded, whole[i])
 
 
 def test_what_a_mapping_has_read_is_given_back_and_can_be_read_again(tmp_path: Path):
