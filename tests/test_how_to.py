@@ -1,5 +1,5 @@
-"""The tutorial and the how-to pages are run as a reader would follow them, from outside the package: blocks that
-begin with the name of a module are written, other Python is one session, and each command line is run."""
+"""The tutorial and the how-to pages are run as a reader would follow them, from outside the package: blocks
+that begin with the name of a module are written, other Python is one session, each command line is run."""
 
 import importlib
 import re

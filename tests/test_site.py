@@ -1,4 +1,4 @@
-"""The site: every page is in its navigation, it builds without a warning, and it loads nothing from elsewhere."""
+"""The site has every page in its navigation, builds without a warning, and loads nothing from elsewhere."""
 
 import importlib.util
 import re
