@@ -92,13 +92,13 @@ def check_link(page: Path, link: str) -> None:
     assert not anchor or anchor in anchors(target), f"{path or page.name} has no heading for #{anchor}"
 
 
-HOW_TO = ROOT / "docs" / "how-to"
+FOLLOWED = sorted([ROOT / "docs" / "tutorial.md", *(ROOT / "docs" / "how-to").glob("*.md")])
 """Pages that are followed whole, commands and all, by test_how_to.py."""
 
 
 def pages(having: str) -> list:
     """Of those pages that have such blocks, one test each."""
-    some = [p for p in PAGES if not having or (blocks(p, having) and p.parent != HOW_TO)]
+    some = [p for p in PAGES if not having or (blocks(p, having) and p not in FOLLOWED)]
     return [pytest.param(p, id=str(p.relative_to(ROOT))) for p in some]
 
 
@@ -115,7 +115,7 @@ def test_python_runs(page: Path, epochs: str, tmp_path: Path, monkeypatch: pytes
 
 @pytest.mark.parametrize("page", pages(having=""))
 def test_commands_exist(page: Path):
-    if page.parent == HOW_TO:
+    if page in FOLLOWED:
         pytest.skip("its commands are run")
     for words in commands_of(page, "seesay"):
         check_command(words)

@@ -1,5 +1,5 @@
-"""The how-to pages are run as a reader would follow them, from outside the package: blocks that begin with
-the name of a module are written, other Python is one session, and each command line is run."""
+"""The tutorial and the how-to pages are run as a reader would follow them, from outside the package: blocks
+that begin with the name of a module are written, other Python is one session, each command line is run."""
 
 import importlib
 import re
@@ -13,9 +13,7 @@ import pytest
 from seesay import registry
 from seesay.cli import main
 from seesay.metrics import scores
-from test_docs import FENCE, ROOT
-
-PAGES = sorted((ROOT / "docs" / "how-to").glob("*.md"))
+from test_docs import FENCE, FOLLOWED, ROOT
 
 MODULE = re.compile(r"# (\w+\.py)\n")
 
@@ -43,7 +41,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 ONE_EPOCH = ("--optim.epochs", "1")
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", FOLLOWED, ids=lambda page: page.stem)
 @pytest.mark.parametrize(
     "more", [ONE_EPOCH, pytest.param((), marks=pytest.mark.long)], ids=["quick", "whole"]
 )
@@ -71,11 +69,11 @@ def test_a_page_can_be_followed(
                 words += more if words[0] == "train" else ()
                 assert main(words) == 0, f"{command}: {capsys.readouterr().err}"
                 done += 1
-    assert done, "a how-to page has commands"
+    assert done, "such a page has commands"
 
 
 def test_the_four_pages_are_there():
-    assert {page.stem for page in PAGES} >= {"own-fusion", "third-modality", "vectors", "own-metric"}
+    assert {page.stem for page in FOLLOWED} >= {"own-fusion", "third-modality", "vectors", "own-metric"}
 
 
 def test_an_own_fusion_takes_twenty_lines_at_most():
