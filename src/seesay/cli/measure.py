@@ -5,7 +5,7 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from seesay.cli.arguments import Words, open_source, training_data
+from seesay.cli.arguments import Words, open_source, reading_for, training_data
 from seesay.cli.learn import train_run
 from seesay.cli.terminal import (
     print_comparison,
@@ -41,7 +41,9 @@ def evaluate(
     """
     from seesay.learn.run import Run
 
-    evaluation = evaluate_run(run, open_source(data or training_data(Run.open(run)), columns), split, quiet)
+    opened = Run.open(run)
+    dataset = open_source(data or training_data(opened), columns, reading=reading_for(opened))
+    evaluation = evaluate_run(run, dataset, split, quiet)
     if json:
         print_json(evaluation.metrics())
         return
