@@ -44,7 +44,7 @@ def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> 
         save(figure, folder / f"confusion_{condition.slug}.png")
         wrong = int(matrix.sum() - matrix.trace())
         shown = mistakes(model, data, evaluation, condition)
-        figure = mistakes_figure(shown, wrong, _feature_axes(run, condition))
+        figure = mistakes_figure(shown, wrong, features_axes(run, condition))
         save(figure, folder / f"mistakes_{condition.slug}.png")
     run.write("README.md", card(run, evaluation, data.name))
 
@@ -89,7 +89,7 @@ def _opinions(
     return opinions
 
 
-def _feature_axes(run: Run, condition: Condition) -> FeatureAxes | None:
+def features_axes(run: Run, condition: Condition) -> FeatureAxes | None:
     """The axes of the condition's first modality whose features are a matrix; None if there is none."""
     named = run.config.model.named
     axes = (feature_axes(named[m].features, run.spec[m]) for m in condition.modalities)
