@@ -8,11 +8,13 @@ anything is one of the choices, and the one taken in doubt.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from jaxtyping import Float, Integer
 from scipy.optimize import minimize
 from scipy.special import log_softmax
+from scipy.stats import binom
 
 PENALTIES = (np.inf, 30.0, 10.0, 3.0, 1.0, 0.3, 0.1)
 """Strengths of the penalty on the change, in nats for a squared norm of 2, strongest first. Inputs are scaled
@@ -23,6 +25,9 @@ SCALE_PENALTY = 1.0
 
 SCALES = (0.05, 20.0)
 """Limits of the scale, those of a temperature."""
+
+CHANCE = 0.01
+"""Probability by chance of as many right predictions, below which labels follow from contents."""
 
 Rows = Integer[np.ndarray, "n"]
 Parts = Sequence[tuple[Rows, Rows]]
@@ -41,6 +46,12 @@ class Layer:
     prior: Float[np.ndarray, " k"]
     fitted: Rows
     """Positions of the rows that it may be fitted to and is judged by."""
+
+    @cached_property
+    def truth(self) -> Float[np.ndarray, "n k"]:
+        """The labels as probabilities, smoothed by 1 / (n + 2) for n rows fitted (Platt 1999)."""
+        smoothing, classes = 1 / (len(self.fitted) + 2), len(self.prior)
+        return (1 - smoothing) * np.eye(classes)[self.label.clip(0)] + smoothing / classes
 
     def logits(self, change: "Change", rows: Rows) -> Float[np.ndarray, "n k"]:
         """The logits of these rows with a change."""
@@ -79,11 +90,12 @@ UNPREDICTABLE = "the labels do not follow from the contents"
 
 
 def refit(layer: Layer, parts: Parts) -> Refit:
-    """The change with the highest cross-validated likelihood.
+    """The change with the highest cross-validated likelihood of labels smoothed as in calibration
+    (model/temperature.py): that n rows are right does not make a model certain of the next.
 
     Nothing is changed unless held-out rows are likelier by more than a standard error (as in Breiman et al.
-    1984, section 3.4.3), and likelier than under the class fractions by two: where labels do not follow from
-    contents, as when they were shuffled, the best change is to predict nothing, which nobody wants.
+    1984, section 3.4.3), and the result is better than chance: where labels do not follow from contents, as
+    when they were shuffled, the best change is to predict nothing, which nobody wants.
     """
     everything = np.arange(len(layer.label))
     before = layer.logits(unchanged(layer), everything)
@@ -93,11 +105,10 @@ def refit(layer: Layer, parts: Parts) -> Refit:
     tried = _cross_validated(layer, parts)
     best = max(tried, key=lambda logits: _likelihood(logits, layer).mean())
     after = _likelihood(best, layer)
-    by_class = np.bincount(layer.label[rows], minlength=len(layer.prior)) + 1.0
-    fractions = np.broadcast_to(np.log(by_class / by_class.sum()), before.shape)
-    if not higher(after, _likelihood(fractions, layer), errors=2):
+    if not _predictable(best, layer):
         return Refit(None, before, UNPREDICTABLE)
-    if not higher(after, _likelihood(before, layer), errors=1):
+    worse = _likelihood_of_labels(best, layer) < _likelihood_of_labels(before, layer)
+    if worse or not higher(after, _likelihood(before, layer), errors=1):
         return Refit(None, before, NO_BETTER)
     penalty = PENALTIES[next(i for i, logits in enumerate(tried) if logits is best)]
     change = unchanged(layer)
@@ -116,10 +127,10 @@ def unchanged(layer: Layer) -> Change:
 def fit_change(layer: Layer, rows: Rows, penalty: float, start: Change) -> Change:
     """The change with the highest penalised likelihood of these rows. The problem is convex; `start` only
     saves time."""
-    inputs, evidence, label = layer.inputs[rows], layer.evidence[rows], layer.label[rows]
+    inputs, evidence = layer.inputs[rows], layer.evidence[rows]
     size = max(float(np.sqrt((layer.inputs[layer.fitted] ** 2).sum(1).mean())), 1e-12)
     inputs = np.hstack([inputs / size, np.ones((len(rows), 1))])
-    truth = np.eye(evidence.shape[1])[label]
+    truth = layer.truth[rows]
     shape = (evidence.shape[1], inputs.shape[1])
     free = np.isfinite(penalty)
 
@@ -153,9 +164,27 @@ def _cross_validated(layer: Layer, parts: Parts) -> list[np.ndarray]:
     return tried
 
 
+def _predictable(logits: np.ndarray, layer: Layer) -> bool:
+    """Whether held-out predictions are better than the class fractions: right too often for chance, or
+    likelier by two standard errors."""
+    rows, label = layer.fitted, layer.label[layer.fitted]
+    counts = np.bincount(label, minlength=len(layer.prior))
+    right = int((logits[rows].argmax(1) == label).sum())
+    if binom.sf(right - 1, len(rows), counts.max() / len(rows)) < CHANCE:
+        return True
+    fractions = np.broadcast_to(np.log((counts + 1) / (counts + 1).sum()), logits.shape)
+    return higher(_likelihood(logits, layer), _likelihood(fractions, layer), errors=2)
+
+
 def _likelihood(logits: np.ndarray, layer: Layer) -> Float[np.ndarray, " n"]:
-    """Log-likelihood of the labels of the fitted rows."""
-    return log_softmax(logits[layer.fitted], axis=1)[np.arange(len(layer.fitted)), layer.label[layer.fitted]]
+    """Log-likelihood of the smoothed labels of the fitted rows."""
+    return (layer.truth[layer.fitted] * log_softmax(logits[layer.fitted], axis=1)).sum(1)
+
+
+def _likelihood_of_labels(logits: np.ndarray, layer: Layer) -> float:
+    """Mean log-likelihood of the labels themselves."""
+    rows = layer.fitted
+    return float(log_softmax(logits[rows], axis=1)[np.arange(len(rows)), layer.label[rows]].mean())
 
 
 def higher(these: np.ndarray, those: np.ndarray, errors: float) -> bool:

@@ -107,7 +107,9 @@ def _fusion_layer(model: Classifier) -> nn.Linear | None:
     """The layer of a learned fusion that makes its logits; None if it cannot be found."""
     fusion = model.fusion.get_submodule("fusion") if isinstance(model.fusion, FusionDropout) else model.fusion
     layers = getattr(fusion, "layers", None)
-    linear = [m for m in layers.modules() if isinstance(m, nn.Linear)] if isinstance(layers, nn.Module) else []
+    linear = (
+        [m for m in layers.modules() if isinstance(m, nn.Linear)] if isinstance(layers, nn.Module) else []
+    )
     return linear[-1] if linear and linear[-1].out_features == len(model.log_prior) else None
 
 
