@@ -29,7 +29,7 @@ SCALES = (0.05, 20.0)
 CHANCE = 0.01
 """Probability by chance of as many right predictions, below which labels follow from contents."""
 
-Rows = Integer[np.ndarray, "n"]
+Rows = Integer[np.ndarray, " _"]
 Parts = Sequence[tuple[Rows, Rows]]
 """Folds, as pairs of positions: to fit on, to hold out. Each position is held out once."""
 
@@ -90,12 +90,13 @@ UNPREDICTABLE = "the labels do not follow from the contents"
 
 
 def refit(layer: Layer, parts: Parts) -> Refit:
-    """The change with the highest cross-validated likelihood of labels smoothed as in calibration
-    (model/temperature.py): that n rows are right does not make a model certain of the next.
+    """The smallest change whose cross-validated likelihood is within a standard error of the highest (Breiman
+    et al. 1984, section 3.4.3).
 
-    Nothing is changed unless held-out rows are likelier by more than a standard error (as in Breiman et al.
-    1984, section 3.4.3), and the result is better than chance: where labels do not follow from contents, as
-    when they were shuffled, the best change is to predict nothing, which nobody wants.
+    Labels are smoothed as in calibration (model/temperature.py): that n rows are right does not make a model
+    certain of the next. Nothing is changed unless held-out rows are likelier by more than a standard error,
+    and the result is better than chance: where labels do not follow from contents, as when they were
+    shuffled, the best change is to predict nothing, which nobody wants.
     """
     everything = np.arange(len(layer.label))
     before = layer.logits(unchanged(layer), everything)
@@ -103,19 +104,17 @@ def refit(layer: Layer, parts: Parts) -> Refit:
     if len(rows) < 2 or any(not len(np.intersect1d(train, rows)) for train, _ in parts):
         return Refit(None, before, NO_BETTER)
     tried = _cross_validated(layer, parts)
-    best = max(tried, key=lambda logits: _likelihood(logits, layer).mean())
-    after = _likelihood(best, layer)
+    highest = _likelihood(max(tried, key=lambda logits: _likelihood(logits, layer).mean()), layer)
+    number = next(i for i, t in enumerate(tried) if not higher(highest, _likelihood(t, layer), errors=1))
+    best, after = tried[number], _likelihood(tried[number], layer)
     if not _predictable(best, layer):
         return Refit(None, before, UNPREDICTABLE)
     worse = _likelihood_of_labels(best, layer) < _likelihood_of_labels(before, layer)
     if worse or not higher(after, _likelihood(before, layer), errors=1):
         return Refit(None, before, NO_BETTER)
-    penalty = PENALTIES[next(i for i, logits in enumerate(tried) if logits is best)]
     change = unchanged(layer)
-    for strength in PENALTIES:
-        change = fit_change(layer, rows, strength, change)
-        if strength == penalty:
-            break
+    for penalty in PENALTIES[: number + 1]:
+        change = fit_change(layer, rows, penalty, change)
     return Refit(change, best)
 
 

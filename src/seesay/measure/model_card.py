@@ -146,8 +146,8 @@ def _origin(run: Run) -> str:
     """A sentence about how the model was trained, or what it was adapted from."""
     if run.adapted_from:
         return (
-            f"Adapted to `{run.data}` from {run.adapted_from}: its encoders are unchanged, its last layers and "
-            "calibration\nwere refitted."
+            f"Adapted to `{run.data}` from {run.adapted_from}: its encoders are unchanged,\n"
+            "its last layers and calibration were refitted."
         )
     count = len(run.epochs())
     fusion = f", fusion `{run.config.model.fusion}`" if len(run.spec.modalities) > 1 else ""

@@ -27,7 +27,7 @@ SHOWN = 24
 """Rows in the figure and in the table on a terminal."""
 
 TRAINED_ON = (
-    "{count:,} training rows are judged by the model that was trained on them, which hides most wrong labels: "
+    "{count:,} training rows are judged by the model that was trained on them, which hides wrong labels: "
     "train with --split.folds 5 to have them held out."
 )
 
@@ -157,7 +157,7 @@ def table_of(found: Sequence[Suspect]) -> list[list[str]]:
 
 
 def keep_review(run: Run, model: Classifier, data: Dataset, found: Review) -> None:
-    """Write `review.csv`, with all suspects, and `figures/review.png`, with the first, into the run folder."""
+    """Write `review.csv` with all suspects and `figures/review.png` with the first, into the run folder."""
     run.write("review.csv", written(table_of(found.suspects), "csv") + "\n")
     save(review_figure(run, model, data, found), run.folder / "figures" / "review.png")
 
