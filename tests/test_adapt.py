@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from seesay.cli import main
+from seesay.condition import Condition
 from seesay.data.dataset import Dataset
 from seesay.errors import InputError
 from seesay.learn.adapt import Adapted, adapt, adaptation_splits
@@ -22,7 +23,8 @@ from tiny import tiny_config, tiny_data, tiny_model, tiny_run
 def others(seed: int = 5) -> Dataset:
     """Data of the same classes whose pictures are negatives of those that the model knows."""
     data = tiny_data(seed=seed)
-    return data.replace(contents={**data.contents, "image": 255 - data.contents["image"]}, name="others")
+    negatives = 255 - np.asarray(data.contents["image"])
+    return data.replace(contents={**data.contents, "image": negatives}, name="others")
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +39,7 @@ def adapted(run: Run) -> Adapted:
 
 def test_other_pictures_are_learned(run: Run, adapted: Adapted):
     data, test = others(), others().rows_of("test")
-    before, after = (predictions_of(m, data, test)["image"] for m in (run.model(), adapted.model))
+    before, after = (predictions_of(m, data, test)[Condition("image")] for m in (run.model(), adapted.model))
     score = METRICS["macro_f1"].score
     assert score(after, data.label[test]) > score(before, data.label[test]) + 0.3
 
@@ -69,7 +71,9 @@ def test_shuffled_labels_change_nothing(run: Run, seed: int):
     rows = adaptation_splits(data).train
     new = adapt(run.model(), data, rows)
     assert all(held.nll[1] <= held.nll[0] + 1e-6 for held in new.results.values())
-    before, after = (predictions_of(m, data, rows)["image+audio"] for m in (run.model(), new.model))
+    before, after = (
+        predictions_of(m, data, rows)[Condition("image+audio")] for m in (run.model(), new.model)
+    )
     assert np.mean(before.argmax(1) == after.argmax(1)) > 0.9
 
 
@@ -95,8 +99,8 @@ def test_a_learned_fusion_is_adapted(tmp_path: Path, fusion: str):
     config = dataclasses.replace(tiny_config(3), model=tiny_model(fusion=fusion))
     run = tiny_run(tmp_path / "run", config=config)
     new = adapt(run.model(), others(), adaptation_splits(others()).train)
-    held = new.results["image+audio"]  # ty: ignore[invalid-argument-type]
-    assert held.nll[1] <= min(held.nll[0], new.results["image"].nll[1]) + 1e-3  # ty: ignore[invalid-argument-type]
+    held = new.results[Condition("image+audio")]
+    assert held.nll[1] <= min(held.nll[0], new.results[Condition("image")].nll[1]) + 1e-3
 
 
 def test_data_of_one_modality_leaves_the_other_alone(run: Run):

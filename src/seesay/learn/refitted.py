@@ -117,8 +117,8 @@ def _fusion_layer(model: Classifier) -> nn.Linear | None:
 def _change(layer: nn.Linear, change: Change, temperature: float) -> float:
     """The new temperature, after changing the layer."""
     temperature = temperature / change.scale
-    layer.weight += torch.from_numpy(temperature * change.weight).to(layer.weight)
-    layer.bias += torch.from_numpy(temperature * change.bias).to(layer.bias)
+    layer.weight.add_(torch.from_numpy(temperature * change.weight).to(layer.weight))
+    layer.bias.add_(torch.from_numpy(temperature * change.bias).to(layer.bias))
     return temperature
 
 
