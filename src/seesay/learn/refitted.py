@@ -147,7 +147,8 @@ def _refit_fusion(
         remarks = [] if fitted is not None else ["The fusion weights were not changed: no others are better."]
         if changed or fitted is not None:
             fitted = weight.double().numpy() if fitted is None else fitted
-            fitted = at_least_as_good(best, fitted, alone[complete], new.label[complete], prior)
+            equal = np.ones(len(complete))
+            fitted = at_least_as_good(best, fitted, alone[complete], new.label[complete], equal, prior)
             weight.copy_(torch.from_numpy(fitted).to(weight))
         return remarks
     temperature = float(model.temperature[-1])
