@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 
 from seesay.cli.data import data_build, data_download, data_import, data_info, data_show
-from seesay.cli.learn import train, tune
+from seesay.cli.learn import adapt, train, tune
 from seesay.cli.measure import compare, demo, embed, evaluate, reproduce
 from seesay.cli.options import parse
 from seesay.cli.serve import export, predict, submit, verify
@@ -22,6 +22,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "data info": data_info,
     "data show": data_show,
     "train": train,
+    "adapt": adapt,
     "tune": tune,
     "evaluate": evaluate,
     "compare": compare,

@@ -36,6 +36,14 @@ def with_columns(columns: tuple[str, ...], on_bad: OnBad, reading: Any = None) -
     return dataclasses.replace(reading or USUAL, columns=parse_columns(columns), on_bad=on_bad)
 
 
+def reading_for(run: Any, adapting: bool = False) -> Any:
+    """How to read labelled files for a run: an adapted model takes them in the format of its first training;
+    None: as usual."""
+    from seesay.formats.media import Reading
+
+    return Reading(spec=run.spec) if adapting or run.adapted_from else None
+
+
 def report_skipped(out: Path, data: Any) -> int:
     """Writes OUT.bad.csv and prints how many rows were skipped. Returns the exit status: 1 if any was."""
     from seesay.data.skipped import write_skipped

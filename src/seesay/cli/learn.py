@@ -1,12 +1,23 @@
-"""Commands that train models: `seesay train`, `seesay tune`."""
+"""Commands that train models: `seesay train`, `seesay adapt`, `seesay tune`."""
 
 import sys
 from pathlib import Path
 from typing import Any
 
-from seesay.cli.arguments import Device, Recipe, Settings, Track, device_for, open_source, use_threads
+from seesay.cli.arguments import (
+    Device,
+    Recipe,
+    Settings,
+    Track,
+    Words,
+    device_for,
+    open_source,
+    reading_for,
+    use_threads,
+)
 from seesay.cli.terminal import (
     console,
+    print_adapted,
     print_json,
     print_validation,
     progress_bar,
@@ -15,7 +26,7 @@ from seesay.cli.terminal import (
     watching,
 )
 from seesay.config import Config
-from seesay.errors import ConfigError, InputError
+from seesay.errors import ConfigError, InputError, listed
 from seesay.registry import plugin_flags
 
 
@@ -60,6 +71,61 @@ def train(
         scored = any((dataset.label[splits[name]] >= 0).any() for name in ("valid", "test"))
         then = f"evaluate {out}" if scored else f"predict {out} --data DATA --out predictions.csv"
         print(f"Saved to {out}/. Next: seesay {then}{plugin_flags()}")
+
+
+def adapt(
+    data: str,
+    out: Path,
+    run: Words[Path | None] = None,
+    columns: tuple[str, ...] = (),
+    json: bool = False,
+    overwrite: bool = False,
+    quiet: bool = False,
+) -> None:
+    """Adapt a trained model to a few rows of your own: the same classes, but new speakers, pens or devices.
+
+    Args:
+        data: Data set of the same classes; all rows are used except those of its test split.
+        out: Run folder to create.
+        run: Run folder. Without one, the digits model that comes with seesay.
+        columns: Which of your columns to read, as NAME=YOUR_COLUMN: image=photo label=class group=patient.
+        json: Print JSON.
+        overwrite: Replace the folder, if seesay created it.
+        quiet: Print only the scores.
+    """
+    from seesay.files import check_new_folder
+    from seesay.learn.adapt import adapt, adaptation_splits, save_adapted
+    from seesay.learn.run import Run
+    from seesay.serve.predict import check_fits
+
+    check_new_folder(out, overwrite, delete=False)  # fail before the work, not after it
+    if Path(data).resolve().is_relative_to(out.resolve()):
+        raise InputError(f"--out {out} contains the data", "Choose another folder for the run.")
+    opened = Run.open(run)
+    dataset = open_source(data, columns, reading=reading_for(opened, adapting=True))
+    check_classes(opened, dataset)
+    check_fits(opened.spec, dataset)
+    splits = adaptation_splits(dataset)
+    adapted = adapt(opened.model(), dataset, splits.train)
+    save_adapted(opened, adapted, dataset, data, out, overwrite)
+    if json:
+        print_json(adapted.numbers())
+        return
+    print_adapted(adapted, len(splits.train))
+    if not quiet:
+        say_notes(adapted.remarks)
+        then = f"evaluate {out}" if len(splits.test) else f"predict {out} --data DATA --out predictions.csv"
+        print(f"Saved to {out}/. Next: seesay {then}{plugin_flags()}")
+
+
+def check_classes(run: Any, dataset: Any) -> None:
+    """InputError if the data set has other classes than the run."""
+    if dataset.spec.classes != run.spec.classes:
+        ours, theirs = (listed(map(repr, spec.classes)) for spec in (run.spec, dataset.spec))
+        raise InputError(
+            f"{dataset.name} has the classes {theirs}, the model {ours}; adapting keeps the classes",
+            "For other classes train a model: seesay train --help.",
+        )
 
 
 def tune(

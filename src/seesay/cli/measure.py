@@ -5,13 +5,14 @@ import sys
 from pathlib import Path
 from typing import Any, Literal
 
-from seesay.cli.arguments import Words, open_source, training_data
+from seesay.cli.arguments import Words, open_source, reading_for, training_data
 from seesay.cli.learn import train_run
 from seesay.cli.terminal import (
     print_comparison,
     print_embedding,
     print_json,
     print_scores,
+    print_table,
     say_notes,
     tracking,
 )
@@ -24,6 +25,7 @@ def evaluate(
     data: str | None = None,
     split: Literal["train", "valid", "test"] | None = None,
     columns: tuple[str, ...] = (),
+    review: bool = False,
     format: Format = "table",
     json: bool = False,
     quiet: bool = False,
@@ -35,13 +37,19 @@ def evaluate(
         data: Data set; default: the one that the run was trained on.
         split: Split to score; default: test, or valid if no test row has a label.
         columns: Which of your columns to read, as NAME=YOUR_COLUMN: image=photo label=class group=patient.
+        review: Instead of scores, list the rows that are most likely mislabelled; default: in all splits.
         format: Format of the table.
         json: Print JSON.
         quiet: Print only the scores.
     """
     from seesay.learn.run import Run
 
-    evaluation = evaluate_run(run, open_source(data or training_data(Run.open(run)), columns), split, quiet)
+    opened = Run.open(run)
+    dataset = open_source(data or training_data(opened), columns, reading=reading_for(opened))
+    if review:
+        review_run(opened, dataset, split, format, json, quiet)
+        return
+    evaluation = evaluate_run(run, dataset, split, quiet)
     if json:
         print_json(evaluation.metrics())
         return
@@ -230,6 +238,29 @@ def evaluate_run(folder: Path, data: Any, split: str | None, quiet: bool = False
     if not quiet:
         say_notes(evaluation.notes)
     return evaluation
+
+
+def review_run(run: Any, data: Any, split: str | None, format: Format, json: bool, quiet: bool) -> None:
+    """Prints the rows that are most likely mislabelled, and saves them all and a figure in the run folder."""
+    from dataclasses import asdict
+
+    from seesay.measure.review import SHOWN, keep_review, review, table_of
+    from seesay.serve.predict import check_fits
+
+    check_fits(run.spec, data)
+    model = run.model()
+    found = review(run, model, data, split)
+    keep_review(run, model, data, found)
+    if not quiet:
+        say_notes(found.notes)
+    if json:
+        print_json({"rows": found.rows, "suspects": [asdict(s) for s in found.suspects]})
+        return
+    listed = found.suspects[:SHOWN] if format == "table" else found.suspects
+    title = f"{len(listed):,} of {len(found.suspects):,} rows that may be mislabelled, of {found.rows:,}"
+    print_table(table_of(listed), format, title)
+    if not quiet and format == "table":
+        print(f"Saved {run.folder}/review.csv and {run.folder}/figures/review.png")
 
 
 def _sides(runs: tuple[str, ...], data: str | None, split: str | None, condition: str | None) -> Any:

@@ -195,6 +195,15 @@ def print_validation(run: Any, data: Any, splits: Any) -> None:
         print(remark)
 
 
+def print_adapted(adapted: Any, rows: int) -> None:
+    """Prints the held-out scores of each condition before and after adapting."""
+    table = [["condition", "rows", "NLL before", "after", "macro-F1 before", "after"]]
+    for name, held in adapted.results.items():
+        numbers = [f"{value:.4f}" for value in (*held.nll, *held.macro_f1)]
+        table.append([name, f"{held.rows:,}", *numbers])
+    print_table(table, "table", f"{rows:,} rows, each held out once")
+
+
 def print_embedding(views: Any) -> None:
     rows = [["", *views]]
     rows.append(["distinct contents", *(f"{view['distinct']:,}" for view in views.values())])

@@ -50,15 +50,20 @@ LINE = 0.27
 
 
 def mistakes_figure(
-    mistakes: Sequence[Mistake], total: int | None = None, axes: FeatureAxes | None = None, columns: int = 4
+    mistakes: Sequence[Mistake],
+    total: int | None = None,
+    axes: FeatureAxes | None = None,
+    columns: int = 4,
+    title: str = "",
 ) -> Figure:
     """The mistakes, most confident first: a contact sheet, or a table if none has a picture or features.
 
     `total`: the number of mistakes, if these are only some of them. `axes` labels the features. A panel that
-    no mistake has, such as the picture where only recordings were used, is left out.
+    no mistake has, such as the picture where only recordings were used, is left out. `title`: what to write
+    above them, in this order, in place of their number.
     """
-    ranked = sorted(mistakes, key=lambda mistake: -mistake.probability)
-    title = _title(ranked, len(ranked) if total is None else total)
+    ranked = list(mistakes) if title else sorted(mistakes, key=lambda mistake: -mistake.probability)
+    title = title or _title(ranked, len(ranked) if total is None else total)
     panels = [name for name in ("picture", "features") if any(getattr(m, name) is not None for m in ranked)]
     return _sheet(ranked, title, panels, axes, columns) if panels or not ranked else _table(ranked, title)
 

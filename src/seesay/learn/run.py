@@ -80,6 +80,9 @@ class Run:
     """SHA-256 of the copies of encoders from files, by their path in the folder."""
     normalisers: Mapping[Modality, tuple[tuple[float, ...], ...]] = field(default_factory=dict)
     """Mean and scale by modality; only in old runs, which kept them in `config.json`."""
+    adapted_from: str = ""
+    """The run that it was adapted from (learn/adapt.py); `data` and `digest` are then those of the rows that
+    it was adapted to."""
 
     @staticmethod
     def create(run: "Run", overwrite: bool = False) -> "Run":
@@ -120,6 +123,7 @@ class Run:
             fields = {name: card[name] for name in ("data", "digest", "recipe", "threads")}
             config, spec = from_dict(Config, card["config"], "config"), from_dict(Spec, card["spec"], "spec")
             fields["plugins"], files = tuple(card.get("plugins", ())), dict(card.get("files", {}))
+            fields["adapted_from"] = card.get("adapted_from", "")
         except ConfigError:
             if isinstance(card, dict):
                 check_plugins(folder, card.get("plugins", ()), "parts of its model")

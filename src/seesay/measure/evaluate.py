@@ -18,6 +18,7 @@ from seesay.data.groups import speaker_notes, ties, unknown_speakers
 from seesay.data.info import either, tie_noun
 from seesay.data.splits import Splits, leaks, split
 from seesay.errors import InputError
+from seesay.learn.adapt import adaptation_splits
 from seesay.learn.run import Run, digest
 from seesay.metrics.scores import METRICS, heading, in_order, measure, printed
 from seesay.metrics.statistics import bootstrap
@@ -198,13 +199,19 @@ def held_out(run: Run | None, dataset: Dataset, name: str | None = None) -> Held
     used = dataset.only(*(m for m in dataset.modalities if m in run.spec.modalities))
     apart, leaked = shared_with_training(used, splits, chosen)
     if cross_fitted and chosen == "valid":
-        return HeldOut(chosen, rows, apart, (*notes, CROSS_FITTED), cross_fitted=True)
+        note = ADAPTED if run.adapted_from else CROSS_FITTED
+        return HeldOut(chosen, rows, apart, (*notes, note), cross_fitted=True)
     return HeldOut(chosen, rows, apart, (*notes, *SPLIT_NOTES.get(chosen, ()), *leaked))
 
 
 CROSS_FITTED = (
     "Cross-fitted: each row is scored by a model that was trained without the row's group; the model in the "
     "run was trained on all rows."
+)
+
+ADAPTED = (
+    "Adapted to these rows: each is scored without what was changed for its fold; the model in the run was "
+    "adapted to all of them."
 )
 
 SPLIT_NOTES = {
@@ -222,9 +229,12 @@ def rows_for(run: Run, dataset: Dataset, name: str) -> np.ndarray:
 
 
 def own_splits(run: Run, dataset: Dataset) -> Splits | None:
-    """The splits that the run was trained with; None if it was trained on another data set."""
+    """The splits that the run was trained with or adapted to; None if that was another data set."""
     config = run.config.split
-    splits = split(dataset, config.seed, config.by, config.valid)
+    if run.adapted_from:
+        splits = adaptation_splits(dataset)
+    else:
+        splits = split(dataset, config.seed, config.by, config.valid)
     return splits if digest(dataset, splits.train) == run.digest else None
 
 

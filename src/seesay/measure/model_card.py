@@ -44,7 +44,7 @@ def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> 
         save(figure, folder / f"confusion_{condition.slug}.png")
         wrong = int(matrix.sum() - matrix.trace())
         shown = mistakes(model, data, evaluation, condition)
-        figure = mistakes_figure(shown, wrong, _feature_axes(run, condition))
+        figure = mistakes_figure(shown, wrong, features_axes(run, condition))
         save(figure, folder / f"mistakes_{condition.slug}.png")
     run.write("README.md", card(run, evaluation, data.name))
 
@@ -89,7 +89,7 @@ def _opinions(
     return opinions
 
 
-def _feature_axes(run: Run, condition: Condition) -> FeatureAxes | None:
+def features_axes(run: Run, condition: Condition) -> FeatureAxes | None:
     """The axes of the condition's first modality whose features are a matrix; None if there is none."""
     named = run.config.model.named
     axes = (feature_axes(named[m].features, run.spec[m]) for m in condition.modalities)
@@ -117,7 +117,7 @@ def row_features(model: Classifier, data: Dataset, row: int) -> dict[Modality, n
 def card(run: Run, evaluation: Evaluation, measured: str) -> str:
     """The model card in Markdown: what the model does, its scores on the data set `measured`, how it was
     trained, and its limitations. It starts with the metadata that model hubs read."""
-    spec, config, epochs = run.spec, run.config, run.epochs()
+    spec, epochs = run.spec, run.epochs()
     remarks = epochs[-1].get("remarks", ()) if epochs else ()
     several = len(spec.modalities) > 1
     parts = {
@@ -129,11 +129,7 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
         "scores": _scores(evaluation, measured),
         "meanings": _meanings(evaluation),
         "apart": f" {evaluation.apart}" if evaluation.apart else "",
-        "data": run.data,
-        "recipe": run.recipe,
-        "seed": config.seed,
-        "epochs": f"{len(epochs)} epoch{'s' * (len(epochs) != 1)}",
-        "fusion": f", fusion `{config.model.fusion}`" if several else "",
+        "origin": _origin(run),
         "encoders": "".join(_encoders(run)),
         "options": " ".join(
             [file_option(m, spec.noun(m).upper()) for m in spec.modalities]
@@ -144,6 +140,21 @@ def card(run: Run, evaluation: Evaluation, measured: str) -> str:
         "limits": _limits(run),
     }
     return CARD.format(**parts)
+
+
+def _origin(run: Run) -> str:
+    """A sentence about how the model was trained, or what it was adapted from."""
+    if run.adapted_from:
+        return (
+            f"Adapted to `{run.data}` from {run.adapted_from}: its encoders are unchanged,\n"
+            "its last layers and calibration were refitted."
+        )
+    count = len(run.epochs())
+    fusion = f", fusion `{run.config.model.fusion}`" if len(run.spec.modalities) > 1 else ""
+    return (
+        f"Trained on `{run.data}` with the recipe `{run.recipe}`, seed {run.config.seed}, "
+        f"{count} epoch{'s' * (count != 1)}{fusion}."
+    )
 
 
 def _limits(run: Run) -> str:
@@ -192,7 +203,7 @@ Predicts one of {n} classes ({classes}) from {inputs}.{missing}
 
 Confidence intervals are bootstrapped over contents, not rows: a repeated content is one observation.{apart}
 
-Trained on `{data}` with the recipe `{recipe}`, seed {seed}, {epochs}{fusion}.{encoders}
+{origin}{encoders}
 All settings are in `config.json`, the loss and scores of each epoch in `epochs.jsonl`, and learning curves,
 confusion matrices and the most confident mistakes in `figures/`.
 

@@ -125,12 +125,12 @@ def calibrate(
     prior = model.log_prior.double().cpu().numpy()
     weights = np.ones(len(held_out)) if weight is None else weight[held_out.rows]
     for i in range(len(model.modalities)):
-        rows = _distinct(held_out, held_out.present[:, i], [i])
+        rows = distinct(held_out, held_out.present[:, i], [i])
         if len(rows) >= FEWEST:
             model.temperature[i] = fit_temperature(
                 held_out.opinions[rows, i], held_out.label[rows], 1 / (len(rows) + 2), prior, weights[rows]
             )
-    several = _distinct(held_out, held_out.present.sum(1) > 1, list(range(len(model.modalities))))
+    several = distinct(held_out, held_out.present.sum(1) > 1, list(range(len(model.modalities))))
     if len(several):
         _calibrate_fusion(model, held_out, several, prior, weights[several])
 
@@ -149,7 +149,7 @@ def _calibrate_fusion(
     best = int(np.argmin(losses))
     if (of_sum := model.fusion_weight) is not None:
         fitted = fit_weights(alone, label, prior, smoothing, weight)
-        fitted = _at_least_as_good(best, fitted, alone[complete], *those, prior)
+        fitted = at_least_as_good(best, fitted, alone[complete], *those, prior)
         of_sum.copy_(torch.from_numpy(fitted).to(of_sum))
         return
     fused = held_out.fused[rows].astype(np.float64)
@@ -191,10 +191,11 @@ def fit_weights(
     prior: Float[np.ndarray, " k"],
     smoothing: float = 0.0,
     weight: Weights | None = None,
+    towards: Float[np.ndarray, " m"] | float = 1.0,
 ) -> Float[np.ndarray, " m"]:
     """The weights w >= 0 of the modalities for which softmax(prior + sum of w times evidence) has the
-    smallest negative log-likelihood, with a penalty towards 1 (`PULL`). `smoothing` and `weight`, of the
-    rows, as in `fit_temperature`. The loss is convex."""
+    smallest negative log-likelihood, with a penalty (`PULL`) towards 1 or other weights. `smoothing` and
+    `weight`, of the rows, as in `fit_temperature`. The loss is convex."""
     rows, classes = np.arange(len(label)), evidence.shape[2]
     target = np.full((len(label), classes), smoothing / classes)
     target[rows, label] += 1 - smoothing
@@ -203,14 +204,14 @@ def fit_weights(
     def loss(w: np.ndarray) -> tuple[float, np.ndarray]:
         log_p = log_softmax(prior + np.einsum("m,nmk->nk", w, evidence), axis=1)
         gradient = np.einsum("nk,nmk->m", of_row * (np.exp(log_p) - target), evidence)
-        penalty = PULL * ((w - 1) ** 2).sum()
-        return float(-(of_row * target * log_p).sum() + penalty), gradient + 2 * PULL * (w - 1)
+        penalty = PULL * ((w - towards) ** 2).sum()
+        return float(-(of_row * target * log_p).sum() + penalty), gradient + 2 * PULL * (w - towards)
 
-    start = np.ones(evidence.shape[1])
+    start = np.ones(evidence.shape[1]) * towards
     return minimize(loss, start, jac=True, bounds=[(0, None)] * len(start), method="L-BFGS-B").x
 
 
-def _at_least_as_good(
+def at_least_as_good(
     best: int, fitted: np.ndarray, evidence: np.ndarray, label: Rows, weight: Weights, prior: np.ndarray
 ) -> Float[np.ndarray, " m"]:
     """The fitted weights of the modalities, moved towards the best single one just far enough for the sum to
@@ -257,7 +258,7 @@ def probabilities(model: "Classifier", held_out: Evidence) -> dict[Condition, Fl
     }
 
 
-def _distinct(held_out: Evidence, mask: np.ndarray, modalities: list[int]) -> Rows:
+def distinct(held_out: Evidence, mask: np.ndarray, modalities: list[int]) -> Rows:
     """The rows in `mask`, without those whose contents of these modalities repeat an earlier row's."""
     rows = np.flatnonzero(mask)
     return rows[np.sort(np.unique(held_out.pointers[rows][:, modalities], axis=0, return_index=True)[1])]
