@@ -69,7 +69,7 @@ const readable = (given) =>
  */
 export async function localEngine(base) {
   const tasks = workerTasks();
-  const model = await (await fetched(new URL("model.json", base))).json();
+  const model = modelOf(await (await fetched(new URL("model.json", base))).json());
   await tasks("describe", { model });
   await tasks("open", { base });
   return {
@@ -132,7 +132,7 @@ async function fetched(address, options) {
 }
 
 /**
- * What `GET /model` says, in the form of model.json.
+ * What model.json or `GET /model` says, with what its spec says in reach.
  * @returns {Model}
  */
 export function modelOf(described) {

@@ -1,0 +1,436 @@
+"""The web page: its files here, in node; in a browser (marker `long`) what people do with it."""
+
+import base64
+import io
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pooch
+import pytest
+import soundfile
+import soxr
+from PIL import Image
+
+from page_server import WEB, page_of, serving
+from seesay.condition import Condition
+from seesay.errors import InputError, OutputError
+from seesay.learn.run import Run
+from seesay.serve import web_export
+from seesay.serve.answer import answer
+from seesay.serve.export import to_onnx
+from seesay.serve.graph import Graph, GraphPredictor
+from seesay.serve.segments import Scored, segments_of
+from seesay.serve.web_export import description, runtime_files, write_web
+from seesay.signal.sounding import windows
+from seesay.spec import PictureSpec, Spec, VectorSpec, WaveformSpec
+from tiny import tiny_run
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = "onnxruntime-web-1.30.0.tgz"
+SPEC = Spec(tuple("0123456789"), {"image": PictureSpec(), "audio": WaveformSpec(rate=8_000)})
+NODE = shutil.which("node")
+in_node = pytest.mark.skipif(NODE is None, reason="no node here to run the page's modules")
+
+
+# ------------------------------------------------------------------------------------------ its files
+
+
+def texts() -> dict[str, str]:
+    """The page's text files by their names."""
+    paths = [path for path in WEB.rglob("*") if path.suffix in (".js", ".css", ".html", ".svg")]
+    return {path.relative_to(WEB).as_posix(): path.read_text() for path in paths}
+
+
+def test_no_file_names_another_place() -> None:
+    for name, text in texts().items():
+        found = re.findall(r"(?:\w+:)?//[\w.-]+\.\w+[^\s\"'`]*", text.replace("http://www.w3.org/2000/svg", ""))
+        assert not [each for each in found if "://" in each], name
+
+
+def test_every_file_that_is_asked_for_is_there() -> None:
+    found = texts()
+    for name, text in found.items():
+        asked = re.findall(r"""(?:from|import\(|URL\() ?["'](\./[^"']+)["']""", text)
+        asked += [f"./{each}" for each in re.findall(r'(?:href|src)="([\w./]+)"', text)]
+        for each in asked:
+            assert (WEB / each).exists(), f"{name} asks for {each}"
+    heard = re.findall(r'heard: "(\w+)"', found["examples.js"])
+    assert heard
+    assert all((WEB / "examples" / f"{word}.wav").is_file() for word in heard)
+
+
+def test_the_page_is_small() -> None:
+    assert sum(path.stat().st_size for path in WEB.rglob("*") if path.is_file()) < 270_000
+
+
+def test_its_policy_allows_no_other_place() -> None:
+    policy = re.search(r'content="(default-src[^"]*)"', texts()["index.html"])
+    assert policy is not None
+    rules = dict(rule.strip().split(" ", 1) for rule in policy[1].split(";"))
+    assert rules["default-src"] == "'none'"
+    assert rules["connect-src"] == rules["style-src"] == "'self'"
+    assert "unsafe-inline" not in policy[1]
+    assert " style=" not in texts()["index.html"]
+
+
+CONTROLS = re.compile(r"<(button|input|canvas)\b[^>]*?>", re.S)
+
+
+def test_what_can_be_used_has_a_name() -> None:
+    page = texts()["index.html"]
+    assert '<html lang="en"' in page
+    for control in CONTROLS.finditer(page):
+        tag = control[0]
+        named = "aria-label" in tag or 'aria-hidden="true"' in tag or "sheet" in tag
+        labelled = page.rfind("<label", 0, control.start()) > page.rfind("</label", 0, control.start())
+        text = page[control.end() :].lstrip().split("</button")[0]
+        assert named or labelled or (control[1] == "button" and re.sub(r"<[^>]*>", "", text).strip()), tag
+    assert 'aria-live="polite"' in page
+
+
+def colours(theme: int) -> dict[str, tuple[float, float, float]]:
+    """The colours of the light (0) or dark (1) theme by name, as light-dark() has them."""
+    found = {}
+    for name, light, dark in re.findall(r"--([\w-]+): light-dark\((#\w+), (#\w+)\)", texts()["style.css"]):
+        text = (light, dark)[theme].lstrip("#")
+        text = "".join(2 * c for c in text) if len(text) == 3 else text
+        found[name] = tuple(int(text[i : i + 2], 16) / 255 for i in (0, 2, 4))
+    return found
+
+
+def contrast(one: tuple[float, ...], other: tuple[float, ...]) -> float:
+    """The contrast of two colours as WCAG 2.2 defines it."""
+
+    def luminance(colour: tuple[float, ...]) -> float:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in colour]
+        return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+    light, dark = sorted((luminance(one), luminance(other)), reverse=True)
+    return (light + 0.05) / (dark + 0.05)
+
+
+@pytest.mark.parametrize("theme", [0, 1], ids=["light", "dark"])
+def test_text_can_be_read(theme: int) -> None:
+    palette = colours(theme)
+    for text in ("ink", "soft", "accent"):
+        for ground in ("paper", "sheet"):
+            assert contrast(palette[text], palette[ground]) >= 4.5, (text, ground)
+    assert contrast(palette["on-accent"], palette["accent"]) >= 4.5
+
+
+# -------------------------------------------------------------------------------------- modules in node
+
+CALL = """
+import { readFileSync } from "node:fs";
+const { folder, jobs } = JSON.parse(readFileSync(0, "utf8"));
+const found = [];
+for (const { module, call, values } of jobs) {
+  const loaded = await import(`file://${folder}/${module}.js`);
+  found.push(call ? (await loaded[call](...values)) ?? null : Object.keys(loaded));
+}
+console.log(JSON.stringify(found));
+"""
+
+
+@pytest.fixture(scope="module")
+def call(tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Any]:
+    """A function that runs functions of the page's modules in node: `(module, name, *values)` each."""
+    folder = tmp_path_factory.mktemp("modules")
+    shutil.copytree(WEB, folder, dirs_exist_ok=True)
+    (folder / "package.json").write_text('{"type": "module"}')
+
+    def run(*jobs: tuple[Any, ...]) -> list[Any]:
+        assert NODE is not None
+        plain = [
+            {"module": module, "call": name[0] if name else "", "values": name[1:]} for module, *name in jobs
+        ]
+        words = [NODE, "--input-type=module", "-e", CALL]
+        given = json.dumps({"folder": str(folder), "jobs": plain})
+        done = subprocess.run(words, input=given, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    return run
+
+
+@in_node
+def test_every_module_can_be_imported_without_a_browser(call: Callable[..., Any]) -> None:
+    alone = {"page", "worker", "capture"}  # these begin to work at once, in a window, a worker, a worklet
+    names = sorted({path.stem for path in WEB.glob("*.js")} - alone)
+    assert all(call(*[(name,) for name in names]))
+
+
+def opinions(random: np.random.Generator) -> dict[str, np.ndarray]:
+    drawn = [random.dirichlet(np.full(10, 0.1)).astype(np.float32) for _ in range(3)]
+    return dict(zip(("image", "audio", "image+audio"), drawn, strict=True))
+
+
+MODEL = {
+    "classes": list(SPEC.classes),
+    "modalities": ["image", "audio"],
+    "contents": {"image": {"kind": "picture", "reader": "ink"}, "audio": {"kind": "waveform"}},
+}
+
+
+@in_node
+def test_an_answer_has_the_fields_of_pythons(call: Callable[..., Any]) -> None:
+    random, jobs, expected = np.random.default_rng(0), [], []
+    for given in (["image"], ["audio"], ["image", "audio", "image+audio"]) * 5:
+        drawn = {name: each for name, each in opinions(random).items() if name in given}
+        known = {name: float(random.uniform()) for name in given[:-1]}
+        jobs.append(("answer", "answerOf", MODEL, {n: p.tolist() for n, p in drawn.items()}, known))
+        python = answer(
+            SPEC,
+            {Condition(n): p for n, p in drawn.items()},
+            {Condition(n): k for n, k in known.items()},
+            [],
+        )
+        expected.append(python.to_dict() | {"label": python.label})
+    for found, wanted in zip(call(*jobs), expected, strict=True):
+        assert found.keys() == wanted.keys()
+        same = {name: wanted[name] for name in wanted if name != "agreement"}
+        assert {name: found[name] for name in same} == same
+        assert found["agreement"] == pytest.approx(wanted["agreement"], abs=2e-6)
+
+
+POOLED = """
+import { graphOf } from "FOLDER/graph.js";
+import { readFileSync } from "node:fs";
+const { model, contents, rows } = JSON.parse(readFileSync(0, "utf8"));
+let at = 0;
+class Tensor { constructor(type, data, dims) { Object.assign(this, { data, dims }); } }
+const session = {
+  async run(feeds) {
+    const count = feeds.audio.dims[0];
+    const some = rows.slice(at, (at += count));
+    const column = (name) => ({ data: Float32Array.from(some.flatMap((row) => row[name])) });
+    const names = Object.keys(some[0]);
+    const outputs = Object.fromEntries(names.map((name) => [name, column(name)]));
+    return { ...outputs, fitted_image: { data: Uint8Array.from([7]), dims: [count, 1] } };
+  },
+};
+const arrays = { image: Uint8Array, audio: Int16Array };
+for (const [name, each] of Object.entries(contents)) each.data = arrays[name].from(each.data);
+const { answer } = await graphOf({ session, Tensor }, model).predict(contents);
+console.log(JSON.stringify({ answer, rows: at }));
+"""
+
+
+@in_node
+def test_a_long_recording_is_answered_by_its_windows_as_in_python() -> None:
+    random = np.random.default_rng(0)
+    rate, clip = 8_000, 4_000
+    parts = [random.normal(0, scale, 3_000 + 900 * i) for i, scale in enumerate([20, 4_000] * 9)]
+    recording = np.concatenate(parts).astype(np.int16)
+    found = windows(recording, rate, clip)
+    assert len(found) > 17  # more than a batch
+    conditions = ("image", "audio", "image+audio")
+    probabilities = {
+        Condition(c): random.dirichlet(np.full(10, 0.2), len(found)).astype(np.float32) for c in conditions
+    }
+    known = {Condition(c): random.uniform(size=len(found)).astype(np.float32) for c in conditions}
+    voiced = random.uniform(size=len(found)).astype(np.float32)
+    rows = [
+        {f"probabilities_{c}": probabilities[Condition(c)][i].tolist() for c in conditions}
+        | {f"known_{c}": [float(known[Condition(c)][i])] for c in conditions}
+        | {"voiced_audio": [float(voiced[i])]}
+        for i in range(len(found))
+    ]
+    model = MODEL | {
+        "contents": {"image": {"kind": "picture"}, "audio": {"kind": "waveform", "rate": rate}},
+        "shapes": {"image": [1], "audio": [clip]},
+        "types": {"image": "uint8", "audio": "int16"},
+    }
+    contents = {
+        "image": {"data": [1, 2], "shape": [2]},
+        "audio": {"data": recording.tolist(), "shape": [len(recording)]},
+    }
+    assert NODE is not None
+    script = POOLED.replace("FOLDER", f"file://{WEB}")
+    given = json.dumps({"model": model, "contents": contents, "rows": rows})
+    words = [NODE, "--no-warnings", "--experimental-default-type=module", "--input-type=module", "-e", script]
+    done = subprocess.run(words, input=given, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0, done.stderr
+    said = json.loads(done.stdout)
+    scored = Scored(found, voiced / voiced.sum(), probabilities, known)
+    segments = segments_of(scored, Condition("audio"), SPEC.classes, rate)
+    expected = answer(SPEC, scored.pooled(), scored.pooled_known(), segments).to_dict()
+    assert said["rows"] == len(found)
+    assert close(said["answer"], expected) < 1e-5
+
+
+def close(found: Any, expected: Any) -> float:
+    """The largest difference between numbers of two answers that are otherwise the same. Ranks of classes may
+    differ where their probabilities hardly do."""
+    if isinstance(expected, list) and expected and set(expected[0]) == {"label", "score"}:
+        ours, theirs = ({each["label"]: each["score"] for each in scores} for scores in (found, expected))
+        assert ours.keys() == theirs.keys()
+        return max(abs(ours[label] - theirs[label]) for label in ours)
+    if isinstance(expected, dict):
+        return max((close(found[name], each) for name, each in expected.items()), default=0.0)
+    if isinstance(expected, list):
+        assert len(found) == len(expected)
+        return max((close(one, each) for one, each in zip(found, expected, strict=True)), default=0.0)
+    if isinstance(expected, float) and not isinstance(found, bool):
+        return abs(found - expected)
+    assert found == expected
+    return 0.0
+
+
+def said(image: tuple[str, float] | None, audio: tuple[str, float] | None, fused: str) -> dict[str, Any]:
+    """An answer: the label of each sense and how known it is, and that of both."""
+    given = {n: each for n, each in (("image", image), ("audio", audio)) if each is not None}
+
+    def scores(label: str) -> list[dict[str, Any]]:
+        rest = [name for name in SPEC.classes if name != label]
+        return [{"label": label, "score": 0.91}] + [{"label": name, "score": 0.01} for name in rest]
+
+    labels = [label for label, _ in given.values()]
+    return {
+        "scores": scores(fused),
+        "used": list(given),
+        "opinions": {name: scores(label) for name, (label, _) in given.items()},
+        "agree": len(set(labels)) == 1,
+        "known": min(known for _, known in given.values()),
+        "known_alone": {name: known for name, (_, known) in given.items()},
+        "agreement": 0.02 if len(set(labels)) > 1 else 0.9,
+    }
+
+
+SENTENCES = [
+    (said(("7", 0.9), None, "7"), [], "known", "7", "The picture says 7."),
+    (said(None, ("7", 0.1), "7"), [], "unknown", "None of these", "The recording is like nothing"),
+    (said(("7", 0.9), ("7", 0.9), "7"), [], "known", "7", "The picture and the recording agree."),
+    (said(("3", 0.9), ("8", 0.9), "8"), [], "conflict", "8", "They contradict each other: the picture says 3"),
+    (said(("3", 0.9), ("8", 0.9), "5"), [], "conflict", "5", "Together they make it 5."),
+    (said(("3", 0.1), ("8", 0.2), "8"), [], "unknown", "Neither", "like nothing this model has learnt"),
+    (said(("3", 0.1), ("8", 0.9), "8"), [], "unknown", "None of these", "The recording says 8, but the picture"),
+    (said(("3", 0.1), ("8", 0.9), "8"), ["image"], "known", "8", "The picture drowns in noise"),
+]
+
+
+@in_node
+def test_it_says_in_plain_words_what_the_senses_say(call: Callable[..., Any]) -> None:
+    found = call(*[("words", "sayingOf", MODEL, each, noisy) for each, noisy, *_ in SENTENCES])
+    for each, (*_, state, headline, sentence) in zip(found, SENTENCES, strict=True):
+        assert (each["state"], each["headline"]) == (state, headline)
+        assert sentence in each["sentence"]
+
+
+@in_node
+def test_the_answer_rests_on_the_sense_that_it_is_closer_to(call: Callable[..., Any]) -> None:
+    agreed, image, audio = call(
+        ("words", "balance", said(("7", 0.9), ("7", 0.9), "7")),
+        ("words", "balance", said(("3", 0.9), ("8", 0.9), "3")),
+        ("words", "balance", said(("3", 0.9), ("8", 0.9), "8")),
+    )
+    assert agreed == 0.5
+    assert image < 0.05
+    assert audio > 0.95
+
+
+@in_node
+def test_what_is_recorded_is_a_wav_file(call: Callable[..., Any]) -> None:
+    samples = np.sin(np.arange(999) / 9) / 2
+    sound = {"channels": [samples.tolist()], "rate": 44_100}
+    (found,) = call(("wave_file", "waveBytes", sound))
+    read, rate = soundfile.read(io.BytesIO(bytes(found[str(i)] for i in range(len(found)))))
+    assert rate == 44_100
+    np.testing.assert_allclose(read, samples, atol=2**-15)
+
+
+# --------------------------------------------------------------------------------------- written folder
+
+
+@pytest.fixture(scope="module")
+def tiny(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return tiny_run(tmp_path_factory.mktemp("tiny") / "run")
+
+
+@pytest.fixture
+def fake_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder whose files pass for the runtime."""
+    folder = tmp_path / "node_modules" / "onnxruntime-web" / "dist"
+    folder.mkdir(parents=True)
+    hashes = {}
+    for name in web_export.RUNTIME_FILES:
+        (folder / name).write_text(name)
+        hashes[name] = web_export.hashlib.sha512(name.encode()).hexdigest()
+    monkeypatch.setattr(web_export, "RUNTIME_FILES", hashes)
+    return folder.parents[1]
+
+
+def test_a_folder_holds_the_page_the_graph_and_how_to_host_it(
+    tiny: Run, fake_runtime: Path, tmp_path: Path
+) -> None:
+    write_web(tiny, tmp_path / "page", runtime=fake_runtime)
+    names = {path.relative_to(WEB).as_posix() for path in WEB.rglob("*") if path.is_file()}
+    written = {p.relative_to(tmp_path / "page").as_posix() for p in (tmp_path / "page").rglob("*") if p.is_file()}
+    runtime = {f"runtime/{name}" for name in web_export.RUNTIME_FILES}
+    assert written == names | runtime | {"model.onnx", "model.json", "README.md"}
+    assert 'data-engine="local"' in (tmp_path / "page" / "index.html").read_text()
+    described = json.loads((tmp_path / "page" / "model.json").read_text())
+    assert described["classes"] == ["low", "middle", "high"]
+    assert described["types"] == {"image": "uint8", "audio": "int16"}
+    assert list(described["spec"]["contents"]) == ["image", "audio"]
+    assert "Cross-Origin-Opener-Policy" in (tmp_path / "page" / "README.md").read_text()
+    assert Graph(tmp_path / "page").spec == tiny.spec
+    with pytest.raises(OutputError, match="exists already"):
+        write_web(tiny, tmp_path / "page", runtime=fake_runtime)
+    write_web(tiny, tmp_path / "page", runtime=fake_runtime, overwrite=True)
+
+
+def test_without_npm_one_line_says_what_to_do(
+    tiny: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SEESAY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(web_export.shutil, "which", lambda _: None)
+    with pytest.raises(InputError, match=r"npm is not installed\. Run `npm pack .*--runtime") as error:
+        write_web(tiny, tmp_path / "page")
+    assert "\n" not in str(error.value)
+    assert not (tmp_path / "page").exists()
+
+
+@pytest.mark.parametrize(
+    ("script", "match"),
+    [
+        ("echo 'npm error network refused' >&2; exit 1", "could not fetch .*network refused"),
+        ("echo other > $6/other.tgz", "another hash"),
+    ],
+)
+def test_what_npm_brings_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, match: str
+) -> None:
+    npm = tmp_path / "npm"
+    npm.write_text(f"#!/bin/sh\n{script.replace('$6', '$5')}\n")
+    npm.chmod(0o755)
+    monkeypatch.setenv("SEESAY_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(web_export.shutil, "which", lambda _: str(npm))
+    with pytest.raises(InputError, match=match):
+        runtime_files(None)
+    assert not list(tmp_path.glob("cache/*.tgz"))
+
+
+def test_another_runtime_is_refused(fake_runtime: Path, tmp_path: Path) -> None:
+    dist = fake_runtime / "onnxruntime-web" / "dist"
+    assert runtime_files(fake_runtime) == runtime_files(dist)
+    (dist / "ort.wasm.min.mjs").write_text("another")
+    with pytest.raises(InputError, match=r"ort\.wasm\.min\.mjs in .* is not that of"):
+        runtime_files(dist)
+    with pytest.raises(InputError, match="lacks the files"):
+        runtime_files(tmp_path)
+    with pytest.raises(InputError, match="does not exist"):
+        runtime_files(tmp_path / "nowhere")
+    (tmp_path / "package.tgz").write_text("no archive")
+    with pytest.raises(InputError, match="is not the package"):
+        runtime_files(tmp_path / "package.tgz")
