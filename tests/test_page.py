@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.util import find_spec
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +20,7 @@ import soundfile
 import soxr
 from PIL import Image
 
+from conftest import SHARED_DATA
 from page_server import WEB, page_of, serving
 from seesay.condition import Condition
 from seesay.errors import InputError, OutputError
@@ -371,9 +371,11 @@ def fake_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_folder_holds_the_page_the_graph_and_how_to_host_it(
-    tiny: Run, fake_runtime: Path, tmp_path: Path
+    tiny: Run, fake_runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     write_web(tiny, tmp_path / "page", runtime=fake_runtime)
+    graph = (tmp_path / "page" / "model.onnx").read_bytes()
+    monkeypatch.setattr(web_export, "to_onnx", lambda *_: graph)  # it takes seconds
     names = {path.relative_to(WEB).as_posix() for path in WEB.rglob("*") if path.is_file()}
     written = {p.relative_to(tmp_path / "page").as_posix() for p in (tmp_path / "page").rglob("*") if p.is_file()}
     runtime = {f"runtime/{name}" for name in web_export.RUNTIME_FILES}
@@ -405,14 +407,14 @@ def test_without_npm_one_line_says_what_to_do(
     ("script", "match"),
     [
         ("echo 'npm error network refused' >&2; exit 1", "could not fetch .*network refused"),
-        ("echo other > $6/other.tgz", "another hash"),
+        ("echo other > $5/other.tgz", "another hash"),
     ],
 )
 def test_what_npm_brings_is_checked(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, script: str, match: str
 ) -> None:
     npm = tmp_path / "npm"
-    npm.write_text(f"#!/bin/sh\n{script.replace('$6', '$5')}\n")
+    npm.write_text(f"#!/bin/sh\n{script}\n")
     npm.chmod(0o755)
     monkeypatch.setenv("SEESAY_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(web_export.shutil, "which", lambda _: str(npm))
@@ -434,3 +436,457 @@ def test_another_runtime_is_refused(fake_runtime: Path, tmp_path: Path) -> None:
     (tmp_path / "package.tgz").write_text("no archive")
     with pytest.raises(InputError, match="is not the package"):
         runtime_files(tmp_path / "package.tgz")
+
+
+# ------------------------------------------------------------------------------------------- in a browser
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync "
+    "--no-first-run --use-fake-device-for-media-stream"
+).split()
+TOLERANCE = 1e-4
+PATIENCE = 60_000  # milliseconds: other tests run beside this one
+
+SEVEN = [[(0.28, 0.26), (0.72, 0.24), (0.48, 0.8)]]
+THREE = [[(0.3, 0.27), (0.5, 0.2), (0.64, 0.32), (0.45, 0.48), (0.66, 0.62), (0.5, 0.8), (0.3, 0.74)]]
+LETTER = [[(0.34, 0.2), (0.34, 0.82)], [(0.68, 0.2), (0.36, 0.51), (0.7, 0.82)]]
+
+
+@pytest.fixture(scope="session")
+def packaged_graph() -> bytes:
+    """The model that comes with seesay, in ONNX. Exported once: it takes half a minute."""
+    pytest.importorskip("onnxscript", reason="needs the extra onnx")
+    run = Run.open(None)
+    return to_onnx(run.model(), run.spec)
+
+
+@pytest.fixture(scope="session")
+def packaged(packaged_graph: bytes) -> GraphPredictor:
+    return GraphPredictor.open(packaged_graph)
+
+
+@pytest.fixture(scope="session")
+def static_page(packaged_graph: bytes, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page without a server, as `write_web` leaves it."""
+    places = [ROOT / "build" / PACKAGE, Path(pooch.os_cache("seesay")) / PACKAGE]
+    package = next((place for place in places if place.is_file()), None)
+    if package is None:
+        where = "mkdir -p build && cd build && npm pack onnxruntime-web@1.30.0"
+        pytest.skip(f"no ONNX Runtime Web here to run the model in a page: {where}")
+    folder = tmp_path_factory.mktemp("static") / "page"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(web_export, "to_onnx", lambda *_: packaged_graph)
+        patch.setattr(web_export, "check_same", lambda *_: None)
+        write_web(None, folder, runtime=package)
+    return folder
+
+
+@pytest.fixture(params=["served", "static"])
+def address(request: pytest.FixtureRequest) -> Iterator[str]:
+    """Of the page with the packaged model, behind a server and without one."""
+    if request.param == "served":
+        with page_of(request.getfixturevalue("packaged")) as found:
+            yield found
+    else:
+        with serving(request.getfixturevalue("static_page")) as found:
+            yield found
+
+
+@dataclass
+class Visit:
+    """A page in a browser, and what it asked for and complained of."""
+
+    page: Any
+    address: str
+    requests: list[str] = field(default_factory=list)
+    problems: list[str] = field(default_factory=list)
+
+    def draw(self, strokes: list[list[tuple[float, float]]]) -> None:
+        """Draw with the mouse."""
+        box = self.page.locator(".sheet").first.bounding_box()
+        for stroke in strokes:
+            points = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in stroke]
+            self.page.mouse.move(*points[0])
+            self.page.mouse.down()
+            for x, y in points[1:]:
+                self.page.mouse.move(x, y, steps=8)
+            self.page.mouse.up()
+        self.settle()
+
+    def speak(self, seconds: float) -> None:
+        """Hold the button as long as that; the fake microphone plays its file from its first use."""
+        button = self.page.locator(".speak").first
+        box = button.bounding_box()
+        self.page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 20)
+        self.page.mouse.down()
+        self.page.wait_for_selector(".recording[data-state=recording]", timeout=PATIENCE)
+        self.page.wait_for_timeout(1_000 * seconds)
+        self.page.mouse.up()
+        self.page.wait_for_selector(".recording[data-state=idle]", timeout=PATIENCE)
+        self.settle()
+
+    def clear(self, sense: str) -> None:
+        self.page.locator(f".{sense} .clear").first.click()
+        self.settle()
+
+    def settle(self) -> None:
+        self.page.wait_for_selector("main[data-busy=false]", timeout=PATIENCE)
+
+    @property
+    def state(self) -> str:
+        return self.page.locator("#main").get_attribute("data-state")
+
+    @property
+    def headline(self) -> str:
+        return self.page.inner_text("#headline")
+
+    @property
+    def sentence(self) -> str:
+        return self.page.inner_text("#sentence")
+
+    def check(self) -> None:
+        """Nothing was asked of another place, and nothing went wrong unseen."""
+        assert not [url for url in self.requests if not url.startswith((self.address, "blob:", "data:"))]
+        assert not self.problems
+
+
+@contextmanager
+def visit(
+    address: str,
+    recording: Path | None = None,
+    microphone: bool = True,
+    allowed: bool = True,
+    ready: str = "main[data-state=empty]",
+    **context: Any,
+) -> Iterator[Visit]:
+    """The page, opened in headless Chromium; `recording`: what its microphone plays."""
+    if CHROMIUM is None or find_spec("playwright") is None:
+        pytest.skip("no Chromium or no playwright here to open the page in")
+    from playwright.sync_api import sync_playwright
+
+    flags = [flag for flag in FLAGS if microphone or "fake-device" not in flag]
+    flags += ["--use-fake-ui-for-media-stream"] if allowed else []
+    flags += [f"--use-file-for-fake-audio-capture={recording}%noloop"] if recording else []
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, headless=True, args=flags)
+        opened = browser.new_context(**({"viewport": {"width": 1440, "height": 900}} | context))
+        found = Visit(opened.new_page(), address)
+        found.page.on("request", lambda request: found.requests.append(request.url))
+        found.page.on("pageerror", lambda error: found.problems.append(str(error)))
+        found.page.on(
+            "console", lambda message: message.type == "error" and found.problems.append(message.text)
+        )
+        found.page.goto(address)
+        found.page.wait_for_selector(ready, timeout=PATIENCE)
+        yield found
+        browser.close()
+
+
+def played(samples: np.ndarray, rate: int, path: Path) -> tuple[Path, float]:
+    """A file for the fake microphone, with silence before and after, and its seconds."""
+    waveform = soxr.resample(samples.astype(np.float32), rate, 48_000)
+    silence = np.zeros(24_000, np.float32)
+    soundfile.write(path, np.concatenate([silence, waveform, silence]), 48_000, subtype="PCM_16")
+    return path, 1 + len(waveform) / 48_000
+
+
+@pytest.fixture
+def seven(tmp_path: Path) -> tuple[Path, float]:
+    """A person who says "seven"; where no real data are, a voice of the built-in digits."""
+    real = SHARED_DATA / "speech_commands" / "seven" / "93ec8b84_nohash_0.wav"
+    samples, rate = soundfile.read(real if real.is_file() else WEB / "examples" / "seven.wav")
+    return played(samples, rate, tmp_path / "seven.wav")
+
+
+@pytest.fixture
+def hello(tmp_path: Path) -> tuple[Path, float]:
+    samples, rate = soundfile.read(WEB / "examples" / "hello.wav")
+    return played(samples, rate, tmp_path / "hello.wav")
+
+
+@pytest.mark.long
+def test_a_seven_drawn_said_and_both(address: str, seven: tuple[Path, float]) -> None:
+    recording, seconds = seven
+    with visit(address, recording) as page:
+        page.draw(SEVEN)
+        assert (page.state, page.headline) == ("known", "7")
+        assert "picture says 7" in page.sentence
+        page.clear("picture")
+        assert page.state == "empty"
+        page.speak(seconds)
+        assert (page.state, page.headline) == ("known", "7")
+        assert "recording says 7" in page.sentence
+        page.draw(SEVEN)
+        assert (page.state, page.headline) == ("known", "7")
+        assert "agree" in page.sentence
+        page.page.wait_for_timeout(1_000)
+        assert "7" in page.page.inner_text("#spoken")  # what a screen reader says
+        page.check()
+
+
+@pytest.mark.long
+def test_a_letter_and_hello_are_neither(address: str, hello: tuple[Path, float]) -> None:
+    recording, seconds = hello
+    with visit(address, recording) as page:
+        page.draw(LETTER)
+        assert (page.state, page.headline) == ("unknown", "None of these")
+        page.speak(seconds)
+        assert (page.state, page.headline) == ("unknown", "Neither")
+        page.clear("picture")
+        assert (page.state, page.headline) == ("unknown", "None of these")
+        page.check()
+
+
+@pytest.mark.long
+def test_a_contradiction_is_said_and_noise_shifts_trust(address: str, seven: tuple[Path, float]) -> None:
+    recording, seconds = seven
+    with visit(address, recording) as page:
+        page.draw(THREE)
+        page.speak(seconds)
+        assert page.state == "conflict"
+        assert "contradict each other: the picture says 3 and the recording says 7" in page.sentence
+
+        def rests() -> float:
+            style = page.page.locator("#balance").get_attribute("style")
+            return float(re.findall(r"--balance: ([\d.]+)", style)[0])
+
+        before = rests()
+        for sense, expected in (("picture", "7"), ("recording", "3")):
+            slider = page.page.locator(f".{sense} .noise input")
+            slider.fill("100")
+            page.settle()
+            assert page.headline == expected
+            assert (rests() > before) == (sense == "picture")
+            slider.fill("0")
+            page.settle()
+        assert page.state == "conflict"
+        page.check()
+
+
+@pytest.mark.long
+def test_all_can_be_done_by_keyboard(address: str, seven: tuple[Path, float]) -> None:
+    recording, seconds = seven
+    with visit(address, recording) as page:
+        keyboard = page.page.keyboard
+        keyboard.down("Space")
+        page.page.wait_for_selector(".recording[data-state=recording]", timeout=PATIENCE)
+        page.page.wait_for_timeout(1_000 * seconds)
+        keyboard.up("Space")
+        page.page.wait_for_selector(".recording[data-state=idle]", timeout=PATIENCE)
+        page.settle()
+        assert page.headline == "7"
+        reached = []
+        for _ in range(40):
+            keyboard.press("Tab")
+            name = page.page.evaluate(
+                "(e => e.ariaLabel || e.textContent.trim() || e.closest('label')?.textContent)"
+                "(document.activeElement)"
+            )
+            outline = page.page.evaluate("getComputedStyle(document.activeElement).outlineStyle")
+            reached.append(name)
+            assert outline == "solid", name
+            if name == "A 4 to look at":
+                break
+        for name in ("Choose a picture", "Noise on the picture", "Hold to speak", "Play (recording)"):
+            assert name in reached
+        keyboard.press("Enter")
+        page.page.wait_for_selector(".recording.empty")
+        page.page.wait_for_selector("#headline:text-is('4')", timeout=PATIENCE)
+        page.settle()
+        keyboard.press("Control+z")
+        page.settle()
+        keyboard.press("Control+z")
+        page.settle()
+        assert page.state == "empty"
+        page.check()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    ("device", "match"), [(False, "No microphone was found"), (True, "microphone is blocked")]
+)
+def test_without_a_microphone_it_says_what_to_do(packaged: GraphPredictor, device: bool, match: str) -> None:
+    with page_of(packaged) as found, visit(found, microphone=device, allowed=not device) as page:
+        page.page.locator(".speak").click()
+        page.page.wait_for_selector(".recording .problem:not(:empty)")
+        assert match in page.page.inner_text(".recording .problem")
+        page.draw(SEVEN)
+        assert page.headline == "7"
+        page.check()
+
+
+@pytest.mark.long
+def test_files_are_chosen_and_what_cannot_be_read_is_said(address: str, tmp_path: Path) -> None:
+    (tmp_path / "text.png").write_text("no picture")
+    Image.new("L", (99, 99), 255).save(tmp_path / "blank.png")
+    soundfile.write(tmp_path / "silence.wav", np.zeros(8_000), 8_000)
+    with visit(address) as page:
+        picture, recording = (page.page.locator(f".{s} input[type=file]") for s in ("picture", "recording"))
+        problem = page.page.locator(".picture .problem")
+        for name, words in (("text.png", "not a picture"), ("blank.png", "shows no ink")):
+            picture.set_input_files(tmp_path / name)
+            problem.filter(has_text=words).wait_for(timeout=PATIENCE)
+        recording.set_input_files(tmp_path / "silence.wav")
+        page.page.locator(".recording .problem").filter(has_text="is silent").wait_for(timeout=PATIENCE)
+        recording.set_input_files(WEB / "examples" / "nine.wav")
+        page.page.wait_for_selector("#headline:text-is('9')", timeout=PATIENCE)
+        page.settle()
+        assert page.page.inner_text(".recording .problem") == ""
+        assert not [each for each in page.problems if "422" not in each]  # the server's own refusal
+
+
+MINE = """async (pairs) => {
+  const { localEngine } = await import("./engine.js");
+  const { pixels } = await import("./picture.js");
+  const { decoded } = await import("./sound.js");
+  const engine = await localEngine(document.baseURI);
+  const blob = (text) => new Blob([Uint8Array.from(atob(text), (c) => c.charCodeAt(0))]);
+  const [answers, times] = [[], []];
+  for (const { image, audio } of pairs) {
+    const given = {};
+    if (image) given.image = { pixels: await pixels(blob(image)) };
+    if (audio) given.audio = { sound: await decoded(blob(audio)) };
+    const before = performance.now();
+    const { contents, errors } = await engine.read(given);
+    if (Object.keys(errors).length) throw new Error(JSON.stringify(errors));
+    const { answer } = await engine.predict(given, contents);
+    times.push(performance.now() - before);
+    answers.push(answer);
+  }
+  return { answers, times };
+}"""
+
+
+@pytest.mark.long
+def test_a_page_without_a_server_says_what_python_says(
+    static_page: Path, packaged: GraphPredictor, shared_data: Path
+) -> None:
+    """Of 200 real pairs (each in turn the picture, the recording, or both) and recordings of many words."""
+    pairs = list(real_pairs(shared_data, 200))
+    with serving(static_page) as found, visit(found) as page:
+        encoded = [{m: base64.b64encode(x).decode() for m, x in pair.items()} for pair in pairs]
+        result = page.page.evaluate(MINE, encoded)
+        page.check()
+    differences = []
+    for pair, answered in zip(pairs, result["answers"], strict=True):
+        expected = packaged.predict(**pair)
+        assert answered["label"] == expected.label
+        differences.append(close({n: answered[n] for n in answered if n != "label"}, expected.to_dict()))
+    print(f"largest difference {max(differences):.1e}; median {np.median(result['times']):.1f} ms a pair")
+    assert max(differences) <= TOLERANCE
+
+
+def real_pairs(shared_data: Path, count: int) -> Iterator[dict[str, bytes]]:
+    """Digits written and spoken by people, in files; the last five recordings are of many words."""
+    from seesay.formats.idx import read_idx
+
+    pictures = read_idx(shared_data / "mnist" / "t10k-images-idx3-ubyte.gz", 3)
+    recordings = sorted((shared_data / "fsdd").rglob("*.wav"))[:: 3_000 // count]
+    recordings = recordings[: count // 2] + sorted(shared_data.glob("speech_commands/*/*.wav"))[: count // 2]
+    for i in range(count):
+        png = io.BytesIO()
+        Image.fromarray(np.asarray(pictures[i]).reshape(28, 28)).save(png, "PNG")
+        wav = recordings[i % len(recordings)].read_bytes()
+        if i >= count - 5:
+            words = [soundfile.read(path) for path in recordings[i - 9 : i : 3]]
+            long, file = np.concatenate([samples for samples, _ in words]), io.BytesIO()
+            soundfile.write(file, long, words[0][1], format="WAV", subtype="PCM_16")
+            wav = file.getvalue()
+        yield ({"image": png.getvalue(), "audio": wav}, {"image": png.getvalue()}, {"audio": wav})[
+            0 if i >= count - 2 else 2 if i >= count - 5 else i % 3
+        ]
+
+
+def fake(spec: Spec, knowing: bool = True) -> dict[str, Any]:
+    """What a server with a model of this spec says: the first class of all, whatever comes."""
+    described = {
+        "name": "other",
+        "classes": list(spec.classes),
+        "spec": {"classes": list(spec.classes), "contents": spec.to_plain()["contents"]},
+    }
+
+    def say(parts: dict[str, bytes]) -> tuple[int, dict[str, Any]]:
+        chances = np.linspace(len(spec.classes), 1, len(spec.classes))
+        chances /= chances.sum()
+        found = {Condition(m): chances for m in parts} | {Condition.of(list(parts)): chances}
+        known = dict.fromkeys(found, 0.9) if knowing else {}
+        said = answer(spec, found, known, [])
+        return 200, said.to_dict() | {"label": said.label}
+
+    return {"model": described, "answer": staticmethod(say)}
+
+
+BIRDS = Spec(
+    tuple(f"bird of the {i}th kind" for i in range(60)), {"image": PictureSpec(reader="photo", channels=3)}
+)
+
+
+@pytest.mark.long
+def test_a_model_of_photos_has_a_camera_and_no_sheet(tmp_path: Path) -> None:
+    Image.effect_noise((300, 200), 50).convert("RGB").save(tmp_path / "photo.jpg")
+    with serving(WEB, **fake(BIRDS)) as found, visit(found) as page:
+        assert page.page.locator(".recording, .undo:visible").count() == 0
+        assert page.page.locator("#examples").is_hidden()
+        page.page.get_by_role("button", name="Camera").click()
+        page.page.get_by_role("button", name="Take the picture").click()
+        page.page.wait_for_selector("#headline:text-is('bird of the 0th kind')", timeout=PATIENCE)
+        page.clear("picture")
+        page.page.locator(".picture input[type=file]").set_input_files(tmp_path / "photo.jpg")
+        page.page.wait_for_selector("#headline:text-is('bird of the 0th kind')", timeout=PATIENCE)
+        assert page.page.locator("#together .row").count() == 60
+        page.check()
+
+
+@pytest.mark.long
+def test_a_model_of_sounds_and_something_else() -> None:
+    spec = Spec(("dog", "rooster"), {"audio": WaveformSpec(), "touch": VectorSpec(12)})
+    with serving(WEB, **fake(spec, knowing=False)) as found, visit(found) as page:
+        assert page.page.locator(".picture").count() == 0
+        assert "touch" in page.page.inner_text("#elsewhere")
+        page.page.locator(".recording input[type=file]").set_input_files(WEB / "examples" / "nine.wav")
+        page.page.wait_for_selector("#headline:text-is('dog')", timeout=PATIENCE)
+        page.check()
+
+
+@pytest.mark.long
+def test_a_server_asks_for_its_token_and_its_end_is_said(packaged: GraphPredictor) -> None:
+    with page_of(packaged, token="open sesame") as found:  # noqa: SIM117
+        with visit(found, ready="dialog[open]") as page:
+            for word in ("guess", "open sesame"):
+                page.page.fill("dialog input", word)
+                page.page.get_by_role("button", name="Go on").click()
+            page.page.wait_for_selector("main[data-state=empty]", timeout=PATIENCE)
+            page.draw(SEVEN)
+            assert page.headline == "7"
+            page.page.route("**/predict", lambda route: route.abort())
+            page.draw(SEVEN)
+            assert page.state == "error"
+            assert "No answer from the server" in page.sentence
+            page.page.unroute("**/predict")
+            page.draw([])
+            page.clear("picture")
+            page.draw(SEVEN)
+            assert page.headline == "7"
+
+
+SIZES = [(390, 844), (768, 1024), (1440, 900)]
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_cut_off_on_any_screen(packaged: GraphPredictor, scheme: str) -> None:
+    with page_of(packaged) as found:
+        for width, height in SIZES:
+            size = {"width": width, "height": height}
+            with visit(found, viewport=size, color_scheme=scheme, reduced_motion="reduce") as page:
+                page.page.locator(".cards button").nth(1).click()
+                page.page.wait_for_selector("main[data-state=conflict]", timeout=PATIENCE)
+                wide = page.page.evaluate("document.documentElement.scrollWidth")
+                assert wide <= width
+                small = page.page.evaluate(
+                    "[...document.querySelectorAll('button')].filter((b) => b.offsetParent && "
+                    "(b.offsetHeight < 40 || b.scrollWidth > b.clientWidth + 1)).map((b) => b.outerHTML)"
+                )
+                assert not small
+                page.check()
