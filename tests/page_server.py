@@ -14,8 +14,8 @@ from typing import Any
 
 import seesay.serve
 from seesay.errors import InputError
-from seesay.plain import to_dict
 from seesay.serve.graph import GraphPredictor
+from seesay.serve.web_export import description
 
 WEB = Path(seesay.serve.__file__).parent / "web"
 
@@ -97,18 +97,9 @@ def serving(folder: Path, **fields: Any) -> Iterator[str]:
             thread.join()
 
 
-def described(predictor: GraphPredictor, **more: Any) -> dict[str, Any]:
-    """What `GET /model` says."""
-    shapes = {m: list(each.shape) for m, each in predictor.graph.types.items()}
-    return {"name": "digits", "classes": list(predictor.spec.classes), "spec": to_dict(predictor.spec)} | {
-        "shapes": shapes,
-        **more,
-    }
-
-
 @contextmanager
 def page_of(predictor: GraphPredictor, **fields: Any) -> Iterator[str]:
     """The address of the page, answered by this model."""
     answer = staticmethod(answering(predictor))
-    with serving(WEB, **({"model": described(predictor), "answer": answer} | fields)) as address:
+    with serving(WEB, **({"model": description(predictor.spec, predictor.graph.types, "digits"), "answer": answer} | fields)) as address:
         yield address

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 import tarfile
 import tempfile
+from collections.abc import Mapping
 from importlib.metadata import version
 from importlib.resources import files
 from pathlib import Path
@@ -19,11 +20,12 @@ from typing import Any
 
 from seesay.errors import InputError
 from seesay.files import cache_folder, check_new_folder, new_file, new_folder
-from seesay.learn.run import Run
-from seesay.plain import to_dict
+from seesay.learn.run import PACKAGED, Run
 from seesay.serve.export import check_same, to_onnx
-from seesay.serve.graph import GRAPH, Graph
+from seesay.serve.graph import GRAPH, Graph, InputType
+from seesay.signal.image import LARGEST
 from seesay.signal.sound_files import LONGEST
+from seesay.spec import Modality, Spec, content_to_dict
 
 RUNTIME = "onnxruntime-web@1.30.0"
 
@@ -67,8 +69,9 @@ def write_web(
     run = run if isinstance(run, Run) else Run.open(run)
     model = run.model()
     graph = to_onnx(model, run.spec)
-    check_same(model, Graph(graph), folder)
-    described = description(Graph(graph), run)
+    found = Graph(graph)
+    check_same(model, found, folder)
+    described = description(found.spec, found.types, _name(run))
     with new_folder(folder, overwrite) as new:
         _copy_page(new)
         (new / GRAPH).write_bytes(graph)
@@ -79,27 +82,25 @@ def write_web(
         (new / "README.md").write_text(_readme(new, described["name"]))
 
 
-def description(graph: Graph, run: Run | None = None) -> dict[str, Any]:
-    """What the page needs to know of a model: classes, what it takes in which shapes, limits."""
-    shapes = {m: list(each.shape) for m, each in graph.types.items()}
+def description(spec: Spec, types: Mapping[Modality, InputType], name: str = "") -> dict[str, Any]:
+    """What the page needs to know of a model: what `GET /model` says, and how its inputs are read."""
+    inputs = [
+        content_to_dict(each)
+        | {"name": m, "noun": spec.noun(m), "shape": list(types[m].shape), "dtype": types[m].dtype}
+        for m, each in spec.contents.items()
+    ]
     return {
-        "seesay": graph.metadata["seesay"],
-        "name": _name(run),
-        "classes": list(graph.spec.classes),
-        "spec": to_dict(graph.spec),
-        "shapes": shapes,
-        "types": {m: each.dtype for m, each in graph.types.items()},
-        "conditions": list(graph.conditions),
-        "knowing": list(graph.knowing),
-        "limits": {"seconds": LONGEST},
+        "seesay": version("seesay"),
+        "name": name,
+        "classes": list(spec.classes),
+        "modalities": inputs,
+        "limits": {"seconds": LONGEST, "pixels": LARGEST},
     }
 
 
-def _name(run: Run | None) -> str:
+def _name(run: Run) -> str:
     """What the model is called on the page: its folder's name; that which comes with seesay, "digits"."""
-    if run is None:
-        return ""
-    return "digits" if run.folder.name == "packaged" else run.folder.name
+    return "digits" if run.folder == PACKAGED else run.folder.resolve().name
 
 
 def runtime_files(source: Path | str | None) -> dict[str, bytes]:

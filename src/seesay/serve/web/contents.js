@@ -37,7 +37,7 @@ export function doorOf({ kind, reader, standardised }) {
 export function contentOf(spec, { pixels, sound }) {
   const door = doorOf(spec);
   if (door === "ink") {
-    const { height, width } = spec;
+    const { height, width } = spec; // those of the model
     return { data: readInk(pixels, { height, width }), shape: [1, height, width] };
   }
   if (door === "photo") {

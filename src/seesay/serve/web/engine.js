@@ -23,12 +23,15 @@
  * @property {Record<string, { data: Float32Array, columns: number, rows: number }>} spectra
  */
 
-/** The server refused, or is not there. `status` 0: not there; `after`: seconds to wait. */
+/**
+ * The server refused, or is not there. `status` 0: not there; `after`: seconds to wait; `modality`: the
+ * input to blame, if it is one.
+ */
 export class ServerError extends Error {
-  constructor(message, status = 0, after = 0) {
+  constructor(message, status = 0, after = 0, modality = null) {
     super(message);
     this.name = "ServerError";
-    [this.status, this.after] = [status, after];
+    Object.assign(this, { status, after, modality });
   }
 }
 
@@ -128,22 +131,24 @@ async function fetched(address, options) {
   const problem = await response.json().catch(() => ({}));
   const said = typeof problem.detail === "string" ? problem.detail : problem.title;
   const after = Number(response.headers.get("Retry-After")) || 0;
-  throw new ServerError(said ?? `The server answered ${response.status}.`, response.status, after);
+  const message = said ?? `The server answered ${response.status}.`;
+  throw new ServerError(message, response.status, after, problem.modality);
 }
 
 /**
- * What model.json or `GET /model` says, with what its spec says in reach.
+ * What model.json or `GET /model` says, by modality.
  * @returns {Model}
  */
-export function modelOf(described) {
-  const spec = described.spec ?? described;
-  const { contents } = spec;
+export function modelOf({ name = "", classes, modalities }) {
+  const by = (value) => Object.fromEntries(modalities.map((each) => [each.name, value(each)]));
+  const sides = ({ shape: [channels, height, width] }) => ({ channels, height, width });
   return {
-    ...described,
-    name: described.name ?? "",
-    classes: described.classes ?? spec.classes,
-    modalities: Object.keys(contents),
-    contents,
+    name,
+    classes,
+    modalities: modalities.map((each) => each.name),
+    contents: by((each) => (each.kind === "picture" ? { ...sides(each), ...each } : each)),
+    shapes: by(({ shape }) => shape),
+    types: by(({ dtype }) => dtype),
   };
 }
 

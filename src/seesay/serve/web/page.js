@@ -41,6 +41,7 @@ async function start() {
   find("elsewhere").hidden = !other.length;
   find("elsewhere").textContent = `This model ${panels.size ? "also " : ""}takes ${other.join(" and ")}, which cannot be given on this page.`;
   const [ends, names] = [find("balance").querySelectorAll(".ends span"), model.modalities];
+  find("balance").hidden = panels.size !== 2;
   if (names.length === 2) names.forEach((name, i) => (ends[i].textContent = nounOf(model, name)));
   if (isDigits(model)) addExamples();
   listen();
@@ -67,7 +68,9 @@ function addPanel(modality, door) {
   const hints = {
     ink: "Draw here, or drop a picture",
     photo: "Drop a picture, or use the camera",
-    recording: "or hold the space bar, or drop a recording",
+    recording: matchMedia("(hover: none)").matches
+      ? "Hold the round button and speak"
+      : "or hold the space bar, or drop a recording",
   };
   const make = door === "recording" ? recordingPanel : picturePanel;
   const panel = make(element, { ...options, hint: hints[door] }, ask);
@@ -114,8 +117,16 @@ async function answerOnce() {
   }
   const { contents, errors, spectra } = await engine.read(given);
   for (const modality of Object.keys(errors)) delete given[modality];
-  const used = Object.keys(given);
-  const result = used.length ? await engine.predict(given, contents) : null;
+  let result = null;
+  while (Object.keys(given).length && !result) {
+    try {
+      result = await engine.predict(given, contents);
+    } catch (error) {
+      if (!(error.modality in given)) throw error; // else the other senses are asked without it
+      errors[error.modality] = error.message;
+      delete given[error.modality];
+    }
+  }
   for (const [modality, { panel, showOpinion, element }] of panels) {
     const seen = result?.seen[modality];
     panel.show({
@@ -147,7 +158,7 @@ function showAnswer({ answer: said, milliseconds }) {
   setHeadline(head);
   sentence.textContent = text;
   showTogether(said.scores);
-  find("balance").hidden = said.used.length !== 2;
+  find("balance").toggleAttribute("data-idle", said.used.length !== 2);
   find("balance").style.setProperty("--balance", balance(said).toFixed(3));
   const known = said.known === null || said.known === undefined ? "" : `known ${percent(said.known)}`;
   const agreement = said.agreement === null ? "" : `agreement ${percent(said.agreement)}`;
@@ -162,7 +173,7 @@ function showNothing(error = "") {
   main.dataset.state = "empty";
   setHeadline("?");
   sentence.textContent = error || invitation(model, doors);
-  find("balance").hidden = true;
+  find("balance").toggleAttribute("data-idle", true);
   showTogether(null);
   facts.textContent = isDigits(model) ? "" : `${model.classes.length} classes`;
 }
@@ -172,7 +183,7 @@ function showError(error) {
   setHeadline("!");
   sentence.textContent = error.message;
   facts.textContent = "";
-  find("balance").hidden = true;
+  find("balance").toggleAttribute("data-idle", true);
   readAloud(error.message);
   const wait = error.status === 503 ? Math.max(1, error.after) : 0;
   if (wait) setTimeout(() => ask(true), 1000 * wait);
