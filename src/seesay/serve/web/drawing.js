@@ -84,7 +84,8 @@ export function sheet(canvas, changed) {
 
   const add = (event) => {
     const box = canvas.getBoundingClientRect();
-    for (const each of event.getCoalescedEvents?.() ?? [event]) {
+    const all = event.getCoalescedEvents?.() ?? [];
+    for (const each of all.length ? all : [event]) { // none where a stroke begins
       const point = [(each.clientX - box.left) / box.width, (each.clientY - box.top) / box.height];
       const last = current.stroke.at(-1);
       const far = !last || Math.hypot(point[0] - last[0], point[1] - last[1]) >= LEAST;
@@ -100,7 +101,6 @@ export function sheet(canvas, changed) {
     current = { id: event.pointerId, stroke: [] };
     strokes.push(current.stroke);
     add(event);
-    if (!current.stroke.length) current.stroke.push([0, 0]);
     redraw();
     changed(false);
   });

@@ -117,14 +117,15 @@ async function answerOnce() {
   }
   const { contents, errors, spectra } = await engine.read(given);
   for (const modality of Object.keys(errors)) delete given[modality];
-  let result = null;
-  while (Object.keys(given).length && !result) {
+  let [result, failure] = [null, null];
+  while (Object.keys(given).length && !result && !failure) {
     try {
       result = await engine.predict(given, contents);
     } catch (error) {
-      if (!(error.modality in given)) throw error; // else the other senses are asked without it
-      errors[error.modality] = error.message;
-      delete given[error.modality];
+      if (error.modality in given) {
+        errors[error.modality] = error.message; // the other senses are asked without it
+        delete given[error.modality];
+      } else failure = error;
     }
   }
   for (const [modality, { panel, showOpinion, element }] of panels) {
@@ -139,6 +140,7 @@ async function answerOnce() {
     showOpinion(result?.answer.opinions[modality] ?? null);
     element.classList.toggle("unknown", isUnknown(result?.answer.known_alone[modality]));
   }
+  if (failure) throw failure;
   if (result) showAnswer(result);
   else showNothing(Object.values(errors)[0]);
 }
@@ -163,7 +165,7 @@ function showAnswer({ answer: said, milliseconds }) {
   const known = said.known === null || said.known === undefined ? "" : `known ${percent(said.known)}`;
   const agreement = said.agreement === null ? "" : `agreement ${percent(said.agreement)}`;
   const sure = `sure ${percent(said.scores[0].score)}`;
-  facts.textContent = [sure, known, agreement, `${Math.round(milliseconds)} ms`].filter(Boolean).join("  ·  ");
+  facts.textContent = [sure, known, agreement, `${Math.round(milliseconds)} ms`].filter(Boolean).join(" · ");
   readAloud(state === "known" ? `${head}. ${text}` : text);
 }
 

@@ -63,6 +63,11 @@ export function sayingOf(model, answer, noisy = []) {
       const sentence = `${start(the(only))} is like nothing this model has learnt. Nearest: ${label}.`;
       return { state: "unknown", headline: "None of these", sentence };
     }
+    if (answer.segments?.length > 1) {
+      const parts = answer.segments.map((each) => (isUnknown(each.known) ? "something else" : each.label));
+      const sentence = `${start(the(only))} has several parts: ${list(parts)}.`;
+      return { state: "known", headline: label, sentence };
+    }
     return { state: "known", headline: label, sentence: `${start(says(only))}.` };
   }
   if (strange.length === used.length) {
