@@ -27,10 +27,13 @@ def answering(predictor: GraphPredictor) -> Answer:
 
     def answer(parts: dict[str, bytes]) -> tuple[int, dict[str, Any]]:
         start = perf_counter()
-        try:
-            prediction = predictor.predict(**parts)
-        except InputError as error:
-            return 422, {"title": "Cannot be read", "detail": str(error)}
+        contents = {}
+        for modality, source in parts.items():
+            try:
+                contents[modality] = predictor.read(modality, source)
+            except InputError as error:
+                return 422, {"title": "Cannot be read", "detail": str(error), "modality": modality}
+        prediction = predictor.predict_contents(contents)
         return 200, prediction.to_dict() | {
             "label": prediction.label,
             "milliseconds": 1000 * (perf_counter() - start),

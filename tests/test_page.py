@@ -530,6 +530,13 @@ class Visit:
         self.page.locator(f".{sense} .clear").first.click()
         self.settle()
 
+    def ink_in_corner(self) -> int:
+        """How opaque the upper left tenth of the sheet is at most."""
+        return self.page.evaluate(
+            "(c => Math.max(...c.getContext('2d').getImageData(0, 0, c.width / 10, c.width / 10).data))"
+            "(document.querySelector('.sheet'))"
+        )
+
     def settle(self) -> None:
         self.page.wait_for_selector("main[data-busy=false]", timeout=PATIENCE)
 
@@ -612,6 +619,7 @@ def test_a_seven_drawn_said_and_both(address: str, seven: tuple[Path, float]) ->
         page.draw(SEVEN)
         assert (page.state, page.headline) == ("known", "7")
         assert "picture says 7" in page.sentence
+        assert page.ink_in_corner() == 0
         page.clear("picture")
         assert page.state == "empty"
         page.speak(seconds)
@@ -724,7 +732,7 @@ def test_files_are_chosen_and_what_cannot_be_read_is_said(address: str, tmp_path
     with visit(address) as page:
         picture, recording = (page.page.locator(f".{s} input[type=file]") for s in ("picture", "recording"))
         problem = page.page.locator(".picture .problem")
-        for name, words in (("text.png", "not a picture"), ("blank.png", "shows no ink")):
+        for name, words in (("text.png", "picture"), ("blank.png", "shows no ink")):
             picture.set_input_files(tmp_path / name)
             problem.filter(has_text=words).wait_for(timeout=PATIENCE)
         recording.set_input_files(tmp_path / "silence.wav")

@@ -63,11 +63,15 @@ export function picturePanel(element, { ink, noun, hint, serverReads }, changed)
     return update();
   };
 
+  const snapSays = (text) => {
+    part(".snap").textContent = text;
+    part(".snap").setAttribute("aria-label", `${text} (${noun})`);
+  };
   const stopCamera = () => {
     for (const track of video.srcObject?.getTracks() ?? []) track.stop();
     video.srcObject = null;
     video.hidden = true;
-    part(".snap").textContent = "Camera";
+    snapSays("Camera");
   };
   const startCamera = async () => {
     const wanted = { facingMode: "environment", width: { ideal: LARGEST } };
@@ -81,7 +85,7 @@ export function picturePanel(element, { ink, noun, hint, serverReads }, changed)
     }
     video.hidden = false;
     await video.play();
-    part(".snap").textContent = "Take the picture";
+    snapSays("Take the picture");
   };
   const takePicture = async () => {
     const shot = new OffscreenCanvas(video.videoWidth, video.videoHeight);
