@@ -45,6 +45,7 @@ async function start() {
   if (names.length === 2) names.forEach((name, i) => (ends[i].textContent = nounOf(model, name)));
   if (isDigits(model)) addExamples();
   listen();
+  performance.mark("ready");
   main.dataset.state = "empty";
   showNothing();
   redraw();
