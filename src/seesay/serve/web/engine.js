@@ -14,6 +14,7 @@
  * @typedef {object} Engine
  * @property {"server" | "local"} kind
  * @property {Model} model
+ * @property {Promise<void>} ready when it can answer; rejected if it never will
  * @property {(given: Record<string, Given>) => Promise<Reading>} read
  * @property {(given: Record<string, Given>, contents: Record<string, Content>) => Promise<Result>} predict
  *
@@ -74,12 +75,16 @@ export async function localEngine(base) {
   const tasks = workerTasks();
   const model = modelOf(await (await fetched(new URL("model.json", base))).json());
   await tasks("describe", { model });
-  await tasks("open", { base });
+  const ready = tasks("open", { base }); // meanwhile one can draw
   return {
     kind: "local",
     model,
+    ready,
     read: (given) => tasks("read", { given: readable(given) }),
-    predict: (_, contents) => tasks("predict", { contents }),
+    async predict(_, contents) {
+      await ready;
+      return tasks("predict", { contents });
+    },
   };
 }
 
@@ -108,6 +113,7 @@ export async function serverEngine(base, askToken) {
   return {
     kind: "server",
     model,
+    ready: Promise.resolve(),
     read: (given) => tasks("read", { given: readable(given) }),
     async predict(given) {
       const form = new FormData();

@@ -45,10 +45,14 @@ async function start() {
   if (names.length === 2) names.forEach((name, i) => (ends[i].textContent = nounOf(model, name)));
   if (isDigits(model)) addExamples();
   listen();
-  performance.mark("ready");
   main.dataset.state = "empty";
   showNothing();
   redraw();
+  performance.mark("shown");
+  facts.textContent = local ? "Waking the model" : facts.textContent;
+  await engine.ready;
+  performance.mark("ready");
+  if (main.dataset.state === "empty") showNothing();
 }
 
 /** A panel for a modality, before the answer if it is seen, after it if it is heard. */
