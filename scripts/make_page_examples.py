@@ -1,7 +1,7 @@
 """Write the recordings that the web page offers to click: python scripts/make_page_examples.py
 
-Four digits are clips of the built-in data set `digits`, from its test split; "hello", which is none, is spoken
-here by espeak-ng. All at 8 kHz, 16 bits: some 30 kB together.
+Four digits are clips of the built-in data set `digits`, from its test split; "hello", which is none, is
+spoken here by espeak-ng. All at 8 kHz, 16 bits: 45 kB together.
 """
 
 import io

@@ -104,5 +104,6 @@ def serving(folder: Path, **fields: Any) -> Iterator[str]:
 def page_of(predictor: GraphPredictor, **fields: Any) -> Iterator[str]:
     """The address of the page, answered by this model."""
     answer = staticmethod(answering(predictor))
-    with serving(WEB, **({"model": description(predictor.spec, predictor.graph.types, "digits"), "answer": answer} | fields)) as address:
+    model = description(predictor.spec, predictor.graph.types, "digits")
+    with serving(WEB, **({"model": model, "answer": answer} | fields)) as address:
         yield address

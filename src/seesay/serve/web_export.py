@@ -104,8 +104,8 @@ def _name(run: Run) -> str:
 
 
 def runtime_files(source: Path | str | None) -> dict[str, bytes]:
-    """The files of ONNX Runtime Web by name, from a folder, a package or npm. Absent or not the expected ones:
-    InputError."""
+    """The files of ONNX Runtime Web by name, from a folder, a package or npm. Absent or not the expected
+    ones: InputError."""
     source = _package() if source is None else Path(source)
     if not source.exists():
         raise InputError(f"{source} does not exist", f"Give the folder or package of {RUNTIME}.")
@@ -145,7 +145,8 @@ def _package() -> Path:
     if cached.is_file() and _integrity(cached.read_bytes()) == INTEGRITY:
         return cached
     remedy = (
-        f"Run `npm pack {RUNTIME}` where npm and a network are, and give the file that it writes: --runtime FILE."
+        f"Run `npm pack {RUNTIME}` where npm and a network are, and give the file that it writes: "
+        "--runtime FILE."
     )
     npm = shutil.which("npm")
     if npm is None:
@@ -161,7 +162,9 @@ def _package() -> Path:
             said = [f"no answer within {SECONDS} seconds"]
         packed = next(folder.glob("*.tgz"), None)
         if packed is None:
-            raise InputError(f"npm could not fetch {RUNTIME} ({said[-1] if said else 'no reason given'})", remedy)
+            raise InputError(
+                f"npm could not fetch {RUNTIME} ({said[-1] if said else 'no reason given'})", remedy
+            )
         content = packed.read_bytes()
     if _integrity(content) != INTEGRITY:
         raise InputError(f"what npm fetched as {RUNTIME} has another hash than its registry gave us", remedy)
@@ -187,8 +190,9 @@ def _copy_page(folder: Path) -> None:
 README = """\
 # {title}
 
-This folder is a web page: a model of [what is seen and said](index.html) that runs in the browser. What is drawn, shown or spoken
-never leaves the device; the page's own content security policy forbids requests to other places.
+This folder is a web page: a model of [what is seen and said](index.html) that runs in the browser. What is
+drawn, shown or spoken never leaves the device; the page's own content security policy forbids requests to
+other places.
 
 ## Host it
 
@@ -198,14 +202,15 @@ Any web server or static host will do: copy the folder, keep the names. To try i
 $ python -m http.server --bind 127.0.0.1
 ```
 
-and open port 8000 of this machine. Opening `index.html` as a file does not work: browsers load modules by http only.
+and open port 8000 of this machine. Opening `index.html` as a file does not work: browsers load modules by
+http only.
 
 - **https**: browsers give the microphone and the camera to https and localhost alone.
 - **Types**: `.js` and `.mjs` as `text/javascript`, `.wasm` as `application/wasm`; nearly every host does.
 - **Compression**: gzip or Brotli shrinks the runtime from 14 MB to under 4 MB.
 - **Threads** (optional): with the two headers `Cross-Origin-Opener-Policy: same-origin` and
-  `Cross-Origin-Embedder-Policy: require-corp` the page may share memory between threads and uses up to four. Without them it uses
-  one, which is enough for small models.
+  `Cross-Origin-Embedder-Policy: require-corp` the page may share memory between threads and uses up to four.
+  Without them it uses one, which is enough for small models.
 
 ## What is in it
 
