@@ -2,7 +2,8 @@
 
 /**
  * @typedef {{ label: string, score: number }} Score
- * @typedef {{ start: number, end: number, label: string, score: number, known: number | null }} Segment
+ * @typedef {{ start: number, end: number, label: string, score: number, known: number | null,
+ *   rejected: boolean }} Segment
  *
  * The fields of Python's `Prediction`.
  * @typedef {object} Answer

@@ -157,6 +157,7 @@ function segmentsOf(found, parts, classes, long, rate) {
       label: classes[label],
       score: rounded(mean(run, (part) => part.probabilities[long][label])),
       known: Number.isNaN(known) ? null : rounded(known),
+      rejected: false,
     };
   });
 }
