@@ -134,10 +134,10 @@ def check_new_folder(path: Path | str, overwrite: bool, delete: bool = True) -> 
 
 
 def _is_ours(folder: Path) -> bool:
-    """Whether seesay made the folder. Other programs write a `config.json` too; a run's names seesay."""
-    config = folder / "config.json"
-    return any((folder / name).exists() for name in OURS) or (
-        config.is_file() and b'"seesay"' in config.read_bytes()
+    """Whether seesay made the folder. Other programs write these JSON files too; ours name seesay."""
+    named = (folder / "config.json", folder / "model.json")
+    return any((folder / name).exists() for name in OURS) or any(
+        path.is_file() and b'"seesay"' in path.read_bytes() for path in named
     )
 
 
