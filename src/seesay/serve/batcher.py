@@ -7,8 +7,11 @@ Pillow decodes and soxr resamples.
 """
 
 import asyncio
+import contextlib
+import math
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from queue import Empty, SimpleQueue
@@ -27,15 +30,6 @@ from seesay.spec import Modality
 
 MOST = 8
 """Rows in a batch. With more, a row costs no less, and all of them wait longer."""
-
-FIRST_GUESS = 0.01
-"""Seconds that a row takes, until some were timed."""
-
-STEP = 0.1
-"""Weight of the newest batch in the mean of seconds a row."""
-
-SAFE = 1.5
-"""Factor on the expected time where a deadline is to be kept: the time varies."""
 
 
 @dataclass(eq=False)
@@ -62,13 +56,31 @@ class Answer:
     milliseconds: dict[str, float]
 
 
+class Pace:
+    """What a row takes, learned from batches as TCP learns the time of a round trip (Jacobson 1988)."""
+
+    def __init__(self) -> None:
+        self.mean, self.deviation = 0.01, 0.005
+
+    def learn(self, seconds: float) -> None:
+        """Of a row in the newest batch."""
+        error = seconds - self.mean
+        self.mean += error / 8
+        self.deviation += (abs(error) - self.deviation) / 4
+
+    @property
+    def seconds(self) -> float:
+        """Which a row rarely exceeds."""
+        return self.mean + 2 * self.deviation
+
+
 class Batcher:
     """Answers rows, from three threads. All methods are called from one event loop."""
 
     def __init__(self, predictor: GraphPredictor, limits: Limits, counters: Counters) -> None:
         self.predictor, self.limits, self.counters = predictor, limits, counters
         self.waiting = 0
-        self.row_seconds = FIRST_GUESS
+        self.pace = Pace()
         self._queues: dict[str, SimpleQueue[Job | None]] = {
             name: SimpleQueue() for name in ("batches", "files", "alone")
         }
@@ -94,7 +106,7 @@ class Batcher:
 
     def expected_seconds(self) -> float:
         """What a row that arrives now is expected to take, on the safe side."""
-        return SAFE * (self.waiting + 1) * self.row_seconds
+        return (self.waiting + 1) * self.pace.seconds
 
     def submit(self, rows: Sequence[Asked], deadline: float | None) -> "list[asyncio.Future[Answer]]":
         """The answers to come; each may be a `Refused` of its own. All are refused with 503 if they do not fit
@@ -129,39 +141,43 @@ class Batcher:
                 self._deliver([(job, error)])
 
     def _work_batches(self) -> None:
-        queue = self._queues["batches"]
-        while (job := queue.get()) is not None:
-            jobs, last = [job], False
-            while len(jobs) < MOST:
-                try:
-                    job = queue.get_nowait()
-                except Empty:
-                    break
-                if job is None:
-                    last = True
-                    break
-                jobs.append(job)
+        queue, line, last = self._queues["batches"], deque[Job](), False
+        while line or not last:
+            new = [] if line else [queue.get()]
+            with contextlib.suppress(Empty):
+                while True:
+                    new.append(queue.get_nowait())
+            last = last or None in new
+            line += [job for job in new if job is not None]
             began = time.perf_counter()
-            answered = self._batch(jobs)
-            if answered:
-                seconds = (time.perf_counter() - began) / answered
-                self.row_seconds += STEP * (seconds - self.row_seconds)
-            if last:
-                return
+            if answered := self._batch(self._next(line)):
+                self.pace.learn((time.perf_counter() - began) / answered)
+
+    def _next(self, line: "deque[Job]") -> list[Job]:
+        """The first of the line, so many that all of them keep their deadlines; those who cannot are
+        refused."""
+        jobs: list[Job] = []
+        now, earliest = time.perf_counter(), math.inf
+        while line and len(jobs) < MOST:
+            deadline = math.inf if line[0].deadline is None else line[0].deadline
+            end = now + (len(jobs) + 1) * self.pace.seconds
+            if line[0].future.cancelled():
+                line.popleft()
+            elif end > deadline:
+                self.counters.shed("deadline")
+                self._deliver([(line.popleft(), busy("the answer would be later than its deadline", 1))])
+            elif end > earliest:
+                break
+            else:
+                earliest = min(earliest, deadline)
+                jobs.append(line.popleft())
+        return jobs
 
     def _batch(self, jobs: list[Job]) -> int:
         """Answer these jobs. Returns for how many the graph was run."""
         results: list[tuple[Job, Any]] = []
         groups: dict[Any, list[Job]] = {}
-        started = 0
         for job in jobs:
-            expected = SAFE * (started + 1) * self.row_seconds
-            if job.future.cancelled():
-                continue
-            if job.deadline is not None and time.perf_counter() + expected > job.deadline:
-                self.counters.shed("deadline")
-                results.append((job, busy("the answer would be later than the deadline", expected)))
-                continue
             try:
                 contents = self._read(job)
                 if self.predictor.long_modality(contents) is not None:
@@ -170,12 +186,11 @@ class Batcher:
             except Exception as error:
                 results.append((job, error))
                 continue
-            started += 1
             groups.setdefault(self._shapes(contents), []).append(job)
         for group in groups.values():
             results += self._infer(group)
         self._deliver(results)
-        return started
+        return sum(map(len, groups.values()))
 
     def _read(self, job: Job) -> dict[Modality, np.ndarray]:
         """The contents of a job. What cannot be read: Refused."""
