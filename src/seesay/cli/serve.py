@@ -139,6 +139,7 @@ def serve(
     token_file: Path | None = None,
     public: bool = False,
     queue: int = Limits.waiting,
+    batch: int = Limits.batch,
     max_bytes: int = Limits.body,
     max_pixels: int = Limits.pixels,
     max_seconds: float = Limits.seconds,
@@ -156,6 +157,7 @@ def serve(
         token_file: File with the token that clients must send, as in Authorization: Bearer TOKEN.
         public: Let everybody who reaches the address use the server.
         queue: Most rows that wait for an answer in each process; further requests get 503.
+        batch: Most rows that share a run of the graph. More are quicker; answers change in the sixth digit.
         max_bytes: Largest request.
         max_pixels: Largest picture.
         max_seconds: Longest recording.
@@ -166,7 +168,7 @@ def serve(
     from seesay.serve.serve import serve
 
     limits = Limits(
-        max_bytes, max_pixels, max_seconds, max_rows, queue, receive_seconds, finish_seconds
+        max_bytes, max_pixels, max_seconds, max_rows, queue, batch, receive_seconds, finish_seconds
     )
     serve(
         run, host, port, workers, limits, token_file, public, lambda line: print(line, flush=True)

@@ -1,9 +1,13 @@
-"""Predict for many clients at once: rows that wait share batches, and none of them can spoil another's answer.
+"""Predict for many clients at once; none of them can spoil another's answer.
 
 Three threads, so that the loop that talks to clients is always free. `batches` reads small files and runs the
-graph: whatever waits when the last batch is done, at most `MOST` rows, so a row never waits for company.
-`files` reads large files. `alone` predicts for long recordings. The GIL is free while ONNX Runtime runs,
-Pillow decodes and soxr resamples.
+graph: whatever waits when it is done with the last, so a row never waits for company. `files` reads large
+files. `alone` predicts for long recordings. The GIL is free while ONNX Runtime runs, Pillow decodes and soxr
+resamples.
+
+Rows may share a run of the graph (`Limits.batch`). They do not by default, because a row is to get the very
+bits that it gets alone, and ONNX Runtime does not promise that: the order of a sum, and whether the last
+elements of a logarithm are computed one by one, depend on where in memory the row lies.
 """
 
 import asyncio
@@ -27,9 +31,6 @@ from seesay.serve.graph import GraphPredictor
 from seesay.serve.limits import Limits
 from seesay.serve.problems import Refused, busy
 from seesay.spec import Modality
-
-MOST = 8
-"""Rows in a batch. With more, a row costs no less, and all of them wait longer."""
 
 
 @dataclass(eq=False)
@@ -94,7 +95,7 @@ class Batcher:
             "files": lambda: self._work("files", self._read_file),
             "alone": lambda: self._work("alone", self._predict_alone),
         }
-        self._threads = {name: threading.Thread(target=work, name=name) for name, work in works.items()}
+        self._threads = {name: threading.Thread(target=work, name=name, daemon=True) for name, work in works.items()}
         for thread in self._threads.values():
             thread.start()
 
@@ -158,7 +159,7 @@ class Batcher:
         refused."""
         jobs: list[Job] = []
         now, earliest = time.perf_counter(), math.inf
-        while line and len(jobs) < MOST:
+        while line and len(jobs) < self.limits.batch:
             deadline = math.inf if line[0].deadline is None else line[0].deadline
             end = now + (len(jobs) + 1) * self.pace.seconds
             if line[0].future.cancelled():

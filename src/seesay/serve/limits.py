@@ -19,11 +19,14 @@ class Limits:
     """Most rows of a request to /predict/batch."""
     waiting: int = 64
     """Most rows that wait for an answer in a process; further requests get 503."""
+    batch: int = 1
+    """Most rows that share a run of the graph. More are quicker, most of all with a small model, but change
+    answers in the sixth digit."""
     receive: float = 10.0
     """Seconds in which the body of a request must arrive."""
     finish: int = 30
     """Seconds in which requests are answered after SIGTERM."""
 
     def __post_init__(self) -> None:
-        check_range(self, "body", "pixels", "rows", "waiting", "finish", least=1)
+        check_range(self, "body", "pixels", "rows", "waiting", "batch", "finish", least=1)
         check_range(self, "seconds", "receive", least=0.01)

@@ -78,7 +78,7 @@ def _row(predictor: GraphPredictor, values: Any) -> Asked:
     given = {m: values[m] for m in spec.modalities if values.get(m) is not None}
     if not given:
         raise Refused(422, f"expected {_expected(spec)}, got neither")
-    sources = {m: _source(m, spec[m], value) for m, value in given.items()}
+    sources = {m: source_of(m, spec[m], value) for m, value in given.items()}
     try:
         predictor.check_reject(reject, sources)
     except InputError as error:
@@ -97,7 +97,7 @@ def _reject(value: Any) -> float | None:
         raise Refused(422, f"reject expects a number from 0 to 1, got {str(value)[:50]!r}") from None
 
 
-def _source(modality: str, spec: ContentSpec, value: Any) -> Any:
+def source_of(modality: str, spec: ContentSpec, value: Any) -> Any:
     """Bytes of a file, or the array of a ready-made content, which comes as a `.npy` file or a list."""
     if isinstance(value, str):
         try:

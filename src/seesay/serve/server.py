@@ -51,8 +51,10 @@ def create(
     @asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
         batcher.start()
-        yield
-        await asyncio.to_thread(batcher.stop)
+        try:
+            yield
+        finally:
+            await asyncio.to_thread(batcher.stop)
 
     app = FastAPI(openapi_url=None, docs_url=None, redoc_url=None, lifespan=lifespan)
     door = Door(app, limits, batcher, counters, log, token, frozenset((*ASKING, *TOLD)))
