@@ -376,10 +376,11 @@ def test_no_body_makes_it_fail(count: int, tmp_path: Path):
 
 
 @pytest.mark.parametrize(
-    "examples", [5, pytest.param(200, marks=[pytest.mark.long, pytest.mark.timeout(1_500)])]
+    "examples", [5, pytest.param(600, marks=[pytest.mark.long, pytest.mark.timeout(1_500)])]
 )
 def test_what_the_openapi_document_promises_holds(examples: int, tmp_path: Path):
-    """schemathesis makes requests from the document, and checks the answers against it."""
+    """schemathesis makes requests from the document, and checks the answers against it. 503 is promised for
+    a deadline that cannot be kept; 500 is not."""
     with serving(tmp_path) as server:
         command = [
             str(Path(sys.executable).parent / "schemathesis"),
@@ -387,7 +388,7 @@ def test_what_the_openapi_document_promises_holds(examples: int, tmp_path: Path)
             f"{server.url}/openapi.json",
             "--phases=examples,coverage,fuzzing",
             f"--max-examples={examples}",
-            "--checks=not_a_server_error,status_code_conformance,content_type_conformance,"
+            "--checks=status_code_conformance,content_type_conformance,"
             "response_schema_conformance,response_headers_conformance",
             "--generation-database=none",
             "--no-color",

@@ -198,7 +198,7 @@ def _deadline() -> dict[str, Any]:
         "name": "X-Deadline-Ms",
         "in": "header",
         "description": "Milliseconds in which the answer is of use. What would be later gets 503 at once.",
-        "schema": {"type": "number", "exclusiveMinimum": 0},
+        "schema": {"type": "number", "exclusiveMinimum": 0, "examples": [250]},
     }
 
 

@@ -107,11 +107,13 @@ def listen(host: str, port: int) -> socket.socket:
     """A socket bound to this address. Taken, or not of this machine: InputError."""
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-    except (OSError, OverflowError) as error:
-        problem = f"cannot listen on {host} port {port}: {getattr(error, 'strerror', None) or error}"
+        with contextlib.ExitStack() as stack:
+            listener = stack.enter_context(socket.socket(family, kind, protocol))
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            listener.bind(address)
+            stack.pop_all()
+    except OSError as error:
+        problem = f"cannot listen on {host} port {port}: {error.strerror or error}"
         raise InputError(problem, "Choose another --port or --host.") from None
     return listener
 
