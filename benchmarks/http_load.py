@@ -1,8 +1,8 @@
 """A load of requests from keep-alive connections over raw sockets, and what came of it: a client that costs
 little, in a process of its own.
 
-`python -m benchmarks.http_load HOST PORT SECONDS CLIENTS BODY` sends the request in the file BODY, each client
-as soon as it has an answer, or all of them `--rate` times a second; prints a JSON object.
+`python -m benchmarks.http_load HOST PORT SECONDS CLIENTS BODY` sends the request in the file BODY, each
+client as soon as it has an answer, or all of them `--rate` times a second; prints a JSON object.
 """
 
 import argparse

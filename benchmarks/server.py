@@ -1,4 +1,4 @@
-"""What a request costs: the processor time of `seesay serve` for a PNG and a WAV, divided by that of reading and
+"""What a request costs: the CPU time of `seesay serve` for a PNG and a WAV, divided by that of reading and
 inferring the same alone, in the same run; beside plain FastAPI around the same graph. Then requests a second
 with several processes, latencies at half of that, and five times as many with deadlines.
 

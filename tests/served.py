@@ -39,7 +39,8 @@ def predictor() -> GraphPredictor:
 @cache
 def tiny_graph() -> bytes:
     """The exported graph of a tiny run."""
-    if "SEESAY_TINY" in os.environ: return Path(os.environ["SEESAY_TINY"]).read_bytes()
+    if "SEESAY_TINY" in os.environ:
+        return Path(os.environ["SEESAY_TINY"]).read_bytes()
     with tempfile.TemporaryDirectory() as folder:
         run = tiny_run(Path(folder) / "run")
         export(run.folder, Path(folder) / "tiny.onnx")

@@ -38,9 +38,9 @@ def test_it_installs_what_serving_needs_and_no_torch():
     needed = {re.split(r"[^\w.-]", name)[0] for name in extra} - {"onnx", "onnxscript"}
     assert needed < packages
     assert "torch" not in packages
-    assert all(
-        (ROOT / name).exists() for step in steps("COPY") for name in step.split()[:-1]
-    ), "what is copied is there"
+    assert all((ROOT / name).exists() for step in steps("COPY") for name in step.split()[:-1]), (
+        "what is copied is there"
+    )
 
 
 def test_it_is_not_root_checks_its_health_and_starts_a_command_that_there_is():
@@ -69,8 +69,12 @@ def test_its_steps_make_a_server_without_torch(tmp_path: Path):
     clean = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     for arguments in installed():
         words = [word for word in shlex.split(arguments) if word != "--no-cache-dir"]
-        subprocess.run([folder / "pip", "install", "-q", *words], cwd=tmp_path / "context", env=clean, check=True)
-    assert subprocess.run([folder / "python", "-c", "import torch"], env=clean, capture_output=True).returncode
+        subprocess.run(
+            [folder / "pip", "install", "-q", *words], cwd=tmp_path / "context", env=clean, check=True
+        )
+    assert subprocess.run(
+        [folder / "python", "-c", "import torch"], env=clean, capture_output=True
+    ).returncode
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "model.onnx").write_bytes(tiny_graph())
     command = [
@@ -86,7 +90,10 @@ def test_its_steps_make_a_server_without_torch(tmp_path: Path):
             found = httpx.post(f"{url}/predict", files={"image": png(1), "audio": wav(1)}, timeout=30).json()
             assert without_times(found) == alone(image=png(1), audio=wav(1))
             check = json.loads(steps("HEALTHCHECK")[0].partition("CMD")[2])
-            healthy = [sys.executable, *(word.replace(":8000", f":{url.rpartition(':')[2]}") for word in check[1:])]
+            healthy = [
+                sys.executable,
+                *(word.replace(":8000", f":{url.rpartition(':')[2]}") for word in check[1:]),
+            ]
             subprocess.run(healthy, check=True)
         finally:
             process.terminate()

@@ -1,4 +1,4 @@
-"""docs/how-to/serve.md is followed: its requests are sent to a server, its commands are ones that there are."""
+"""docs/how-to/serve.md is followed: its requests are sent to a server, its commands exist."""
 
 import re
 import shlex
@@ -22,7 +22,9 @@ def blocks(language: str) -> list[str]:
     return [fence["text"] for fence in FENCE.finditer(PAGE) if fence["language"] == language]
 
 
-def test_its_requests_are_answered(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture):
+def test_its_requests_are_answered(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture
+):
     if shutil.which("curl") is None:
         pytest.skip("needs curl")
     monkeypatch.chdir(tmp_path)

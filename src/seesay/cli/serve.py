@@ -170,9 +170,7 @@ def serve(
     limits = Limits(
         max_bytes, max_pixels, max_seconds, max_rows, queue, batch, receive_seconds, finish_seconds
     )
-    serve(
-        run, host, port, workers, limits, token_file, public, lambda line: print(line, flush=True)
-    )
+    serve(run, host, port, workers, limits, token_file, public, lambda line: print(line, flush=True))
 
 
 def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> None:

@@ -95,7 +95,9 @@ class Batcher:
             "files": lambda: self._work("files", self._read_file),
             "alone": lambda: self._work("alone", self._predict_alone),
         }
-        self._threads = {name: threading.Thread(target=work, name=name, daemon=True) for name, work in works.items()}
+        self._threads = {
+            name: threading.Thread(target=work, name=name, daemon=True) for name, work in works.items()
+        }
         for thread in self._threads.values():
             thread.start()
 
@@ -110,8 +112,8 @@ class Batcher:
         return (self.waiting + 1) * self.pace.seconds
 
     def submit(self, rows: Sequence[Asked], deadline: float | None) -> "list[asyncio.Future[Answer]]":
-        """The answers to come; each may be a `Refused` of its own. All are refused with 503 if they do not fit
-        into the queue."""
+        """The answers to come; each may be a `Refused` of its own. All are refused with 503 if they do not
+        fit into the queue."""
         if self.waiting and self.waiting + len(rows) > self.limits.waiting:
             self.counters.shed("queue")
             raise busy(f"{self.waiting} rows are waiting for an answer", self.expected_seconds())

@@ -61,7 +61,7 @@ def check_size(modality: Modality, spec: ContentSpec, source: Any, limits: Limit
         seconds = _wav_seconds(source)
         if seconds is None or seconds > limits.seconds:
             facts = sound_files.facts_of(source)
-            seconds = facts and facts.seconds
+            seconds = None if facts is None else facts.seconds
         _check_seconds(modality, seconds or 0, limits)
 
 

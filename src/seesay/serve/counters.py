@@ -9,7 +9,7 @@ from typing import Any
 from seesay.extras import package
 
 FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Environment variable that names the folder of several processes. Read when prometheus_client is imported."""
+"""Environment variable that names the folder of several processes, read by prometheus_client's import."""
 
 SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 10.0)
 ROWS = (1, 2, 4, 8, 16, 32, 64)

@@ -1,4 +1,4 @@
-"""The door of a server: an ASGI app around another one, that checks before anything is parsed who may ask, how
+"""The door of a server: an ASGI app around another one. It checks before anything is parsed who may ask, how
 many may wait, how large a body is, how long it takes to arrive, and whether a deadline can be kept."""
 
 import asyncio

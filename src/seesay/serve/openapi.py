@@ -7,7 +7,7 @@ from importlib.metadata import version
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from seesay.plain import field_docs
-from seesay.serve.answer import VERSION, Prediction
+from seesay.serve.answer import VERSION, Prediction, Score
 from seesay.serve.graph import GraphPredictor
 from seesay.serve.limits import Limits
 from seesay.serve.problems import MEDIA_TYPE, Problem, Refused
@@ -294,13 +294,13 @@ def _answer(predictor: GraphPredictor) -> dict[str, Any]:
     """An answer as the model might give."""
     spec = predictor.spec
     rest = round(0.02 / max(1, len(spec.classes) - 1), 6)
-    scores = [{"label": name, "score": 0.98 if i == 0 else rest} for i, name in enumerate(spec.classes)]
+    scores = [Score(label=name, score=0.98 if i == 0 else rest) for i, name in enumerate(spec.classes)]
     known = 0.97 if all(m in predictor.graph.knowing for m in spec.modalities) else None
     several = len(spec.modalities) > 1
     prediction = Prediction(
         scores[:5],
         list(spec.modalities),
-        {m: scores[:5] for m in spec.modalities},
+        dict.fromkeys(spec.modalities, scores[:5]),
         True,
         known,
         dict.fromkeys(spec.modalities, known),

@@ -227,7 +227,7 @@ def _supervise(service: Service, listeners: list[socket.socket], announce: Calla
     with _handled(lambda *_: ended.set()):
         team = [start(listener) for listener in listeners]
         try:
-            if all([_is_up(worker, ended) for worker in team]):
+            if all(_is_up(worker, ended) for worker in team):
                 announce()
             elif not ended.is_set():
                 raise InputError("a process of the server ended as it began", "Its log is above.")
