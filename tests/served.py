@@ -19,6 +19,7 @@ import numpy as np
 import soundfile
 from PIL import Image
 
+from seesay.files import new_file
 from seesay.serve.door import Door
 from seesay.serve.export import export
 from seesay.serve.graph import GraphPredictor
@@ -38,13 +39,16 @@ def predictor() -> GraphPredictor:
 
 @cache
 def tiny_graph() -> bytes:
-    """The exported graph of a tiny run."""
-    if "SEESAY_TINY" in os.environ:
-        return Path(os.environ["SEESAY_TINY"]).read_bytes()
-    with tempfile.TemporaryDirectory() as folder:
-        run = tiny_run(Path(folder) / "run")
-        export(run.folder, Path(folder) / "tiny.onnx")
-        return (Path(folder) / "tiny.onnx").read_bytes()
+    """The exported graph of a tiny run, made once for all workers of a test run."""
+    place = Path(os.environ["SEESAY_CACHE"])  # of this worker, in the folder of the run
+    kept = place.parents["PYTEST_XDIST_WORKER" in os.environ] / "tiny.onnx"
+    if not kept.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            run = tiny_run(Path(folder) / "run")
+            export(run.folder, Path(folder) / "tiny.onnx")
+            with new_file(kept, "wb") as file:
+                file.write((Path(folder) / "tiny.onnx").read_bytes())
+    return kept.read_bytes()
 
 
 def png(label: int = 0, seed: int = 0, size: tuple[int, int] = (8, 8)) -> bytes:

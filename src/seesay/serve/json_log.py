@@ -6,7 +6,8 @@ import os
 import time
 import traceback
 from collections.abc import Mapping
-from typing import IO, Any
+from io import TextIOBase
+from typing import Any
 
 LONGEST = 200
 """Characters of a path that are logged."""
@@ -15,7 +16,7 @@ LONGEST = 200
 class Log:
     """Writes JSON lines to a stream."""
 
-    def __init__(self, stream: IO[str] | None = None) -> None:
+    def __init__(self, stream: TextIOBase | None = None) -> None:
         """`stream`: default: standard error as it is now. It is duplicated, because the file descriptor is
         redirected while an MP3 is decoded (signal/sound_files.py)."""
         self.stream = stream or os.fdopen(os.dup(2), "w", buffering=1, encoding="utf-8")
