@@ -195,7 +195,7 @@ class SeesayClassifier(ClassifierMixin, BaseEstimator):
         encoded, present = {}, {}
         for modality in (m for m in self.model_.modalities if m in rows.modalities):
             contents, pointers = contents_like(rows, modality, self.spec_[modality], self.tops_)
-            encoded[modality] = Encodings(self.model_, modality, contents)(pointers)
+            encoded[modality] = Encodings(self.model_, modality, contents, [pointers])(pointers)
             present[modality] = torch.from_numpy(pointers >= 0)
         if not encoded:
             return np.tile(self.model_.log_prior.numpy(), (len(rows), 1))

@@ -338,6 +338,11 @@ def check_plugins(what: Path, plugins: Iterable[str], holds: str) -> None:
         )
 
 
+def plugins() -> tuple[str, ...]:
+    """The plug-ins that this process loaded by name, for a process that it starts."""
+    return tuple(_named)
+
+
 def plugin_flags() -> str:
     """The options that load this process's plug-ins, ` --plugin mine`, to append to a command; "" if
     none."""

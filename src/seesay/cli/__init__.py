@@ -9,7 +9,7 @@ from seesay.cli.data import data_build, data_download, data_import, data_info, d
 from seesay.cli.learn import adapt, train, tune
 from seesay.cli.measure import compare, demo, embed, evaluate, reproduce
 from seesay.cli.options import parse
-from seesay.cli.serve import export, predict, submit, verify
+from seesay.cli.serve import export, predict, serve, submit, verify
 from seesay.cli.share import pull, push
 from seesay.errors import InputError, SeesayError
 from seesay.formats.source import check_inputs
@@ -29,6 +29,7 @@ COMMANDS: dict[str, Callable[..., int | None]] = {
     "predict": predict,
     "export": export,
     "verify": verify,
+    "serve": serve,
     "embed": embed,
     "submit": submit,
     "push": push,

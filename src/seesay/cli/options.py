@@ -3,7 +3,6 @@
 tyro makes the flags from the types; its boxed errors become one line with the nearest match.
 """
 
-import ast
 import contextlib
 import dataclasses
 import functools
@@ -13,7 +12,6 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Mapping, Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Annotated, Any, Literal, cast, get_args, get_origin, get_type_hints
 
@@ -21,7 +19,7 @@ import tyro
 
 from seesay.config import Config, ModelConfig
 from seesay.errors import ConfigError, SeesayError, nearest
-from seesay.plain import from_dict, to_dict
+from seesay.plain import field_docs, from_dict, to_dict
 from seesay.recipes import USUAL_KINDS, recipe
 from seesay.registry import Choice, load_installed, load_plugin, names
 
@@ -316,20 +314,6 @@ def _flag(config: Any, name: str) -> str:
     """The option of a field, without dashes; `no-...` for a switch that is on by default."""
     *path, last = name.replace("_", "-").split(".")
     return ".".join([*path, f"no-{last}" if _field(config, name)[2] is True else last])
-
-
-def field_docs(kind: type) -> dict[str, str]:
-    """The docstring under each field of a dataclass, by name."""
-    [definition] = ast.parse(textwrap.dedent(inspect.getsource(kind))).body
-    body = definition.body if isinstance(definition, ast.ClassDef) else []
-    return {
-        field.target.id: " ".join(str(doc.value.value).split())
-        for field, doc in pairwise(body)
-        if isinstance(field, ast.AnnAssign)
-        and isinstance(field.target, ast.Name)
-        and isinstance(doc, ast.Expr)
-        and isinstance(doc.value, ast.Constant)
-    }
 
 
 def _deferred(command: Callable[..., int | None]) -> Callable[..., Call]:

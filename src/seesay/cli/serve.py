@@ -1,4 +1,4 @@
-"""Commands that use a model: `seesay predict`, `export`, `submit`."""
+"""Commands that use a model: `seesay predict`, `export`, `serve`, `submit`."""
 
 import sys
 from pathlib import Path
@@ -16,6 +16,7 @@ from seesay.cli.arguments import (
 from seesay.cli.terminal import counting, print_json, print_prediction, say_notes
 from seesay.errors import InputError
 from seesay.formats.source import check_path
+from seesay.serve.limits import Limits
 
 
 def predict(
@@ -177,6 +178,48 @@ def export(
         raise InputError("a folder takes contents", "Give --out a name that ends in .onnx, or drop --inputs.")
     export_folder(run, out, overwrite)
     print(f"Saved to {out}: python {out / 'example.py'} predicts without seesay")
+
+
+def serve(
+    run: Words[Path | None] = None,
+    host: str = "127.0.0.1",
+    port: int = 8000,
+    workers: int = 1,
+    token_file: Path | None = None,
+    public: bool = False,
+    queue: int = Limits.waiting,
+    batch: int = Limits.batch,
+    max_bytes: int = Limits.body,
+    max_pixels: int = Limits.pixels,
+    max_seconds: float = Limits.seconds,
+    max_rows: int = Limits.rows,
+    receive_seconds: float = Limits.receive,
+    finish_seconds: int = Limits.finish,
+) -> None:
+    """Serve a model over HTTP, with a page to try it at /. Ctrl+C ends it.
+
+    Args:
+        run: Run folder, or what seesay export wrote. Without one, the digits model that comes with seesay.
+        host: Address to listen on. Others than this machine's own need --token-file or --public.
+        port: Port to listen on; 0: the system chooses one.
+        workers: Processes that share the port, one core each.
+        token_file: File with the token that clients must send, as in Authorization: Bearer TOKEN.
+        public: Let everybody who reaches the address use the server.
+        queue: Most rows that wait for an answer in each process; further requests get 503.
+        batch: Most rows that share a run of the graph. More are quicker; answers change in the sixth digit.
+        max_bytes: Largest request.
+        max_pixels: Largest picture.
+        max_seconds: Longest recording.
+        max_rows: Most rows of a request to /predict/batch.
+        receive_seconds: Time in which a request must arrive.
+        finish_seconds: Time in which requests are answered after SIGTERM.
+    """
+    from seesay.serve.serve import serve
+
+    limits = Limits(
+        max_bytes, max_pixels, max_seconds, max_rows, queue, batch, receive_seconds, finish_seconds
+    )
+    serve(run, host, port, workers, limits, token_file, public, lambda line: print(line, flush=True))
 
 
 def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> None:

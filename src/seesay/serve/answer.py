@@ -8,7 +8,7 @@ import math
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from itertools import combinations
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from jaxtyping import Float
@@ -23,8 +23,12 @@ VERSION = 1
 """Of the fields of an answer. A new field keeps it; a field that is dropped or means something else raises
 it."""
 
-Score = dict[str, Any]
-"""`{"label": "7", "score": 0.98}`"""
+
+class Score(TypedDict):
+    """A class and its probability: `{"label": "7", "score": 0.98}`."""
+
+    label: str
+    score: float
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,8 @@ class Prediction:
         return NONE_NAME if self.rejected else self.scores[0]["label"]
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """Plain values for JSON."""
+        return vars(self) | {"segments": [asdict(segment) for segment in self.segments]}
 
 
 def answer(

@@ -121,10 +121,21 @@ class Graph:
             {m: found[VOICED + m] for m in self.spec.modalities if VOICED + m in found},
         )
 
+    def padded(self, modality: Modality, content: Num[np.ndarray, " *size"]) -> Num[np.ndarray, " *padded"]:
+        """The content; of a recording shorter than the clip, the clip that the graph makes of it, so that
+        many recordings have one shape."""
+        if VOICED + modality not in self.names:
+            return content
+        missing = self.types[modality].shape[0] - len(content)
+        return np.pad(content, (missing // 2, missing - missing // 2)) if missing > 0 else content
+
     def fitted(self, modality: Modality, content: Num[np.ndarray, " *size"]) -> Num[np.ndarray, " *shape"]:
         """The part of a content that the model sees: the clip of a recording, the picture in the model's
-        size; the content itself where it has that size, or the model takes any."""
-        name = FITTED + modality
+        size; the content itself where it has that size, or the model takes any.
+
+        ONNX Runtime runs the whole graph for it, so it costs as much as a prediction.
+        """
+        name, content = FITTED + modality, self.padded(modality, content)
         if name not in self.names or content.shape == self.types[modality].shape:
             return content
         return self._fetch([name], {modality: content[None]}, None, part=True)[0][0]
@@ -186,7 +197,7 @@ class GraphPredictor:
         long = self.long_modality(contents)
         if long is not None:
             return self._pooled(long, contents, reject)
-        rows = {m: self.graph.fitted(m, content)[None] for m, content in contents.items()}
+        rows = {m: content[None] for m, content in contents.items()}
         return self.answers(self.graph.run(rows), [tuple(rows)], [reject])[0]
 
     def answers(

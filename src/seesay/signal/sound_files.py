@@ -37,7 +37,9 @@ ENDIAN = {b"RIFF": "<", b"RF64": "<", b"RIFX": ">", b"FORM": ">"}
 """Byte order of the numbers in chunked files."""
 UNKNOWN = (1, 4, 18)  # libsndfile's numbers: format not recognised, encoding not supported, not implemented
 
-_standard_error = Lock()  # taken while file descriptor 2 is redirected
+_standard_error = Lock()  # taken while file descriptor 2 is redirected or restored
+_decoders = 0  # inside `_quiet`, in any thread
+_saved = -1  # file descriptor of standard error while 2 is redirected
 
 
 class Length(NamedTuple):
@@ -91,7 +93,8 @@ def opened(source: Source, name: str) -> Generator[Sound]:
         file = stack.enter_context(_binary(source))
         length = _length(file, head)
         _check_whole(length, name)
-        stack.enter_context(_quiet())
+        if not head.startswith(MAGIC):
+            stack.enter_context(_quiet())
         try:
             yield _sound(source, file, length, head, name, stack)
         except soundfile.LibsndfileError as error:
@@ -305,12 +308,19 @@ class _Bytes:
 @contextmanager
 def _quiet() -> Generator[None]:
     """Silence file descriptor 2: libsndfile's MP3 decoder prints warnings there that cannot be turned off
-    (libsndfile issue 958). For the few milliseconds of decoding, other threads' messages are lost too."""
-    with _standard_error, Path(devnull).open("wb") as nowhere:
-        saved = dup(2)
-        dup2(nowhere.fileno(), 2)
-        try:
-            yield
-        finally:
-            dup2(saved, 2)
-            close(saved)
+    (libsndfile issue 958). Until the last decoder in here is done, other threads' messages are lost too."""
+    global _decoders, _saved
+    with _standard_error:
+        if _decoders == 0:
+            _saved = dup(2)
+            with Path(devnull).open("wb") as nowhere:
+                dup2(nowhere.fileno(), 2)
+        _decoders += 1
+    try:
+        yield
+    finally:
+        with _standard_error:
+            _decoders -= 1
+            if _decoders == 0:
+                dup2(_saved, 2)
+                close(_saved)
