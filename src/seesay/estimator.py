@@ -37,7 +37,7 @@ from seesay.plain import check_object, flat, from_dict, to_dict, to_json
 from seesay.recipes import recipe as recipe_of
 from seesay.registry import load_installed
 from seesay.search.space import apply
-from seesay.serve.batch import Encodings
+from seesay.serve.encodings import Encodings
 from seesay.spec import Spec
 
 VECTOR = "vector"
@@ -195,7 +195,7 @@ class SeesayClassifier(ClassifierMixin, BaseEstimator):
         encoded, present = {}, {}
         for modality in (m for m in self.model_.modalities if m in rows.modalities):
             contents, pointers = contents_like(rows, modality, self.spec_[modality], self.tops_)
-            encoded[modality] = Encodings(self.model_, modality, contents)(pointers)
+            encoded[modality] = Encodings(self.model_, modality, contents, [pointers])(pointers)
             present[modality] = torch.from_numpy(pointers >= 0)
         if not encoded:
             return np.tile(self.model_.log_prior.numpy(), (len(rows), 1))
