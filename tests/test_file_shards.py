@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import soundfile
+import torch
 from PIL import Image
 
 from seesay.config import ModelConfig
@@ -26,7 +27,7 @@ from seesay.serve.predict import Predictor, reading_of
 from seesay.serve.shards import Shards
 from seesay.spec import PictureSpec, Spec, VectorSpec
 from test_manifest import manifest
-from tiny import AUDIO, CLASSES, STILL, tiny_config, tiny_data, tiny_model, tiny_run
+from tiny import AUDIO, CLASSES, STILL, tiny_config, tiny_data, tiny_model, tiny_run, tiny_spec
 
 DATA = tiny_data(missing=True)
 
@@ -201,6 +202,15 @@ def test_other_options_are_refused_or_begin_anew(
     assert not out.exists()
     found = predicted(predictor, path, out, reject=0.5, overwrite=True)
     assert found == predicted(predictor, path, tmp_path / "new.csv", reject=0.5)
+
+
+def test_weights_may_lie_in_memory_in_any_way(tmp_path: Path):
+    """As those of pointwise convolutions do, channels last."""
+    model = build(tiny_model(), tiny_spec())
+    odd = torch.zeros(3, 32, 1, 1, dtype=torch.bfloat16).to(memory_format=torch.channels_last)
+    model.register_buffer("odd", odd)
+    path = manifest(tmp_path / "a.csv", files(tmp_path))
+    assert len(predicted(Predictor(model, tiny_spec()), path, tmp_path / "out.csv")) == len(DATA)
 
 
 def test_another_manifest_or_model_is_refused(

@@ -37,7 +37,7 @@ from seesay.plain import check_object, flat, from_dict, to_dict, to_json
 from seesay.recipes import recipe as recipe_of
 from seesay.registry import load_installed
 from seesay.search.space import apply
-from seesay.serve.batch import Encodings
+from seesay.serve.encodings import Encodings
 from seesay.spec import Spec
 
 VECTOR = "vector"

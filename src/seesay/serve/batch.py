@@ -144,7 +144,7 @@ def _settings(predictor: Predictor, columns: Sequence[Column], reject: float | N
     model = hashlib.sha256("\n".join(predictor.spec.classes).encode())
     for name, tensor in sorted(predictor.model.state_dict().items()):
         model.update(name.encode())
-        model.update(tensor.contiguous().view(torch.uint8).numpy() if tensor.dim() else str(tensor).encode())
+        model.update((tensor.double() if tensor.is_floating_point() else tensor).numpy().tobytes())
     return {
         "model": model.hexdigest()[:16],
         "columns": [column.name for column in columns],
