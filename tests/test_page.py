@@ -740,6 +740,7 @@ def test_without_a_microphone_it_says_what_to_do(packaged: GraphPredictor, devic
         assert match in page.page.inner_text(".recording .problem")
         page.draw(SEVEN)
         assert page.headline == "7"
+        assert match in page.page.inner_text(".recording .problem")
         page.check()
 
 

@@ -18,12 +18,13 @@ export function picturePanel(element, { ink, noun, hint, serverReads }, changed)
   const problem = part(".problem");
   let picture = null; // chosen or taken
   let noise = 0;
+  let own = ""; // problem of the camera or a file; those of reading come by `show`
 
   const update = (finished = true) => {
     const empty = !picture && !pad.strokes.length;
     element.classList.toggle("empty", empty);
     part(".undo").disabled = part(".clear").disabled = empty;
-    if (empty) problem.textContent = "";
+    if (empty) own = problem.textContent = "";
     changed(finished);
   };
   const drawn = (finished) => {
@@ -51,16 +52,19 @@ export function picturePanel(element, { ink, noun, hint, serverReads }, changed)
     update();
   };
   const choose = async (blob) => {
-    problem.textContent = "";
+    own = problem.textContent = "";
     stopCamera();
     try {
       picture = { pixels: await decoded(blob, `the ${noun}`), file: blob };
     } catch (error) {
-      if (!serverReads || error.name !== "InputError") return (problem.textContent = error.message);
+      if (!serverReads || error.name !== "InputError") {
+        own = problem.textContent = error.message;
+        return;
+      }
       picture = { file: blob };
     }
     display();
-    return update();
+    update();
   };
 
   const snapSays = (text) => {
@@ -80,7 +84,7 @@ export function picturePanel(element, { ink, noun, hint, serverReads }, changed)
     } catch (error) {
       const blocked = error.name === "NotAllowedError";
       const why = blocked ? "The camera is blocked" : "No camera can be used";
-      problem.textContent = `${why}. Choose a picture instead.`;
+      own = problem.textContent = `${why}. Choose a picture instead.`;
       return;
     }
     video.hidden = false;
@@ -139,7 +143,7 @@ export function picturePanel(element, { ink, noun, hint, serverReads }, changed)
     },
     /** Show what the model saw, and what could not be read. */
     show({ content, error }) {
-      problem.textContent = error ?? "";
+      problem.textContent = error || own;
       seen.setAttribute("aria-label", content ? "What the model saw" : "What the model saw: nothing yet");
       if (content) showPicture(seen, content);
       else wipe(seen);

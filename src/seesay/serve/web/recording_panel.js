@@ -25,6 +25,7 @@ export function recordingPanel(element, { noun, hint, serverReads }, changed) {
   let heard = null; // part of the recording that the model heard, as fractions
   let sheetShown = null;
   let player = null;
+  let own = ""; // problem of the microphone or a file; those of reading come by `show`
   part(".hint").textContent = hint;
 
   const noisy = () => {
@@ -43,7 +44,7 @@ export function recordingPanel(element, { noun, hint, serverReads }, changed) {
     const empty = !recording;
     element.classList.toggle("empty", empty);
     part(".play").disabled = part(".clear").disabled = empty;
-    if (empty) problem.textContent = "";
+    if (empty) own = problem.textContent = "";
     const seconds = recording?.sound && recording.sound.channels[0].length / recording.sound.rate;
     wave.setAttribute("aria-label", seconds ? `Waveform of ${seconds.toFixed(1)} seconds` : "Waveform: nothing yet");
     heard = null;
@@ -55,11 +56,11 @@ export function recordingPanel(element, { noun, hint, serverReads }, changed) {
     update();
   };
   const choose = async (blob) => {
-    problem.textContent = "";
+    own = problem.textContent = "";
     try {
       set({ sound: await decoded(blob, `the ${noun}`), file: blob });
     } catch (error) {
-      if (!serverReads || error.name !== "InputError") problem.textContent = error.message;
+      if (!serverReads || error.name !== "InputError") own = problem.textContent = error.message;
       else set({ file: blob });
     }
   };
@@ -84,7 +85,7 @@ export function recordingPanel(element, { noun, hint, serverReads }, changed) {
   const begin = async () => {
     if (state !== "idle") return;
     player?.pause();
-    problem.textContent = "";
+    own = problem.textContent = "";
     state = "opening";
     word("One moment", false);
     try {
@@ -93,7 +94,7 @@ export function recordingPanel(element, { noun, hint, serverReads }, changed) {
       state = "idle";
       word("Hold to speak", false);
       if (!(error instanceof MicrophoneError)) throw error;
-      problem.textContent = error.message;
+      own = problem.textContent = error.message;
       return;
     }
     state = "recording";
@@ -183,7 +184,7 @@ export function recordingPanel(element, { noun, hint, serverReads }, changed) {
     given: noisy,
     /** Show what the model heard, and what could not be read. */
     show({ content, seen, spectrum: found, error, segments = [] }) {
-      problem.textContent = error ?? "";
+      problem.textContent = error || own;
       sheetShown = found ?? null;
       heard = content && seen ? partOf(content.data, seen.data) : null;
       const words = segments.length > 1 ? segments : [];
