@@ -4,7 +4,7 @@ PYTHON ?= $(or $(shell command -v python3.11),python3)
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
-.PHONY: help setup demo test test-long check coverage bench reference wheel model data-given
+.PHONY: help setup demo test test-long check coverage bench reference docs wheel model data-given
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -45,6 +45,9 @@ bench: .venv/developer ## how quick it is here: make bench BENCH="--data FOLDER 
 
 reference: .venv/developer ## write the pages of the command line and the config from the code
 	$(BIN)/python scripts/make_reference.py
+
+docs: .venv/developer ## the pages as a site, in build/site
+	$(BIN)/zensical build --clean --strict
 
 wheel: .venv/developer ## build the wheel, install it alone and with each extra alone, and try it
 	$(BIN)/python scripts/try_wheel.py

@@ -154,30 +154,46 @@ def _inputs(words: tuple[str, ...], **given: Path | None) -> dict[str, Path]:
 
 
 def export(
-    out: Path,
     run: Words[Path | None] = None,
+    out: Path | None = None,
+    web: Path | None = None,
+    runtime: Path | None = None,
     inputs: Literal["contents", "features"] = "contents",
     overwrite: bool = False,
 ) -> None:
-    """Export a run's model as ONNX, checked against PyTorch: one file, or a folder with an example.
+    """Export a run's model, checked against PyTorch: an ONNX file, a folder with an example, or a web page.
 
     Args:
-        out: ONNX file to write, or a folder that works without seesay: graph, settings, card, example.
         run: Run folder. Without one, the digits model that comes with seesay.
-        inputs: Inputs of the exported model: contents (uint8 pictures, int16 waveforms), or their features.
+        out: ONNX file to write, or a folder that works without seesay: graph, settings, card, example.
+        web: Folder to write a web page into that runs the model in the browser, without a server.
+        runtime: ONNX Runtime Web for --web: a folder or package file. Without it, npm fetches the package.
+        inputs: Inputs of an ONNX file: contents (uint8 pictures, int16 waveforms), or their features.
         overwrite: Replace the file or folder.
     """
     from seesay.serve.export import export
     from seesay.serve.export_folder import export_folder
 
-    if out.suffix == ".onnx":
+    if (out is None) == (web is None):
+        raise InputError("expected --out or --web", "Give one of them.")
+    if runtime is not None and web is None:
+        raise InputError("--runtime is for --web", "Leave it out.")
+    onnx_file = out is not None and out.suffix == ".onnx"
+    if inputs != "contents" and not onnx_file:
+        raise InputError("a folder takes contents", "Give --out a name that ends in .onnx, or drop --inputs.")
+    if web is not None:
+        from seesay.serve.web_export import write_web
+
+        write_web(run, web, runtime, overwrite)
+        print(f"Saved to {web}: any static host serves it; to try it: python -m http.server -d {web}")
+    elif onnx_file:
+        assert out is not None
         export(run, out, inputs, overwrite)
         print(f"Saved to {out}: takes {inputs}, any number of rows")
-        return
-    if inputs != "contents":
-        raise InputError("a folder takes contents", "Give --out a name that ends in .onnx, or drop --inputs.")
-    export_folder(run, out, overwrite)
-    print(f"Saved to {out}: python {out / 'example.py'} predicts without seesay")
+    else:
+        assert out is not None
+        export_folder(run, out, overwrite)
+        print(f"Saved to {out}: python {out / 'example.py'} predicts without seesay")
 
 
 def serve(
