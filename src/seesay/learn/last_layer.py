@@ -165,14 +165,14 @@ def _cross_validated(layer: Layer, parts: Parts) -> list[np.ndarray]:
 
 def _predictable(logits: np.ndarray, layer: Layer) -> bool:
     """Whether held-out predictions are better than the class fractions: right too often for chance, or
-    likelier by two standard errors."""
+    likelier by three standard errors."""
     rows, label = layer.fitted, layer.label[layer.fitted]
     counts = np.bincount(label, minlength=len(layer.prior))
     right = int((logits[rows].argmax(1) == label).sum())
     if binom.sf(right - 1, len(rows), counts.max() / len(rows)) < CHANCE:
         return True
     fractions = np.broadcast_to(np.log((counts + 1) / (counts + 1).sum()), logits.shape)
-    return higher(_likelihood(logits, layer), _likelihood(fractions, layer), errors=2)
+    return higher(_likelihood(logits, layer), _likelihood(fractions, layer), errors=3)
 
 
 def _likelihood(logits: np.ndarray, layer: Layer) -> Float[np.ndarray, " n"]:
