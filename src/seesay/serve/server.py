@@ -12,10 +12,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
-from starlette.exceptions import HTTPException
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from fastapi import FastAPI, Request, Response
+from fastapi.responses import JSONResponse
 
 from seesay.serve.asked import Asked
 from seesay.serve.batcher import Answer, Batcher
@@ -31,6 +29,12 @@ from seesay.serve.site import FOLDER, File, files_of, is_current
 
 TOLD = ("/model", "/metrics", "/openapi.json")
 """Paths that tell about the server. With a token they need it, as do those in ASKING."""
+
+MEANINGS = {
+    404: "there is nothing at this path; /openapi.json lists what there is",
+    405: "this path takes another method; /openapi.json lists which",
+}
+"""Of what the router finds wrong."""
 
 LARGE = 2**18
 """Bytes of a body that is parsed outside the loop, which answers others meanwhile."""
@@ -116,16 +120,21 @@ def create(
         app.add_route(path, handler, ["GET"])
     for path, file in files_of(web).items():
         app.add_route(path, _serving(file), ["GET"])
-    app.add_exception_handler(HTTPException, _problem)
+    for status in MEANINGS:
+        app.add_exception_handler(status, _not_here)
     app.add_exception_handler(Refused, _problem)
     app.add_exception_handler(Exception, _problem)  # which the door then logs
     return door
 
 
+async def _not_here(request: Request, error: Any) -> Response:
+    """The answer to what the router raised."""
+    status = error.status_code
+    return await _problem(request, Refused(status, MEANINGS[status], headers=error.headers))
+
+
 async def _problem(_: Request, error: Exception) -> Response:
     """The answer to what was raised."""
-    if isinstance(error, HTTPException):
-        error = Refused(error.status_code, _meaning(error.status_code), headers=error.headers)
     refusal = error if isinstance(error, Refused) else Refused(500, FAILED)
     return Response(refusal.content, refusal.status, refusal.headers, MEDIA_TYPE)
 
@@ -157,11 +166,3 @@ def _plain_or_problem(result: Any) -> dict[str, Any]:
 def _json(value: Any) -> Response:
     content = json.dumps(value, ensure_ascii=False, allow_nan=False, separators=(",", ":")).encode()
     return Response(content, media_type="application/json")
-
-
-def _meaning(status: int) -> str:
-    """A sentence on an error of the router."""
-    return {
-        404: "there is nothing at this path; /openapi.json lists what there is",
-        405: "this path takes another method; /openapi.json lists which",
-    }.get(status, "the request cannot be answered")
