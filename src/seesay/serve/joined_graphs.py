@@ -86,7 +86,7 @@ def joined(rest: Any, before: Mapping[Modality, Any], parts: Mapping[Modality, D
             network = onnx.compose.add_prefix(network, f"{modality}_network/")
             pairs = [(first.graph.output[0].name, network.graph.input[0].name)]
             first = onnx.compose.merge_models(first, network, pairs)
-            pairs = [(first.graph.output[0].name, part.name)]
+            pairs = [(network.graph.output[0].name, part.name)]
             rest = onnx.compose.merge_models(first, rest, pairs)
         except Exception as error:  # onnx and protobuf raise many types
             problem = f"the graph of {path} cannot be joined ({shortened(str(error), 300)})"
