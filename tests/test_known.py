@@ -139,7 +139,7 @@ def test_the_graph_says_it_too(run: Run, predictor: Predictor):
     export.check_same(model, graph, "graph.onnx")
     inputs = {"image": np.stack([STRIPE, NOISE, NOISE])[:, None], "audio": np.stack([TONE[0]] * 3)}
     present = {"image": np.array([True, True, False]), "audio": np.array([True, False, False])}
-    _, known = graph.run(inputs, present)
+    known = graph.run(inputs, present).known
     assert list(known) == ["image", "audio", "image+audio"]
     both = predictor.predict(STRIPE, TONE)
     assert known["image+audio"][:2] == pytest.approx([both.known, predictor.predict(NOISE).known], abs=1e-4)
