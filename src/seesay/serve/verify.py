@@ -10,7 +10,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain, combinations
 from pathlib import Path
@@ -209,10 +209,10 @@ def serving(export: Path) -> Generator[int]:
                 said = log.read_text(errors="replace").strip()[-300:]
                 raise InputError(f"the server did not start: {said}")
             try:
-                connection = HTTPConnection("127.0.0.1", port, timeout=5)
-                connection.request("GET", "/ready")
-                if connection.getresponse().status == 200:
-                    break
+                with closing(HTTPConnection("127.0.0.1", port, timeout=5)) as connection:
+                    connection.request("GET", "/ready")
+                    if connection.getresponse().status == 200:
+                        break
             except OSError:
                 pass
             time.sleep(0.1)
@@ -227,22 +227,23 @@ def from_server(port: int, given: Sequence[Case]) -> list[Answer]:
     from http.client import HTTPConnection
     from uuid import uuid4
 
-    connection, answers = HTTPConnection("127.0.0.1", port, timeout=60), []
-    for case in given:
-        border = uuid4().hex
-        parts = []
-        for modality, path in case.items():
-            shown = f'form-data; name="{modality}"; filename="{modality}{path.suffix}"'
-            head = f"--{border}\r\nContent-Disposition: {shown}\r\n\r\n"
-            parts.append(head.encode() + path.read_bytes() + b"\r\n")
-        body = b"".join([*parts, f"--{border}--\r\n".encode()])
-        headers = {"Content-Type": f"multipart/form-data; boundary={border}"}
-        connection.request("POST", "/predict", body, headers)
-        response = connection.getresponse()
-        text = response.read().decode()
-        if response.status != 200:
-            raise InputError(f"the server refused {', '.join(map(str, case.values()))}: {text[:300]}")
-        answers.append(json.loads(text))
+    answers = []
+    with closing(HTTPConnection("127.0.0.1", port, timeout=60)) as connection:
+        for case in given:
+            border = uuid4().hex
+            parts = []
+            for modality, path in case.items():
+                shown = f'form-data; name="{modality}"; filename="{modality}{path.suffix}"'
+                head = f"--{border}\r\nContent-Disposition: {shown}\r\n\r\n"
+                parts.append(head.encode() + path.read_bytes() + b"\r\n")
+            body = b"".join([*parts, f"--{border}--\r\n".encode()])
+            headers = {"Content-Type": f"multipart/form-data; boundary={border}"}
+            connection.request("POST", "/predict", body, headers)
+            response = connection.getresponse()
+            text = response.read().decode()
+            if response.status != 200:
+                raise InputError(f"the server refused {', '.join(map(str, case.values()))}: {text[:300]}")
+            answers.append(json.loads(text))
     return answers
 
 
