@@ -25,7 +25,7 @@ from page_server import WEB, page_of, serving
 from seesay.condition import Condition
 from seesay.errors import InputError, OutputError
 from seesay.learn.run import Run
-from seesay.serve import web_export
+from seesay.serve import export, web_export
 from seesay.serve.answer import answer
 from seesay.serve.export import to_onnx
 from seesay.serve.graph import Graph, GraphPredictor, InputType
@@ -387,7 +387,7 @@ def test_a_folder_holds_the_page_the_graph_and_how_to_host_it(
 ) -> None:
     write_web(tiny, tmp_path / "page", runtime=fake_runtime)
     graph = (tmp_path / "page" / "model.onnx").read_bytes()
-    monkeypatch.setattr(web_export, "to_onnx", lambda *_: graph)  # it takes seconds
+    monkeypatch.setattr(export, "to_onnx", lambda *_: graph)  # it takes seconds
     names = {path.relative_to(WEB).as_posix() for path in WEB.rglob("*") if path.is_file()}
     written = {
         p.relative_to(tmp_path / "page").as_posix() for p in (tmp_path / "page").rglob("*") if p.is_file()
@@ -495,8 +495,8 @@ def static_page(packaged_graph: bytes, tmp_path_factory: pytest.TempPathFactory)
         pytest.skip(f"no ONNX Runtime Web here to run the model in a page: {where}")
     folder = tmp_path_factory.mktemp("static") / "page"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(web_export, "to_onnx", lambda *_: packaged_graph)
-        patch.setattr(web_export, "check_same", lambda *_: None)
+        patch.setattr(export, "to_onnx", lambda *_: packaged_graph)
+        patch.setattr(export, "check_same", lambda *_: None)
         write_web(None, folder, runtime=package)
     return folder
 

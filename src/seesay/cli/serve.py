@@ -272,6 +272,7 @@ def verify(
         json: Print JSON.
     """
     import tempfile
+    from dataclasses import asdict
 
     from seesay.cli.terminal import print_found, print_json
     from seesay.learn.run import Run
@@ -295,7 +296,7 @@ def verify(
             raise InputError(f"{data or opened.data} has none of the model's modalities", "Give --files.")
         found = list(verified(run, chosen, folder))
     if json:
-        print_json([each.__dict__ | {"same": each.same} for each in found])
+        print_json([asdict(each) | {"same": each.same} for each in found])
     else:
         print_found(found, len(chosen))
     return 0 if all(each.same for each in found) else 1

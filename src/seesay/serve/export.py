@@ -77,40 +77,28 @@ def input_types(model: Classifier, spec: Spec, kind: InputKind) -> dict[Modality
     return types
 
 
-class AnySize(nn.Module):
-    """The step that fits contents to one size, in a form that exports for contents of any size."""
-
-    def __init__(self, fit: nn.Module | None) -> None:
-        super().__init__()
-        self.fit = fit
-
-    def forward(self, contents: Tensor) -> Tensor:
-        if self.fit is None:
-            return contents
-        if not isinstance(self.fit, Clip):
-            return self.fit(contents)
-        missing: Any = torch.sym_max(self.fit.samples - contents.shape[1], 0)
-        values = contents.float()  # ONNX Runtime pads no 16-bit integers
-        padded = functional.pad(values, (missing // 2, missing - missing // 2)).to(contents.dtype)
-        return self.fit.cut(padded)
-
-
 class Fitted(nn.Module):
-    """Contents → what the model sees of them and, of recordings, how much voiced sound that holds."""
+    """Contents → what the model sees of them and, of recordings, how much voiced sound that holds; in a form
+    that exports for contents of any size."""
 
     def __init__(self, modality: Modality, fit: nn.Module | None) -> None:
         super().__init__()
-        self.any_size = AnySize(fit)
+        self.fit = fit
         self.outputs = [] if fit is None else [FITTED + modality]
         if isinstance(fit, Clip):
             self.outputs.append(VOICED + modality)
 
     def forward(self, contents: Tensor) -> tuple[Tensor, ...]:
         """The fitted contents and then, as far as `outputs` has them, the outputs of the graph."""
-        fitted = self.any_size(contents)
-        clip = self.any_size.fit
-        voiced = [clip.weight(fitted).float()] if isinstance(clip, Clip) else []
-        return (fitted, *([fitted] if self.outputs else []), *voiced)
+        if self.fit is None:
+            return (contents,)
+        if not isinstance(self.fit, Clip):
+            return (self.fit(contents),) * 2
+        missing: Any = torch.sym_max(self.fit.samples - contents.shape[1], 0)
+        values = contents.float()  # ONNX Runtime pads no 16-bit integers
+        padded = functional.pad(values, (missing // 2, missing - missing // 2)).to(contents.dtype)
+        clip = self.fit.cut(padded)
+        return clip, clip, self.fit.weight(clip).float()
 
 
 class Before(nn.Module):
@@ -186,11 +174,19 @@ def export(
     run = run if isinstance(run, Run) else Run.open(run)
     if Path(path).exists() and not overwrite:
         raise OutputError(f"{path} exists already", "Choose another name, or add --overwrite.")
-    model = run.model()
-    graph = to_onnx(model, run.spec, inputs)
-    check_same(model, Graph(graph), path)
+    written, _ = checked_graph(run, path, inputs)
     with new_file(path, "wb") as file:
-        file.write(graph)
+        file.write(written)
+
+
+def checked_graph(run: Run, path: Path | str, inputs: InputKind = "contents") -> tuple[bytes, Graph]:
+    """The ONNX file of a run's model as bytes, and opened. OutputError, naming `path`, if it differs from the
+    model in torch by more than TOLERANCE."""
+    model = run.model()
+    written = to_onnx(model, run.spec, inputs)
+    graph = Graph(written)
+    check_same(model, graph, path)
+    return written, graph
 
 
 def to_onnx(model: Classifier, spec: Spec, inputs: InputKind = "contents") -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 from seesay.condition import Condition
 from seesay.files import check_new_folder, new_folder
 from seesay.learn.run import PACKAGED, Run
-from seesay.serve.export import check_same, to_onnx
+from seesay.serve.export import checked_graph
 from seesay.serve.graph import AGREEMENT, CONFIG, FITTED, GRAPH, KNOWN, PROBABILITIES, VOICED, Graph
 from seesay.signal import ink
 from seesay.spec import PictureSpec, content_to_dict
@@ -41,10 +41,7 @@ def export_folder(run: Run | Path | str | None, folder: Path | str, overwrite: b
     """
     run = run if isinstance(run, Run) else Run.open(run)
     check_new_folder(folder, overwrite, delete=False)
-    model = run.model()
-    written = to_onnx(model, run.spec)
-    graph = Graph(written)
-    check_same(model, graph, folder)
+    written, graph = checked_graph(run, folder)
     with new_folder(folder, overwrite) as new:
         (new / GRAPH).write_bytes(written)
         config = config_of(graph, hashlib.sha256(written).hexdigest())

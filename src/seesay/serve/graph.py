@@ -86,7 +86,6 @@ class Graph:
             shapes = {m: tuple(shape) for m, shape in json.loads(metadata["shapes"]).items()}
         except Exception as error:  # ONNX Runtime raises many types of its own
             raise InputError(f"{name} was not written by seesay export ({error})", "Export again.") from None
-        self.metadata: dict[str, str] = dict(metadata)
         given = {x.name: x for x in self.session.get_inputs()}
         self.types = {m: InputType(shapes[m], TYPES[given[m].type]) for m in self.spec.modalities}
         self.names = [output.name for output in self.session.get_outputs()]
@@ -94,9 +93,6 @@ class Graph:
             tuple(Condition(name.removeprefix(prefix)) for name in self.names if name.startswith(prefix))
             for prefix in (PROBABILITIES, KNOWN)
         )
-        self._whole = runtime.RunOptions()
-        self._part = runtime.RunOptions()
-        self._part.only_execute_path_to_fetches = True
 
     def __call__(
         self,
@@ -138,11 +134,9 @@ class Graph:
         name, content = FITTED + modality, self.padded(modality, content)
         if name not in self.names or content.shape == self.types[modality].shape:
             return content
-        return self._fetch([name], {modality: content[None]}, None, part=True)[0][0]
+        return self._fetch([name], {modality: content[None]}, None)[0][0]
 
-    def _fetch(
-        self, names: Sequence[str], inputs: Mapping[Modality, Any], present: Any, part: bool = False
-    ) -> list[np.ndarray]:
+    def _fetch(self, names: Sequence[str], inputs: Mapping[Modality, Any], present: Any) -> list[np.ndarray]:
         unknown = [name for name in inputs if name not in self.spec.modalities]
         if unknown or not inputs:
             expected, got = " and ".join(self.spec.modalities), " and ".join(unknown) or "nothing"
@@ -156,7 +150,7 @@ class Graph:
             feed[f"has_{modality}"] = (
                 present.get(modality, np.ones(count, bool)) if given else np.zeros(count, bool)
             )
-        return self.session.run(names, feed, self._part if part else self._whole)
+        return self.session.run(names, feed)
 
 
 class GraphPredictor:

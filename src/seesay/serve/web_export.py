@@ -21,8 +21,8 @@ from typing import Any
 from seesay.errors import InputError
 from seesay.files import cache_folder, check_new_folder, new_file, new_folder
 from seesay.learn.run import PACKAGED, Run
-from seesay.serve.export import check_same, to_onnx
-from seesay.serve.graph import GRAPH, Graph, InputType
+from seesay.serve.export import checked_graph
+from seesay.serve.graph import GRAPH, InputType
 from seesay.signal.image import LARGEST
 from seesay.signal.sound_files import LONGEST
 from seesay.spec import Modality, Spec, content_to_dict
@@ -67,14 +67,11 @@ def write_web(
     check_new_folder(folder, overwrite, delete=False)
     contents = runtime_files(runtime)
     run = run if isinstance(run, Run) else Run.open(run)
-    model = run.model()
-    graph = to_onnx(model, run.spec)
-    found = Graph(graph)
-    check_same(model, found, folder)
-    described = description(found.spec, found.types, _name(run))
+    written, graph = checked_graph(run, folder)
+    described = description(graph.spec, graph.types, _name(run))
     with new_folder(folder, overwrite) as new:
         _copy_page(new)
-        (new / GRAPH).write_bytes(graph)
+        (new / GRAPH).write_bytes(written)
         (new / MODEL).write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n")
         (new / "runtime").mkdir()
         for name, content in contents.items():
