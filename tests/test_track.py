@@ -109,6 +109,15 @@ def test_a_resumed_run_goes_on_in_tensorboard_without_repeats(run: Run, tmp_path
     assert parameters["optim.epochs"] == 3
 
 
+def test_files_of_one_second_are_read_in_the_order_they_were_written(tmp_path: Path):
+    """Their names end in a counter of ours, and sorted by name a tenth comes before a ninth."""
+    for step in range(1, 13):
+        with tracking("tensorboard", tmp_path, {}, silent) as record:
+            record.add([(step, {"loss": 1 / step})])
+    points, _, _ = events(tmp_path / "tensorboard")
+    assert list(points["loss"]) == list(range(1, 13))
+
+
 def test_a_killed_writer_is_gone_on_with(run: Run, tmp_path: Path):
     """Half a step is written, and half an event."""
     steps = list(steps_of(run))

@@ -61,8 +61,17 @@ class TensorBoard:
         events = EventAccumulator(str(self._folder))
         names = events.Reload().Tags()["scalars"] if self._folder.is_dir() else []
         self._parameters = None if names else parameters
+        before = self._files()
         self._writer = SummaryWriter(str(self._folder))
-        return {name: events.Scalars(name)[-1].step for name in names}
+        [file] = self._files() - before
+        if file < max(before, default=file):
+            # Files are read in the order of their names, which are the second, the process and a counter:
+            # the tenth of a second is read before its ninth.
+            self._writer.close()
+            file.unlink()
+            time.sleep(1)
+            self._writer = SummaryWriter(str(self._folder))
+        return {name: max(event.step for event in events.Scalars(name)) for name in names}
 
     def log(self, step: int, values: Values) -> None:
         if self._parameters is not None:  # with the first values, since their names belong to its table
@@ -77,6 +86,9 @@ class TensorBoard:
 
     def end(self, status: Status) -> None:
         self._writer.close()
+
+    def _files(self) -> set[Path]:
+        return set(self._folder.glob("events.out.tfevents.*"))
 
 
 class MLflow:
