@@ -119,6 +119,31 @@ def test_the_help_of_training_fits_two_screens(capsys: Captured, monkeypatch: py
 
 
 @pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["train"], "seesay train needs --data, --out"),
+        (["train", "--out", "o"], "seesay train needs --data. "),
+        (["serve", "--port", "http"], "--port takes a whole number, got 'http'"),
+        (["serve", "--workers", "1.5"], "--workers takes a whole number, got '1.5'"),
+        (["predict", "--reject", "half"], "--reject takes a number, got 'half'"),
+        (["predict", "--reject"], "--reject needs a value"),
+        (["predict", "a", "b", "c"], "too many values: b, c"),
+        (["train", "--data", "d", "--out", "o", "--optim.epochs", "3x"], "takes a whole number, got '3x'"),
+        (["train", "--data", "d", "--out", "o", "--optim.lr=b"], "--optim.lr takes a number, got 'b'"),
+    ],
+)
+def test_a_value_that_does_not_fit_is_named(capsys: Captured, words: list[str], expected: str):
+    said = refused(capsys, *words)
+    assert expected in said
+    assert f"See seesay {words[0]} --help." in said
+
+
+def test_an_argument_that_may_be_left_out_is_shown_in_brackets(capsys: Captured):
+    usage = done(capsys, "predict", "--help").splitlines()[0]
+    assert usage == "usage: seesay predict [-h] [OPTIONS] [PATH]"
+
+
+@pytest.mark.parametrize(
     ("words", "nearest"),
     [
         (["trian"], "'train'"),

@@ -254,10 +254,11 @@ def _without_none(parameter: inspect.Parameter) -> inspect.Parameter:
         return parameter
     hint, annotated = parameter.annotation, cast(Any, Annotated)
     marks = getattr(hint, "__metadata__", ())
-    if any(mark is tyro.conf.Positional for mark in marks) or "Positional" in str(marks):
-        return parameter
     metavar = next((mark.metavar for mark in marks if getattr(mark, "metavar", None)), None)
-    quiet = tyro.conf.arg(help_behavior_hint="", metavar=metavar or _metavar(hint))
+    metavar = metavar or _metavar(hint)
+    if metavar and "Positional" in str(marks):
+        metavar = f"[{metavar}]"
+    quiet = tyro.conf.arg(help_behavior_hint="", metavar=metavar)
     return parameter.replace(annotation=annotated[hint, quiet])
 
 
@@ -338,13 +339,28 @@ def _flags(command: Callable[..., int | None]) -> list[str]:
     return flags
 
 
+WANTED = {"INT": "a whole number", "int()": "a whole number", "FLOAT": "a number", "float": "a number"}
+"""What an option takes, by what tyro's message about it says."""
+
+
 def _short(box: str, name: str, flags: list[str]) -> tuple[str, str]:
     """The problem and the remedy in an error box printed by tyro, one line each."""
-    lines = [re.sub(r"[│╭╮╰╯─]+", " ", line).strip() for line in box.splitlines()]
+    lines = [re.sub(r"[│╭╮╰╯─]+|^[+|]|[+|]$|-{10,}", " ", line).strip() for line in box.splitlines()]
     title, *rest = [line for line in lines if line]
     end = next((i for i, line in enumerate(rest) if line.startswith(("For full", "Argument help"))), None)
     text = " ".join(rest[:end])
-    unknown = re.search(r"Unrecognized options: (--[\w.-]+)", text)
-    if unknown:
+    if unknown := re.search(r"Unrecognized options: (--[\w.-]+)", text):
         return f"seesay {name} has no option {unknown[1]}", nearest(unknown[1], flags)
-    return (text or title).rstrip("."), f"See seesay {name} --help."
+    usage = f"See seesay {name} --help."
+    if extra := re.search(r"Unrecognized options: (.*)", text):
+        return f"seesay {name} was given too many values: {extra[1].rstrip('.')}", usage
+    if text.startswith("Missing from"):
+        lacking = re.findall(r"(--[a-z][\w.-]*) [A-Z{]", text)
+        return f"seesay {name} needs {', '.join(lacking)}", usage
+    if valueless := re.search(r"Missing value for argument '(.*?)'", text):
+        return f"{valueless[1]} needs a value", usage
+    for option, kind, value in re.findall(r"Error parsing (\S+): (.*?)[:\[] ?'(.*?)'", text):
+        wanted = next((words for word, words in WANTED.items() if word in kind), None)
+        if wanted is not None:
+            return f"{option} takes {wanted}, got {value!r}", usage
+    return (text or title).rstrip("."), usage
