@@ -216,9 +216,30 @@ def test_a_run_is_trained_and_evaluated(capsys: Captured, folder: Path, tmp_path
 
 def test_evaluation_in_json_is_what_metrics_json_holds(capsys: Captured, folder: Path, tmp_path: Path):
     run = shutil.copytree(folder / "run", tmp_path / "run")
-    printed = json.loads(done(capsys, "evaluate", run, "--json", "--split", "valid"))
+    printed = json.loads(done(capsys, "evaluate", run, "--json"))
     assert printed == json.loads((run / "metrics.json").read_text())
-    assert printed["split"] == "valid"
+    assert printed["split"] == "test"
+
+
+def test_other_scores_do_not_replace_those_that_a_run_is_judged_by(
+    capsys: Captured, folder: Path, tmp_path: Path
+):
+    run = shutil.copytree(folder / "run", tmp_path / "run")
+    tiny_data(seed=3).replace(name="new voices/2").save(tmp_path / "other")
+    done(capsys, "evaluate", run)
+    judged = {name: (run / name).read_text() for name in ("metrics.json", "README.md")}
+    figures = names(run / "figures")
+    done(capsys, "evaluate", run, "--split", "valid")
+    said = done(capsys, "evaluate", run, "--data", tmp_path / "other")
+    assert {name: (run / name).read_text() for name in judged} == judged
+    assert names(run / "figures") == figures
+    others, valid = (run / "evaluations" / name for name in ("new-voices-2-test", "tiny-valid"))
+    assert str(others) in said
+    for part in (others, valid):
+        shown = json.loads((part / "metrics.json").read_text())
+        assert part.name.endswith(shown["split"])
+        assert (part / "README.md").is_file()
+        assert names(part / "figures") == figures
 
 
 def test_a_run_is_evaluated_on_other_data(capsys: Captured, folder: Path, tmp_path: Path):

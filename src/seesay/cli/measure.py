@@ -32,6 +32,8 @@ def evaluate(
 ) -> None:
     """Score a run on held-out rows, with confidence intervals, figures and a model card.
 
+    They are saved in the run folder; scores on other data or another split are saved in `evaluations/` in it.
+
     Args:
         run: Run folder.
         data: Data set; default: the one that the run was trained on.
@@ -49,13 +51,13 @@ def evaluate(
     if review:
         review_run(opened, dataset, split, format, json, quiet)
         return
-    evaluation = evaluate_run(run, dataset, split, quiet)
+    evaluation, folder = evaluate_run(run, dataset, split, quiet)
     if json:
         print_json(evaluation.metrics())
         return
     print_scores(evaluation, format)
     if not quiet and format == "table":
-        print(f"Saved figures, metrics.json and a model card to {run}/")
+        print(f"Saved figures, metrics.json and a model card to {folder}/")
 
 
 def compare(
@@ -216,28 +218,29 @@ def demo(out: Path = Path("demo"), seed: int = 0) -> None:
 
     config, data = dataclasses.replace(recipe("demo"), seed=seed), open_data("digits")
     train_run(data, "digits", out, config, "demo", 1, "auto", False, True)
-    print_scores(evaluate_run(out, data, "test"))
+    print_scores(evaluate_run(out, data, "test")[0])
     print(f"Figures: {out}/figures  Model card: {out}/README.md")
     print(f"Next: seesay predict {out} --image PICTURE --audio RECORDING")
 
 
-def evaluate_run(folder: Path, data: Any, split: str | None, quiet: bool = False) -> Any:
-    """The evaluation of a run, after saving its scores, figures and model card in the run folder and
-    printing caveats."""
+def evaluate_run(run: Path, data: Any, split: str | None, quiet: bool = False) -> tuple[Any, Path]:
+    """The evaluation of the run in a folder, and the folder in which its scores, figures and model card were
+    saved. Prints caveats."""
     from seesay.learn.run import Run
     from seesay.measure.evaluate import evaluate, held_out, predictions_for
-    from seesay.measure.model_card import keep
+    from seesay.measure.model_card import folder_of, keep
     from seesay.serve.predict import check_fits
 
-    run = Run.open(folder)
-    check_fits(run.spec, data)
-    model, held = run.model(), held_out(run, data, split)
-    predictions = predictions_for(run, model, data, held)
+    opened = Run.open(run)
+    check_fits(opened.spec, data)
+    model, held = opened.model(), held_out(opened, data, split)
+    predictions = predictions_for(opened, model, data, held)
     evaluation = evaluate(model, data, held.rows, held.split, 0, held.apart, held.notes, predictions)
-    keep(run, model, data, evaluation)
+    folder = folder_of(opened, data.name, held.split, held.usual)
+    keep(opened, model, data, evaluation, folder)
     if not quiet:
         say_notes(evaluation.notes)
-    return evaluation
+    return evaluation, folder
 
 
 def review_run(run: Any, data: Any, split: str | None, format: Format, json: bool, quiet: bool) -> None:

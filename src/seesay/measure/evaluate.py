@@ -170,6 +170,8 @@ class HeldOut(NamedTuple):
     notes: tuple[str, ...]
     cross_fitted: bool = False
     """The model was trained on these rows; they are scored by models that were trained without them."""
+    usual: bool = False
+    """These are the rows by which the run is judged: of its own data, those that are scored by default."""
 
 
 def held_out(run: Run | None, dataset: Dataset, name: str | None = None) -> HeldOut:
@@ -185,7 +187,8 @@ def held_out(run: Run | None, dataset: Dataset, name: str | None = None) -> Held
     if cross_fitted:
         rows_of["valid"] = rows_of["train"]
     labelled = [split for split, rows in rows_of.items() if (dataset.label[rows] >= 0).any()]
-    chosen = name or ("valid" if labelled[-1:] == ["valid"] else "test")
+    default = "valid" if labelled[-1:] == ["valid"] else "test"
+    chosen = name or default
     if chosen not in labelled:
         remedy = f"Splits that have some: {', '.join(labelled)}; choose one with --split."
         raise InputError(
@@ -197,11 +200,12 @@ def held_out(run: Run | None, dataset: Dataset, name: str | None = None) -> Held
     if run is None or splits is None:
         return HeldOut(chosen, rows, OTHER_DATA, tuple(notes))
     used = dataset.only(*(m for m in dataset.modalities if m in run.spec.modalities))
+    usual = chosen == default
     apart, leaked = shared_with_training(used, splits, chosen)
     if cross_fitted and chosen == "valid":
         note = ADAPTED if run.adapted_from else CROSS_FITTED
-        return HeldOut(chosen, rows, apart, (*notes, note), cross_fitted=True)
-    return HeldOut(chosen, rows, apart, (*notes, *SPLIT_NOTES.get(chosen, ()), *leaked))
+        return HeldOut(chosen, rows, apart, (*notes, note), cross_fitted=True, usual=usual)
+    return HeldOut(chosen, rows, apart, (*notes, *SPLIT_NOTES.get(chosen, ()), *leaked), usual=usual)
 
 
 CROSS_FITTED = (

@@ -1,6 +1,8 @@
 """Write an evaluation into a run folder: `metrics.json`, figures, and the model card, `README.md`."""
 
+import re
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 
@@ -10,6 +12,7 @@ from seesay.figures.confusion import confusion_matrix
 from seesay.figures.curves import learning_curves
 from seesay.figures.mistakes import Mistake, mistakes_figure
 from seesay.figures.style import save
+from seesay.files import new_file
 from seesay.learn.encoder_files import copies
 from seesay.learn.run import Run
 from seesay.measure.card_metadata import front_matter
@@ -26,10 +29,11 @@ MISTAKES = 24
 """Mistakes in a figure, the most confident ones."""
 
 
-def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> None:
-    """Write `metrics.json`, the figures and the model card into the run folder."""
-    run.write("metrics.json", evaluation.to_json())
-    folder = run.folder / "figures"
+def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation, out: Path | None = None) -> None:
+    """Write `metrics.json`, the figures and the model card into the folder `out`; default: the run folder."""
+    out = run.folder if out is None else out
+    _write(out / "metrics.json", evaluation.to_json())
+    folder = out / "figures"
     if run.epochs():
         epochs = run.epochs()
         if run.config.split.folds:  # scored once, at the end, by other models
@@ -46,7 +50,19 @@ def keep(run: Run, model: Classifier, data: Dataset, evaluation: Evaluation) -> 
         shown = mistakes(model, data, evaluation, condition)
         figure = mistakes_figure(shown, wrong, features_axes(run, condition))
         save(figure, folder / f"mistakes_{condition.slug}.png")
-    run.write("README.md", card(run, evaluation, data.name))
+    _write(out / "README.md", card(run, evaluation, data.name))
+
+
+def folder_of(run: Run, data: str, split: str, usual: bool) -> Path:
+    """The folder for scores of a run on a split of the data set named `data`: the run folder for those that
+    it is judged by (`usual`), and for others a folder in it, which does not replace them."""
+    name = re.sub(r"[^\w.-]+", "-", f"{data}-{split}").strip(".-")
+    return run.folder if usual else run.folder / "evaluations" / name
+
+
+def _write(path: Path, text: str) -> None:
+    with new_file(path, encoding="utf-8") as file:
+        file.write(text)
 
 
 def mistakes(
