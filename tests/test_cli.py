@@ -258,8 +258,9 @@ def test_training_may_take_a_modality_alone(capsys: Captured, folder: Path, tmp_
 
 
 def test_in_a_pipe_training_says_a_line_an_epoch_and_ends_with_the_scores(
-    capsys: Captured, folder: Path, tmp_path: Path
+    capsys: Captured, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
+    monkeypatch.setattr("seesay.cli.terminal.SILENCE", float("inf"))  # on a busy machine
     run = tmp_path / "run"
     words = ["train", "--data", folder / "data", "--out", run, *SMALL, "--optim.epochs", "2"]
     assert main([str(word) for word in words]) == 0

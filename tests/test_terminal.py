@@ -41,3 +41,18 @@ def test_where_nobody_watches_lines_stand_one_below_the_other(capsys: pytest.Cap
     with progress_bar(quiet=True) as progress:
         progress.tell("nothing")
     assert capsys.readouterr() == ("", "")
+
+
+def test_a_long_silence_is_broken_by_how_far_it_is(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    """Folds that calibrate a model end without a line, and an epoch may take minutes."""
+    clock = [0.0]
+    monkeypatch.setattr("seesay.cli.terminal.time", SimpleNamespace(monotonic=lambda: clock[0]))
+    with watching(tiny_config(epochs=6), 36_000, 2) as watch:
+        for _ in watch(range(4_500)):
+            clock[0] += 0.01
+    with watching(tiny_config(epochs=6), 36_000, 2, quiet=True) as watch:
+        for _ in watch(range(4_500)):
+            clock[0] += 0.01
+    assert capsys.readouterr().err.splitlines() == [f"{n} % of the training" for n in (3, 7, 11, 14)]

@@ -4,6 +4,7 @@ import contextlib
 import json
 import signal
 import sys
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,9 @@ from typing import Any
 from seesay.condition import Condition
 from seesay.config import Config
 from seesay.tables import Format, Rows, show, written
+
+SILENCE = 10.0
+"""Seconds without a line after which training that is not watched on a terminal says how far it is."""
 
 
 class Watch:
@@ -21,6 +25,7 @@ class Watch:
         steps = (1 + (config.split.folds or 0)) * max(1, rows // (config.optim.batch or 1)) * self.epochs
         before = max(1, rows // config.pretrain.batch) * config.pretrain.epochs * modalities
         self.task = progress.add_task("training", total=steps + before)
+        self.done, self.total, self.told = 0, steps + before, time.monotonic()
 
     def __call__(self, batches: Iterable[Any]) -> Iterator[Any]:
         for batch in batches:
@@ -28,6 +33,9 @@ class Watch:
                 return
             yield batch
             self.progress.advance(self.task)
+            self.done += 1
+            if self.progress.disable and time.monotonic() > self.told + SILENCE:
+                self._tell(f"{min(99, 100 * self.done // self.total)} % of the training")
 
     def track(self, items: Iterable[Any], description: str) -> Iterable[Any]:
         """Passes items through under a bar of their own."""
@@ -38,12 +46,16 @@ class Watch:
         from seesay.learn.pretrain import Reconstruction
 
         if isinstance(epoch, Reconstruction):
-            self.progress.tell(str(epoch), stays=True)
+            self._tell(str(epoch), stays=True)
             return
         scores = "  ".join(f"{name} {score:.4f}" for name, score in epoch.scores.items())
         number = f"epoch {epoch.number}/{self.epochs}"
-        self.progress.tell(f"{number}  loss {epoch.loss:.4f}  {scores}".rstrip())
+        self._tell(f"{number}  loss {epoch.loss:.4f}  {scores}".rstrip())
         self.progress.update(self.task, description=number)
+
+    def _tell(self, line: str, stays: bool = False) -> None:
+        self.progress.tell(line, stays)
+        self.told = time.monotonic()
 
     def stop(self, *_: Any) -> None:
         """Handles an interrupt: the first stops after the current batch, the second at once."""
