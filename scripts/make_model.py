@@ -39,6 +39,7 @@ from negatives import with_negatives
 from seesay.condition import Condition
 from seesay.config import Config, WaveformConfig
 from seesay.data.dataset import SPLITS, Dataset, Group
+from seesay.data.ragged import as_table
 from seesay.errors import InputError, SeesayError
 from seesay.formats.folders import Recording, read_pictures, recordings_of
 from seesay.formats.media import Reading
@@ -61,6 +62,10 @@ SPOKEN = {"george": "Greek", "jackson": "US", "nicolas": "Belgian French", "theo
 
 NEGATIVES = 12_000
 """Training rows of no class, a picture and a recording each (negatives.py)."""
+
+COPIES = {"speech_commands": 8}
+"""Times that the recordings of a corpus count in training, each time changed differently: once if it is not
+here. Few, but of many voices, microphones and rooms."""
 
 REPEATS = 2
 """Times that an epoch uses each recording, changed differently."""
@@ -99,13 +104,25 @@ def config(seed: int) -> Config:
 # ------------------------------------------------------------------------------------------------------- data
 
 
-def speech(folders: Mapping[str, Path]) -> tuple[Dataset, np.ndarray]:
-    """All recordings, a row each, and (rows,) which of CORPORA each is from."""
+def speech(folders: Mapping[str, Path], without: str = "") -> tuple[Dataset, np.ndarray]:
+    """All recordings, a row each, or as many as COPIES says unless they are of the corpus `without`; and
+    (rows,) which of CORPORA each is from."""
     heard = read_speech(list(folders.values()), DIGITS, READING)
     origin = np.concatenate(
         [np.full(len(clips(folder)), CORPORA.index(name)) for name, folder in folders.items()]
     )
-    return heard, origin
+    copies = {CORPORA.index(name): count for name, count in COPIES.items() if name != without}
+    rows = np.repeat(np.arange(len(origin)), [copies.get(corpus, 1) for corpus in origin.tolist()])
+    content, group = heard.pointers("audio")[rows], heard.groups["audio"]["speaker"]
+    table = heard.contents["audio"]
+    copied = heard.replace(
+        contents={"audio": as_table([table[int(i)] for i in content])},
+        rows=np.arange(len(rows), dtype=np.int32)[:, None],
+        label=heard.label[rows],
+        split=heard.split[rows],
+        groups={"audio": {"speaker": Group(group.ids[content], group.names)}},
+    )
+    return copied, origin[rows]
 
 
 def clips(folder: Path) -> list[Recording]:
@@ -180,7 +197,7 @@ def paired(folders: Mapping[str, Path], pictures: Path, drawings: int, seed: int
 
 def but_one(folders: Mapping[str, Path], without: str, rows: int, seed: int) -> Dataset:
     """Recordings alone: `rows` to train on from the other corpora, every clip of the one left out to test."""
-    heard, origin = speech(folders)
+    heard, origin = speech(folders, without)
     label = np.arange(rows) % len(DIGITS)
     tested = np.flatnonzero(origin == CORPORA.index(without))
     pointers = np.concatenate(

@@ -250,6 +250,22 @@ def test_a_run_is_evaluated_on_other_data(capsys: Captured, folder: Path, tmp_pa
     assert printed["results"]["audio"]["accuracy"] > 0.8
 
 
+def test_folders_whose_names_are_no_text_are_classes(capsys: Captured, tmp_path: Path):
+    """Names in Latin-1, as old archives have them."""
+    data = tmp_path / os.fsdecode(b"d\xe9j\xe0")
+    for number, name in enumerate((b"caf\xe9", b"tea")):
+        folder = data / os.fsdecode(name)
+        folder.mkdir(parents=True)
+        for i in range(10):
+            pixels = np.random.default_rng(i).integers(0, 120, (8, 8)) + 120 * number
+            Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
+    run = tmp_path / "run"
+    said = done(capsys, "train", "--data", data, "--out", run, "--recipe", "small", "--optim.epochs", "1")
+    assert Run.open(run).spec.classes == (r"caf\udce9", "tea")
+    assert "image" in done(capsys, "evaluate", run), said
+    assert r"d\udce9j\udce0" in (run / "README.md").read_text("utf-8")
+
+
 def test_training_may_take_a_modality_alone(capsys: Captured, folder: Path, tmp_path: Path):
     run = tmp_path / "run"
     words = ["--modalities", "audio", "--optim.epochs", "1"]

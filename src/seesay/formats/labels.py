@@ -47,7 +47,8 @@ def label_names(labels: Sequence[Any] | np.ndarray, where: str) -> np.ndarray:
 
 
 def text_of(values: Sequence[Any] | np.ndarray, where: str = "a column") -> np.ndarray:
-    """(rows,) text in NFC, the Unicode form in which texts are compared."""
+    """(rows,) text in NFC, the Unicode form in which texts are compared. Of a file name that is no text, the
+    bytes that are none are written as in `caf\\udce9`."""
     values = np.asarray(values)
     if values.dtype.kind == "S":
         try:
@@ -58,7 +59,8 @@ def text_of(values: Sequence[Any] | np.ndarray, where: str = "a column") -> np.n
             ) from None
     text = values.astype(np.int64 if values.dtype.kind == "b" else values.dtype).astype(str)
     different, which = np.unique(text, return_inverse=True)
-    return np.array([composed(str(name)) for name in different], str)[which]
+    written = (str(name).encode("utf-8", "backslashreplace").decode() for name in different)
+    return np.array([composed(name) for name in written], str)[which]
 
 
 def alike(what: str, names: Iterable[str]) -> Iterator[str]:

@@ -61,8 +61,9 @@ def folder_of(run: Run, data: str, split: str, usual: bool) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
+    """Write the text as UTF-8; of the name of a folder that is no text, bytes as in `\\udce9`."""
     with new_file(path, encoding="utf-8") as file:
-        file.write(text)
+        file.write(text.encode("utf-8", "backslashreplace").decode())
 
 
 def mistakes(
