@@ -1,26 +1,31 @@
-// Converts a waveform's rate by a windowed sinc, as near to soxr's quality HQ as one filter gets.
+// Converts a waveform's rate by the filters of soxr's quality HQ, which Python reads recordings with
+// (seesay/signal/audio.py).
 //
-// soxr passes 0.9136 of the lower Nyquist frequency, and stops at it by 126 dB. Between a rate and
-// 2, 3, 4 or 6 times it, it filters with Kaiser windows alone, whose numbers were fitted to what it
-// makes of noise: what is left is -130 dB of white noise. For other ratios, such as 44.1 to 16 kHz,
-// it has a stage more, which droops by up to 0.01 dB: the fit leaves -70 dB of white noise, at its
-// highest frequencies, and -99 dB of speech (the median).
+// soxr passes 0.9137 of the lower Nyquist frequency and stops at it. Between rates in a ratio of small
+// numbers, such as 48 to 16 kHz, it filters once, by a windowed sinc. Else, as from 44.1 to 16 kHz, that
+// filter works at a rate near the old one, and a short second filter, which droops by 0.01 dB, leads from
+// there to any time; here, both are one filter for each phase of the new rate. A rate of four times the new
+// one or more is halved first. The numbers were fitted to what soxr makes of noise: what is left is below
+// the steps of 16 bits (-96 dB), mostly by far.
+
+const CUTOFF = 0.95687183; // the 6 dB point, of the lower Nyquist frequency
+const TRANSITION = 1 - CUTOFF; // from there to where the filter stops
+const BETA = { alone: 13.04016, decibel: 0.11151 }; // of a Kaiser window; more per dB of attenuation
+const SECOND = { beta: 14.056, narrower: 0.874674, decibels: 20 * Math.log10(2) };
+const LENGTH = 0.6367; // samples of a filter, times its transition, over beta
+const HALVING = { reach: 24, beta: 14 }; // samples; aliases only what the next filter removes
+const PLACES = 1024; // of a sample of the lower rate: between them, interpolation errs by -119 dB
 
 /**
- * The 6 dB point, of the lower Nyquist frequency; half the window, in samples of the lower rate.
+ * Weights of old samples for times between two of them.
+ * @typedef {object} Filter
+ * @property {number} margin old samples that count on either side of a time
+ * @property {number} places of times in a sample
+ * @property {(place: number, sample: number) => Float64Array} weights (2 * margin) for the time after a sample
  */
-const OTHER = { cutoff: 0.956843, reach: 109.67, beta: 15.98 };
-/** By the larger of the ratio's two numbers, the other being 1 or 2. */
-const SIMPLE = {
-  2: { cutoff: 0.95687183, reach: 97.25044, beta: 13.04016 },
-  3: { cutoff: 0.95687183, reach: 96.83352, beta: 13.04008 },
-  4: { cutoff: 0.95687183, reach: 102.25112, beta: 13.7115 },
-  6: { cutoff: 0.95687183, reach: 101.50097, beta: 13.71147 },
-};
-/**
- * Places of the sinc in a sample of the lower rate, between which interpolation errs by -119 dB.
- */
-const PLACES = 1024;
+
+/** By ratio, since people record at one rate. @type {Map<number, Filter>} */
+const filters = new Map();
 
 /**
  * The waveform at another rate.
@@ -30,32 +35,22 @@ const PLACES = 1024;
  * @returns {Float32Array} (samples * newRate / oldRate, rounded)
  */
 export function resampled(waveform, oldRate, newRate) {
-  const divisor = commonDivisor(oldRate, newRate);
-  const [step, phases] = [oldRate / divisor, newRate / divisor];
-  const simple = Math.min(step, phases) <= 2 && SIMPLE[Math.max(step, phases)];
-  const { cutoff, reach, beta } = simple || OTHER;
-  const low = Math.min(1, phases / step); // lower rate over the old one
-  const margin = Math.ceil(reach / low) + 1;
-  const padded = new Float64Array(waveform.length + 2 * margin);
-  padded.set(waveform, margin);
-  const places = Math.min(phases, Math.ceil(PLACES * low));
-  const gain = (cutoff * low) / bessel(beta);
-  const kernels = new Array(places + 1);
-  const kernel = (place) => {
-    const shift = place / places;
-    kernels[place] ??= Float64Array.from({ length: 2 * margin }, (_, i) =>
-      weight((i - margin + 1 - shift) * low, cutoff, reach, beta) * gain,
-    );
-    return kernels[place];
-  };
-  const result = new Float32Array(Math.floor((waveform.length * phases) / step + 0.5));
+  const ratio = oldRate / newRate;
+  const result = new Float32Array(Math.floor(waveform.length / ratio + 0.5));
+  let [halved, unit] = [waveform, 1];
+  for (; 4 * unit <= ratio; unit *= 2) halved = half(halved);
+  if (!filters.has(ratio)) filters.set(ratio, filterOf(oldRate, newRate * unit, Math.log2(unit)));
+  const { margin, places, weights } = filters.get(ratio);
+  const [step, phases] = reduced(oldRate, newRate * unit);
+  const padded = new Float64Array(halved.length + 2 * margin);
+  padded.set(halved, margin);
   for (let i = 0; i < result.length; i++) {
-    const first = Math.floor((i * step) / phases) + 1;
+    const sample = Math.floor((i * step) / phases);
     const exact = (((i * step) % phases) * places) / phases;
     const place = Math.floor(exact);
     const part = exact - place; // 0 where every phase has its place
-    result[i] = dot(kernel(place), padded, first) * (1 - part);
-    if (part) result[i] += dot(kernel(place + 1), padded, first) * part;
+    result[i] = dot(weights(place, sample), padded, sample + 1) * (1 - part);
+    if (part) result[i] += dot(weights(place + 1, sample), padded, sample + 1) * part;
   }
   return result;
 }
@@ -66,13 +61,98 @@ function dot(weights, values, first) {
   return total;
 }
 
-/** The windowed sinc, times a constant, at a time in samples of the lower rate. */
-function weight(time, cutoff, reach, beta) {
-  const part = time / reach;
-  if (Math.abs(part) >= 1) return 0;
-  const angle = Math.PI * cutoff * time;
-  const sinc = angle === 0 ? 1 : Math.sin(angle) / angle;
-  return sinc * bessel(beta * Math.sqrt(1 - part * part));
+/** The waveform at half its rate, and what rings on after its end. */
+function half(waveform) {
+  const { reach, beta } = HALVING;
+  const weights = weightsOf(reach, windowedSinc(0.5, beta, reach));
+  const padded = new Float64Array(waveform.length + 4 * reach);
+  padded.set(waveform, reach);
+  return Float64Array.from({ length: Math.ceil((waveform.length + reach) / 2) }, (_, i) =>
+    dot(weights, padded, 2 * i + 1),
+  );
+}
+
+/** @returns {Filter} after so many halvings */
+function filterOf(oldRate, newRate, halvings) {
+  const low = Math.min(1, newRate / oldRate); // the lower rate over the old one
+  const [down, up] = reduced(oldRate, newRate);
+  const isTwo = Math.max(down, up) > 4 && down * up > 5;
+  const times = isTwo ? (down < 2 * up ? 2 : 1) : up; // samples of the first filter in an old one
+  const beta = BETA.alone + BETA.decibel * (20 * Math.log10(1 + halvings) + (isTwo ? SECOND.decibels : 0));
+  const whole = isTwo || up !== 4 ? 4 : 8; // soxr's lengths are multiples of it
+  const length = whole * Math.ceil((LENGTH * beta * times) / (TRANSITION * low) / whole);
+  const reach = (length + 1) / 2 / times; // old samples
+  const sharp = windowedSinc(CUTOFF * low, beta, reach);
+  const places = Math.min(up, Math.ceil(PLACES * low));
+  const known = [];
+  if (!isTwo) {
+    const margin = Math.ceil(reach) + 1;
+    const make = (time) => weightsOf(margin, (sample) => sharp(sample - time));
+    return { margin, places, weights: (place) => (known[place] ??= make(place / places)) };
+  }
+  const second = secondOf(low, times, up);
+  const { margin, make } = joined(sharp, reach, second, times);
+  const weights = (place, sample) =>
+    sample < second.reach ? make(place / places, sample) : (known[place] ??= make(place / places, Infinity));
+  return { margin, places, weights };
+}
+
+/** The weight of each sample from `1 - margin` to `margin`. */
+function weightsOf(margin, weight) {
+  const weights = new Float64Array(2 * margin);
+  for (let i = 0; i < weights.length; i++) weights[i] = weight(i + 1 - margin);
+  return weights;
+}
+
+/** The second filter as a function of time in samples of the first, and its reach in these. */
+function secondOf(low, times, phases) {
+  const nyquist = low / times; // the lower one, over that of the first filter
+  const stop = 2 - (1 - 0.6 * TRANSITION) * nyquist;
+  const narrow = (stop - (1 - 2 * TRANSITION) * nyquist) / 2 / SECOND.narrower;
+  const transition = Math.min(narrow, stop / 2);
+  const taps = Math.floor((LENGTH * SECOND.beta) / transition) + 1;
+  const reach = (low < 1 ? 2 * Math.ceil(taps / 2) : taps) / 2 - times / phases;
+  return { reach, weight: windowedSinc(stop - transition, SECOND.beta, reach) };
+}
+
+/**
+ * Both filters as one: weights for a time after a sample that has so many before it. What the first filter
+ * makes before the first sample of all does not count, since soxr drops it.
+ */
+function joined(sharp, reach, second, times) {
+  const end = Math.ceil(reach * times);
+  const fine = Float64Array.from({ length: 2 * end + 1 }, (_, i) => sharp((i - end) / times));
+  const margin = Math.ceil(reach + second.reach) + 1;
+  const make = (time, before) => {
+    const weights = new Float64Array(2 * margin);
+    const middle = time * times; // in samples of the first filter
+    const first = Math.max(Math.ceil(middle - second.reach), -before * times);
+    for (let i = first; i <= middle + second.reach; i++) {
+      const weight = second.weight(middle - i);
+      const last = Math.floor((i + end) / times);
+      for (let sample = Math.ceil((i - end) / times); sample <= last; sample++) {
+        weights[sample + margin - 1] += weight * fine[i - sample * times + end];
+      }
+    }
+    return weights;
+  };
+  return { margin, make };
+}
+
+/**
+ * A low-pass filter as a function of time in samples: a sinc in a Kaiser window.
+ * @param {number} cutoff of the Nyquist frequency
+ * @param {number} reach half the window, in samples
+ */
+function windowedSinc(cutoff, beta, reach) {
+  const gain = cutoff / bessel(beta);
+  return (time) => {
+    const part = time / reach;
+    if (Math.abs(part) >= 1) return 0;
+    const angle = Math.PI * cutoff * time;
+    const sinc = angle === 0 ? 1 : Math.sin(angle) / angle;
+    return gain * sinc * bessel(beta * Math.sqrt(1 - part * part));
+  };
 }
 
 /** The modified Bessel function of the first kind and order 0, by its series. */
@@ -85,4 +165,9 @@ function bessel(x) {
   return total;
 }
 
-const commonDivisor = (a, b) => (b === 0 ? a : commonDivisor(b, a % b));
+/** Two whole numbers over their greatest common divisor. */
+function reduced(one, other) {
+  let [divisor, rest] = [one, other];
+  while (rest) [divisor, rest] = [rest, divisor % rest];
+  return [one / divisor, other / divisor];
+}
