@@ -260,6 +260,7 @@ def verify(
     files: tuple[Path, ...] = (),
     data: str | None = None,
     rows: int = 20,
+    runtime: Path | None = None,
     json: bool = False,
 ) -> int:
     """Check that Python, command line, ONNX, server and browser give the same answers on your files.
@@ -269,6 +270,7 @@ def verify(
         files: Pictures and recordings; those with one name (7.png, 7.wav) are of one row.
         data: Data set to take rows from instead. Without both, the data set that the run was trained on.
         rows: Rows of the data set.
+        runtime: ONNX Runtime Web for the browser, as of export --web.
         json: Print JSON.
     """
     import tempfile
@@ -294,7 +296,7 @@ def verify(
             chosen = rows_from(dataset, opened.spec, range(0, len(dataset), step)[:rows], folder)
         if not chosen:
             raise InputError(f"{data or opened.data} has none of the model's modalities", "Give --files.")
-        found = list(verified(run, chosen, folder))
+        found = list(verified(run, chosen, folder, runtime))
     if json:
         print_json([asdict(each) | {"same": each.same} for each in found])
     else:

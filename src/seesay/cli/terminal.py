@@ -275,3 +275,5 @@ def print_found(found: Any, rows: int) -> None:
     for each in found:
         if each.skipped:
             print(f"{each.door} was not tried: {each.skipped}")
+        if each.refused:
+            print(f"{each.door} refused what Python did not: {each.refused}")

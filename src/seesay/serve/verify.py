@@ -9,7 +9,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from itertools import chain, combinations
@@ -62,11 +62,13 @@ class Found:
     """Cases with another label than Python's."""
     skipped: str = ""
     """Why it was not tried; empty: it was."""
+    refused: str = ""
+    """What it said of the first case that it refused, though Python did not; empty: none."""
 
     @property
     def same(self) -> bool:
         """Whether its answers are the same, or it was not tried."""
-        return bool(self.skipped) or (self.difference <= TOLERANCE and not self.labels)
+        return bool(self.skipped) or (self.difference <= TOLERANCE and not self.labels and not self.refused)
 
 
 def rows_of(spec: Spec, files: Sequence[Path]) -> list[Case]:
@@ -132,16 +134,19 @@ def cases(rows: Sequence[Case]) -> list[Case]:
 
 
 def compare(door: str, expected: Sequence[Answer], answers: Sequence[Answer]) -> Found:
-    """The answers of a door beside those of Python."""
-    difference, labels = 0.0, 0
+    """The answers of a door beside those of Python. An answer without scores is a refusal."""
+    difference, labels, refused = 0.0, 0, ""
     for one, other in zip(expected, answers, strict=True):
+        if not other["scores"]:
+            refused = refused or other["refused"]
+            continue
         ours, theirs = ({s["label"]: s["score"] for s in each["scores"]} for each in (one, other))
         difference = max([difference, *(abs(ours[label] - score) for label, score in theirs.items())])
         for name in ("known", "agreement"):
             if name in other:
                 difference = max(difference, _apart(one[name], other[name]))
         labels += one["scores"][0]["label"] != other["scores"][0]["label"]
-    return Found(door, len(answers), difference, labels)
+    return Found(door, len(answers), difference, labels, refused=refused)
 
 
 def _apart(one: float | None, other: float | None) -> float:
@@ -223,7 +228,7 @@ def serving(export: Path) -> Generator[int]:
 
 
 def from_server(port: int, given: Sequence[Case]) -> list[Answer]:
-    """The answers of `POST /predict`. A refusal: InputError."""
+    """The answers of `POST /predict`; no scores, and why, where it refuses."""
     from http.client import HTTPConnection
     from uuid import uuid4
 
@@ -241,9 +246,10 @@ def from_server(port: int, given: Sequence[Case]) -> list[Answer]:
             connection.request("POST", "/predict", body, headers)
             response = connection.getresponse()
             text = response.read().decode()
-            if response.status != 200:
-                raise InputError(f"the server refused {', '.join(map(str, case.values()))}: {text[:300]}")
-            answers.append(json.loads(text))
+            said = f"{', '.join(map(str, case.values()))}: {text[:300]}"
+            answers.append(
+                json.loads(text) if response.status == 200 else {"scores": [], "refused": said}
+            )
     return answers
 
 
@@ -256,11 +262,30 @@ def tried(door: str, expected: Sequence[Answer], ask: Callable[[], Sequence[Answ
     return compare(door, expected[: len(answers)], answers)
 
 
+def from_page(export: Path, given: Sequence[Case], folder: Path, runtime: Path | None) -> list[Answer]:
+    """The answers of the page without a server, in a Chromium. None here, or no ONNX Runtime Web: InputError.
+    `runtime`: as of `write_web`."""
+    from seesay.serve.browser import answers_of_page, found_browser
+    from seesay.serve.graph import GRAPH, Graph
+    from seesay.serve.web_export import description, runtime_files, write_page
+
+    if not given:
+        raise InputError("a page takes PNG and WAV files here, and there are none")
+    program, contents = found_browser(), runtime_files(runtime)
+    page, written = folder / "page", (export / GRAPH).read_bytes()
+    graph = Graph(written)
+    page.mkdir()
+    write_page(page, written, description(graph.spec, graph.types), contents)
+    return answers_of_page(program, page, given)
+
+
 def verified(
-    run: Path | None, rows: Sequence[Case], folder: Path, doors: Mapping[str, Any] | None = None
+    run: Path | None, rows: Sequence[Case], folder: Path, runtime: Path | None = None
 ) -> Iterator[Found]:
-    """What is found of each door, one after the other; `folder`: for temporary files."""
+    """What is found of each door, one after the other; `folder`: for temporary files; `runtime`: ONNX Runtime
+    Web, as of `write_web`."""
     from seesay.learn.run import Run
+    from seesay.serve.browser import EXACT
     from seesay.serve.export_folder import export_folder
     from seesay.serve.graph import GraphPredictor
     from seesay.serve.predict import Predictor
@@ -279,13 +304,20 @@ def verified(
         return
     yield tried("ONNX", expected, lambda: [graph.predict(**case).to_dict() for case in given])
     short = [i for i, answer in enumerate(expected) if not answer["segments"]][:EXAMPLES]
-    some = [given[i] for i in short]
-    yield tried("example", [expected[i] for i in short], lambda: from_example(export, some))
+    yield tried(
+        "example", [expected[i] for i in short], lambda: from_example(export, [given[i] for i in short])
+    )
 
     def served() -> list[Answer]:
         with serving(export) as port:
             return from_server(port, given)
 
     yield tried("server", expected, served)
-    for door, ask in (doors or {}).items():
-        yield tried(door, expected, lambda ask=ask: ask(export, given))
+    exact = [
+        i for i, case in enumerate(given) if all(path.suffix.lower() in EXACT for path in case.values())
+    ]
+    yield tried(
+        "browser",
+        [expected[i] for i in exact],
+        lambda: from_page(export, [given[i] for i in exact], folder, runtime),
+    )

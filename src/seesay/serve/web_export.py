@@ -70,13 +70,20 @@ def write_web(
     written, graph = checked_graph(run, folder)
     described = description(graph.spec, graph.types, _name(run))
     with new_folder(folder, overwrite) as new:
-        _copy_page(new)
-        (new / GRAPH).write_bytes(written)
-        (new / MODEL).write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n")
-        (new / "runtime").mkdir()
-        for name, content in contents.items():
-            (new / "runtime" / name).write_bytes(content)
+        write_page(new, written, described, contents)
         (new / "README.md").write_text(_readme(new, described["name"]))
+
+
+def write_page(
+    folder: Path, graph: bytes, described: Mapping[str, Any], runtime: Mapping[str, bytes]
+) -> None:
+    """Write the page's files into a folder: with a graph, its `description` and the `runtime_files`."""
+    _copy_page(folder)
+    (folder / GRAPH).write_bytes(graph)
+    (folder / MODEL).write_text(json.dumps(described, indent=1, ensure_ascii=False) + "\n")
+    (folder / "runtime").mkdir()
+    for name, content in runtime.items():
+        (folder / "runtime" / name).write_bytes(content)
 
 
 def description(spec: Spec, types: Mapping[Modality, InputType], name: str = "") -> dict[str, Any]:
