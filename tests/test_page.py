@@ -897,6 +897,9 @@ def test_a_server_asks_for_its_token_and_its_end_is_said(packaged: GraphPredicto
             page.page.wait_for_selector("main[data-state=empty]", timeout=PATIENCE)
             page.draw(SEVEN)
             assert page.headline == "7"
+            page.page.reload()  # the token is kept for this tab
+            page.page.wait_for_selector("main[data-state=empty]", timeout=PATIENCE)
+            assert page.page.locator("dialog[open]").count() == 0
             page.page.route("**/predict", lambda route: route.abort())
             page.draw(SEVEN)
             assert page.state == "error"
@@ -906,6 +909,53 @@ def test_a_server_asks_for_its_token_and_its_end_is_said(packaged: GraphPredicto
             page.clear("picture")
             page.draw(SEVEN)
             assert page.headline == "7"
+
+
+@pytest.mark.long
+def test_a_token_may_come_with_the_address(packaged: GraphPredictor) -> None:
+    with page_of(packaged, token="open sesame") as found:  # noqa: SIM117
+        with visit(f"{found}#token=open+sesame") as page:
+            assert "token" not in page.page.url
+            page.draw(SEVEN)
+            assert page.headline == "7"
+            assert not page.problems
+    with page_of(packaged, token="open sesame") as found:  # noqa: SIM117
+        with visit(f"{found}#token=guess", ready="dialog[open]", color_scheme="dark") as page:
+            assert page.page.inner_text("dialog .problem") == "That was not it."
+            assert page.page.evaluate("document.activeElement.name") == "token"
+            page.page.keyboard.type("open sesame")
+            page.page.keyboard.press("Enter")
+            page.page.wait_for_selector("main[data-state=empty]", timeout=PATIENCE)
+
+
+TOKEN = """
+globalThis.location = { hash: process.argv[1], pathname: "/", search: "" };
+const kept = new Map(JSON.parse(process.argv[2]));
+globalThis.sessionStorage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, x) => kept.set(key, x) };
+let shown = null;
+globalThis.history = { replaceState: (state, title, address) => (shown = address) };
+const { knownToken } = await import("FOLDER/token.js");
+console.log(JSON.stringify({ token: knownToken(), kept: [...kept], shown }));
+"""
+
+
+@in_node
+def test_a_token_in_the_address_is_kept_and_hidden() -> None:
+    assert NODE is not None
+    before = [["seesay-token", "old"]]
+    for place, kept, token, shown in (
+        ("#token=a%20b", [], "a b", "/"),
+        ("#token=new", before, "new", "/"),
+        ("", before, "old", None),
+        ("#answer", [], "", None),
+    ):
+        words = [NODE, "--no-warnings", "--experimental-default-type=module", "--input-type=module", "-e"]
+        words += [TOKEN.replace("FOLDER", f"file://{WEB}"), "--", place, json.dumps(kept)]
+        done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        found = json.loads(done.stdout)
+        assert (found["token"], found["shown"]) == (token, shown)
+        assert found["kept"] == ([["seesay-token", token]] if token else [])
 
 
 SIZES = [(390, 844), (768, 1024), (1440, 900)]

@@ -91,12 +91,12 @@ export async function localEngine(base) {
 /**
  * The server that this page came from.
  * @param {string} base its address
- * @param {(refused: boolean) => Promise<string>} askToken asks for the server's token
+ * @param {string} token that it may ask for; empty if it is not known
+ * @param {(refused: boolean) => Promise<string>} askToken asks for it
  * @returns {Promise<Engine>}
  */
-export async function serverEngine(base, askToken) {
+export async function serverEngine(base, token, askToken) {
   const tasks = workerTasks();
-  let token = "";
   const asked = async (name, options = {}) => {
     for (;;) {
       const headers = token ? { Authorization: `Bearer ${token}` } : {};

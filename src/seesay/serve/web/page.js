@@ -7,6 +7,7 @@ import { showExamples } from "./examples.js";
 import { picturePanel } from "./picture_panel.js";
 import { recordingPanel } from "./recording_panel.js";
 import { themeButton } from "./theme.js";
+import { askToken, knownToken } from "./token.js";
 import { balance, invitation, isDigits, isUnknown, nounOf, percent, sayingOf } from "./words.js";
 
 const PAUSE = { local: 30, server: 100 }; // milliseconds between two questions while one draws
@@ -29,7 +30,8 @@ async function start() {
   themeButton(find("theme"), redraw);
   const local = document.documentElement.dataset.engine === "local";
   const base = document.baseURI;
-  engine = await (local ? localEngine(base) : serverEngine(base, askToken));
+  const askAgain = (refused) => askToken(find("token"), refused);
+  engine = await (local ? localEngine(base) : serverEngine(base, knownToken(), askAgain));
   const { model } = engine;
   const doors = model.modalities.map((modality) => doorOf(model.contents[modality]));
   const place = local ? "in this browser: nothing leaves your device" : "answered by this server";
@@ -253,18 +255,6 @@ function listen() {
     take(event.dataTransfer.files, event.target);
   });
   document.addEventListener("paste", (event) => take(event.clipboardData?.files ?? []));
-}
-
-/** The server's token, asked for. */
-function askToken(refused) {
-  const dialog = find("token");
-  const input = dialog.querySelector("input");
-  dialog.querySelector(".problem").textContent = refused ? "That was not it." : "";
-  input.value = "";
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => resolve(input.value), { once: true });
-  });
 }
 
 start().catch((error) => {
