@@ -137,7 +137,9 @@ answers_of_page(sys.argv[1], Path(sys.argv[2]), [{}])
 """
 
 
-def test_an_interrupt_ends_the_browser_too(page: Path, stand_in: Callable[[str], str], tmp_path: Path) -> None:
+def test_an_interrupt_ends_the_browser_too(
+    page: Path, stand_in: Callable[[str], str], tmp_path: Path
+) -> None:
     program = stand_in("time.sleep(60)")
     words = [sys.executable, "-c", WAITING, program, str(page)]
     process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True)

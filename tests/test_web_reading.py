@@ -382,7 +382,7 @@ def errors_of_resampling(
     for waveform, one, content in zip(
         waveforms, found[: len(waveforms)], found[len(waveforms) :], strict=True
     ):
-        stream = soxr.ResampleStream(old, new, 1, dtype="float32", quality="HQ")
+        stream = soxr.ResampleStream(old, new, 1, dtype="float32", quality="VHQ")
         wanted = [stream.resample_chunk(waveform), stream.resample_chunk(np.zeros(0, np.float32), last=True)]
         wanted = np.concatenate(wanted).astype(np.float64)
         assert isinstance(one, bytes)

@@ -247,9 +247,7 @@ def from_server(port: int, given: Sequence[Case]) -> list[Answer]:
             response = connection.getresponse()
             text = response.read().decode()
             said = f"{', '.join(map(str, case.values()))}: {text[:300]}"
-            answers.append(
-                json.loads(text) if response.status == 200 else {"scores": [], "refused": said}
-            )
+            answers.append(json.loads(text) if response.status == 200 else {"scores": [], "refused": said})
     return answers
 
 
@@ -313,9 +311,7 @@ def verified(
             return from_server(port, given)
 
     yield tried("server", expected, served)
-    exact = [
-        i for i, case in enumerate(given) if all(path.suffix.lower() in EXACT for path in case.values())
-    ]
+    exact = [i for i, case in enumerate(given) if all(path.suffix.lower() in EXACT for path in case.values())]
     yield tried(
         "browser",
         [expected[i] for i in exact],

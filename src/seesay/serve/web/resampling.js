@@ -1,19 +1,19 @@
-// Converts a waveform's rate by the filters of soxr's quality HQ, which Python reads recordings with
+// Converts a waveform's rate by the filters of soxr's quality VHQ, which Python reads recordings with
 // (seesay/signal/audio.py).
 //
-// soxr passes 0.9137 of the lower Nyquist frequency and stops at it. Between rates in a ratio of small
+// soxr passes 0.9113 of the lower Nyquist frequency and stops at it. Between rates in a ratio of small
 // numbers, such as 48 to 16 kHz, it filters once, by a windowed sinc. Else, as from 44.1 to 16 kHz, that
 // filter works at a rate near the old one, and a short second filter, which droops by 0.01 dB, leads from
 // there to any time; here, both are one filter for each phase of the new rate. A rate of four times the new
-// one or more is halved first. The numbers were fitted to what soxr makes of noise: what is left is below
-// the steps of 16 bits (-96 dB), mostly by far.
+// one or more is halved first. The numbers were fitted to what soxr makes of single samples, and what is left is below -150 dB: a step
+// of 16 bits is hardly ever another. Only where a rate is halved, the first samples may be.
 
-const CUTOFF = 0.95687183; // the 6 dB point, of the lower Nyquist frequency
+const CUTOFF = 0.9556641599475831; // the 6 dB point, of the lower Nyquist frequency
 const TRANSITION = 1 - CUTOFF; // from there to where the filter stops
-const BETA = { alone: 13.04016, decibel: 0.11151 }; // of a Kaiser window; more per dB of attenuation
-const SECOND = { beta: 14.056, narrower: 0.874674, decibels: 20 * Math.log10(2) };
+const BETA = { alone: 18.433496058, decibel: 0.11259 }; // of a Kaiser window; more per dB of attenuation
+const SECOND = { beta: 19.59231, narrower: 0.829076, decibels: 20 * Math.log10(2) };
 const LENGTH = 0.6367; // samples of a filter, times its transition, over beta
-const HALVING = { reach: 24, beta: 14 }; // samples; aliases only what the next filter removes
+const HALVING = { reach: 40, beta: 19 }; // samples; aliases only what the next filter removes
 const PLACES = 1024; // of a sample of the lower rate: between them, interpolation errs by -119 dB
 
 /**
