@@ -10,6 +10,7 @@ const { InputError } = await module("errors");
 const { readInk } = await module("ink");
 const { readPhoto } = await module("photo");
 const { readRecording } = await module("sound");
+const { pngOf } = await module("png");
 const { waveOf } = await module("wave");
 const { resampled } = await module("resampling");
 const { windows } = await module("windows");
@@ -22,6 +23,10 @@ const RUN = {
   wave: (bytes, job) => {
     const sound = waveOf(bytes);
     return sound ? readRecording(sound, job.rate) : new Int16Array(0);
+  },
+  png: async (bytes) => {
+    const picture = await pngOf(bytes);
+    return picture?.deep ?? picture?.data ?? new Uint8Array(0);
   },
   samples: (bytes, job) => {
     const values = floats(bytes);
@@ -51,7 +56,7 @@ for (const job of JSON.parse(readFileSync(`${folder}/jobs.json`, "utf8"))) {
     let output;
     for (let time = 0; time < (job.times ?? 1); time++) {
       const before = now();
-      output = RUN[job.run](bytes, job);
+      output = await RUN[job.run](bytes, job);
       times.push(now() - before);
     }
     outputs.push(Buffer.from(output.buffer, output.byteOffset, output.byteLength));

@@ -14,7 +14,8 @@ const { ceil, floor, fround, max } = Math;
  * @returns {import("./grids.js").Grey}
  */
 export function greyOf(pixels) {
-  const { data, height, width, alpha } = pixels;
+  const { data, height, width, alpha, deep } = pixels;
+  if (deep) return greyOfDeep(deep, height, width);
   const levels = contrasting(pixels);
   const units = filled(new Float32Array(256), (level) => level / 255);
   const grey = grid(height, width);
@@ -27,6 +28,14 @@ export function greyOf(pixels) {
     grey.data[i] = fround(grey.data[i] * units[opacity]) + behind[opacity];
   }
   return grey;
+}
+
+/** Greys of more than 8 bits; white is the highest number of as many bits as the brightest has. */
+function greyOfDeep(deep, height, width) {
+  let brightest = 1;
+  for (let i = 0; i < deep.length; i++) if (deep[i] > brightest) brightest = deep[i];
+  const white = 2 ** ceil(Math.log2(brightest + 1)) - 1;
+  return grid(height, width, filled(new Float32Array(deep.length), (i) => deep[i] / white));
 }
 
 /**

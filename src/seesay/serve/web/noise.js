@@ -53,7 +53,7 @@ export function noisyPixels(pixels, amount) {
       words.fill(white ? 0xffffffff : 0xff000000, y * width + column * side, y * width + right);
     }
   }
-  return { ...pixels, data };
+  return { ...pixels, data, deep: undefined };
 }
 
 /**

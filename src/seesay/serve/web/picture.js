@@ -1,6 +1,7 @@
 // A picture as its pixels, and what both readers do with them first, as Pillow does it.
 
 import { InputError } from "./errors.js";
+import { pngOf } from "./png.js";
 
 /**
  * Decoded pixels, row by row: red, green, blue and alpha, which does not scale the other three.
@@ -9,6 +10,7 @@ import { InputError } from "./errors.js";
  * @property {number} height
  * @property {number} width
  * @property {boolean} alpha whether the picture has an alpha channel; without one all of it is 255
+ * @property {Uint16Array} [deep] (height * width), its greys if they have 16 bits
  */
 
 const SMALLEST = 2; // pixels: a shorter side shows nothing
@@ -17,10 +19,10 @@ const LARGEST = 50_000_000; // pixels: as many as common cameras have
 /**
  * The pixels of a picture file or of a canvas's blob, upright.
  *
- * No colour profile is applied, since Python applies none; rotation by EXIF is, by all current
- * browsers ("from-image"). Opaque PNG files are then the same as in Python, to the bit. A JPEG may
- * be off by a level or two, by another decoder, and so may translucent colours: although the bitmap
- * does not multiply them by their alpha, a canvas does.
+ * PNG files are decoded here, and the same as in Python, to the bit; others by the browser. No colour
+ * profile is applied, since Python applies none; rotation by EXIF is, by all current browsers
+ * ("from-image"). A JPEG may be off by a level or two, by another decoder, and so may translucent
+ * colours: although the bitmap does not multiply them by their alpha, a canvas does.
  * @param {Blob} blob
  * @param {string} name in messages
  * @returns {Promise<Pixels>}
@@ -28,6 +30,11 @@ const LARGEST = 50_000_000; // pixels: as many as common cameras have
 export async function pixels(blob, name = "the picture") {
   if (!blob.size) {
     throw new InputError(`${name} is empty, expected a picture`, "Make or copy it again.");
+  }
+  const png = await pngOf(new Uint8Array(await blob.arrayBuffer()));
+  if (png) {
+    checkSize(png.height, png.width, name);
+    return png;
   }
   const options = {
     premultiplyAlpha: "none",
