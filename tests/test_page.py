@@ -790,8 +790,7 @@ def test_a_page_without_a_server_says_what_python_says(
     static_page: Path, packaged: GraphPredictor, shared_data: Path
 ) -> None:
     """Of 200 real inputs, in turn a pair, a picture, a recording, the last five with a recording of several
-    words. The page's reader may be a step of 16 bits off in a sample that is resampled; of what it has read,
-    it says the same as Python."""
+    words: the same contents, but for a step of 16 bits in one of many samples, and the same answers."""
     pairs = list(real_pairs(shared_data, 200))
     with serving(static_page) as found, visit(found) as page:
         encoded = [{m: base64.b64encode(x).decode() for m, x in pair.items()} for pair in pairs]
@@ -804,7 +803,7 @@ def test_a_page_without_a_server_says_what_python_says(
         for modality, content in contents.items():
             steps = np.abs(read[modality] - content.astype(int))
             assert steps.max() <= (1 if modality == "audio" else 0)
-            assert (steps > 0).mean() < 0.002
+            assert (steps > 0).mean() < 2e-4
         answered = {name: value for name, value in result["answer"].items() if name != "label"}
         of_contents = packaged.predict_contents({m: x.astype(contents[m].dtype) for m, x in read.items()})
         of_files = packaged.predict(**pair)
@@ -815,8 +814,7 @@ def test_a_page_without_a_server_says_what_python_says(
     print(f"of the same contents {max(same_contents):.1e}; of files {max(same_files):.1e}, ", end="")
     print(f"median {np.median(same_files):.1e}; {milliseconds:.0f} ms a pair")
     assert max(same_contents) <= TOLERANCE
-    assert np.quantile(same_files, 0.95) <= TOLERANCE
-    assert max(same_files) <= 0.01
+    assert max(same_files) <= TOLERANCE
 
 
 def real_pairs(shared_data: Path, count: int) -> Iterator[dict[str, bytes]]:
@@ -931,7 +929,8 @@ def test_a_token_may_come_with_the_address(packaged: GraphPredictor) -> None:
 TOKEN = """
 globalThis.location = { hash: process.argv[1], pathname: "/", search: "" };
 const kept = new Map(JSON.parse(process.argv[2]));
-globalThis.sessionStorage = { getItem: (key) => kept.get(key) ?? null, setItem: (key, x) => kept.set(key, x) };
+const getItem = (key) => kept.get(key) ?? null;
+globalThis.sessionStorage = { getItem, setItem: (key, x) => kept.set(key, x) };
 let shown = null;
 globalThis.history = { replaceState: (state, title, address) => (shown = address) };
 const { knownToken } = await import("FOLDER/token.js");

@@ -14,7 +14,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -50,7 +50,7 @@ several times that on a busy machine."""
 EXACT = (".png", ".wav")
 """Files that the page decodes as Python does. Others are decoded by the browser, which differs a little."""
 
-PAGE = '<!doctype html><meta charset="utf-8"><title>verify</title><script type="module" src="asking.js"></script>'
+PAGE = '<!doctype html><title>verify</title><script type="module" src="asking.js"></script>'
 
 SCRIPT = """
 import { localEngine } from "./engine.js";
@@ -62,7 +62,9 @@ try {
   const cases = await (await fetch("cases")).json();
   const engine = await localEngine(document.baseURI);
   await engine.ready;
-  for (const [i, modalities] of cases.entries()) await send(`answers/${i}`, await answer(engine, i, modalities));
+  for (const [i, modalities] of cases.entries()) {
+    await send(`answers/${i}`, await answer(engine, i, modalities));
+  }
 } catch (error) {
   await send("failed", String(error?.message ?? error));
 }
@@ -103,7 +105,7 @@ def found_browser() -> str:
 
 
 def answers_of_page(program: str, page: Path, given: Sequence[Case]) -> list[dict[str, Any]]:
-    """What the page in a folder says of each case: `Answer.to_dict()`, or no scores and why it is `refused`.
+    """What the page in a folder says of each case: as `Prediction.to_dict()`, or no scores and why it is `refused`.
 
     InputError if Chromium does not start, fails, or says nothing for PATIENCE seconds. It is ended and its
     profile removed in any case.
@@ -120,6 +122,10 @@ def answers_of_page(program: str, page: Path, given: Sequence[Case]) -> list[dic
     if asked.failure:
         raise InputError(f"the page failed: {asked.failure}")
     return [answer for answer in asked.answers if answer is not None]
+
+
+LOG = "said.log"
+"""What Chromium wrote, in its profile."""
 
 
 class _Asked:
@@ -234,18 +240,13 @@ def _running(program: str, address: str) -> Generator["subprocess.Popen[bytes]"]
             _kill(process)
 
 
-LOG = "said.log"
-
-
 def _kill(process: "subprocess.Popen[bytes]") -> None:
     """End a process and those that it started."""
     if sys.platform == "win32":
         subprocess.run(["taskkill", "/F", "/T", "/PID", str(process.pid)], capture_output=True, check=False)
     else:
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
     process.wait(30)
 
 

@@ -54,7 +54,8 @@ def read_waveform(source: Source, rate: int) -> Float[np.ndarray, " samples"]:
 
     Channels are averaged, the constant offset of the sound card is subtracted (it differs between microphones
     and would identify them), the rate is converted by soxr, and a peak above 1 is scaled down to 1. Of soxr's
-    qualities it is VHQ, which computes in doubles: a page can then do the same, to the step of 16 bits. A WAV of unknown length, as programs write into a pipe, is read to its end.
+    qualities it is VHQ, which computes in doubles: a page can then do the same, to the step of 16 bits. A WAV
+    of unknown length, as programs write into a pipe, is read to its end.
 
     Raises InputError, naming the file, if it is missing, empty, no recording, damaged, truncated, longer than
     ten minutes, silent, holds NaN, or has an impossible rate or number of channels.

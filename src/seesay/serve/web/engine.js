@@ -73,9 +73,10 @@ const readable = (given) =>
  */
 export async function localEngine(base) {
   const tasks = workerTasks();
+  const ready = tasks("open", { base }); // meanwhile one can draw
+  ready.catch(() => {}); // who waits for it is told
   const model = modelOf(await (await fetched(new URL("model.json", base))).json());
   await tasks("describe", { model });
-  const ready = tasks("open", { base }); // meanwhile one can draw
   return {
     kind: "local",
     model,

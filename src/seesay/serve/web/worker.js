@@ -9,11 +9,14 @@ import { spectrogram } from "./spectrogram.js";
 
 let model;
 let graph;
+let tell;
+const described = new Promise((resolve) => (tell = resolve));
 
 const TASKS = {
   /** What the model is, so that contents can be read for it. */
-  describe({ model: described }) {
-    model = described;
+  describe({ model: given }) {
+    model = given;
+    tell();
   },
 
   /** Load the runtime and the graph; `base`: address of their folder. */
@@ -26,7 +29,10 @@ const TASKS = {
     const response = await bytes;
     if (!response.ok) throw new Error(`model.onnx: ${response.status} ${response.statusText}`);
     const content = new Uint8Array(await response.arrayBuffer());
-    const session = await ort.InferenceSession.create(content, { executionProviders: ["wasm"] });
+    // Optimising the graph takes as long as the rest of the start, and makes an answer no quicker.
+    const options = { executionProviders: ["wasm"], graphOptimizationLevel: "disabled" };
+    const session = await ort.InferenceSession.create(content, options);
+    await described;
     graph = graphOf({ session, Tensor: ort.Tensor }, model);
     const blank = {}; // the first run allocates memory, so it is not the user's
     for (const m of model.modalities) {
