@@ -105,27 +105,26 @@ def found_browser() -> str:
 
 
 def answers_of_page(program: str, page: Path, given: Sequence[Case]) -> list[dict[str, Any]]:
-    """What the page in a folder says of each case: as `Prediction.to_dict()`, or no scores and why it is `refused`.
+    """What the page in a folder says of each case: as `Prediction.to_dict()`, or no scores and a reason, `refused`.
 
     InputError if Chromium does not start, fails, or says nothing for PATIENCE seconds. It is ended and its
     profile removed in any case.
     """
     asked = _Asked(given)
-    with _serving(page, asked) as port, _running(program, f"http://127.0.0.1:{port}/asking.html") as browser:
+    with (
+        _serving(page, asked) as port,
+        _running(program, f"http://127.0.0.1:{port}/asking.html") as (browser, log),
+    ):
         while not asked.done.wait(0.2):
             if browser.poll() is not None and not asked.done.wait(1):
-                raise InputError(f"{program} ended with status {browser.returncode}: {_last(browser)}")
+                raise InputError(f"{program} ended with status {browser.returncode}: {_last(log)}")
             if time.monotonic() - asked.heard > PATIENCE:
                 count = sum(answer is not None for answer in asked.answers)
                 said = f"{count} of {len(given)} answers, and none for {PATIENCE:.0f} seconds"
-                raise InputError(f"{program} gave {said}: {_last(browser)}")
+                raise InputError(f"{program} gave {said}: {_last(log)}")
     if asked.failure:
         raise InputError(f"the page failed: {asked.failure}")
     return [answer for answer in asked.answers if answer is not None]
-
-
-LOG = "said.log"
-"""What Chromium wrote, in its profile."""
 
 
 class _Asked:
@@ -196,7 +195,7 @@ class _Handler(SimpleHTTPRequestHandler):
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def handle_error(self, *_: Any) -> None:
+    def handle_error(self, request: Any, client_address: Any) -> None:
         """A connection that Chromium's end cut is no news."""
 
 
@@ -215,27 +214,28 @@ def _serving(page: Path, asked: _Asked) -> Generator[int]:
 
 
 @contextmanager
-def _running(program: str, address: str) -> Generator["subprocess.Popen[bytes]"]:
-    """A Chromium that shows an address. Afterwards, it and all that it started are killed, and its profile is
+def _running(program: str, address: str) -> Generator[tuple["subprocess.Popen[bytes]", Path]]:
+    """A Chromium that shows an address, and the file with what it writes. Afterwards, it and all that it started are killed, and its profile is
     removed."""
     with tempfile.TemporaryDirectory(prefix="seesay-browser-", ignore_cleanup_errors=True) as profile:
         words = [program, *FLAGS, f"--user-data-dir={profile}"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
             words.append("--no-sandbox")  # which does not work for root
-        with (Path(profile) / LOG).open("wb") as log:
+        log = Path(profile) / "said.log"
+        with log.open("wb") as said:
             try:
                 # A session of its own: the user's Ctrl+C ends it here, and with it all its processes.
                 process = subprocess.Popen(
                     [*words, address],
                     stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
+                    stdout=said,
+                    stderr=said,
                     start_new_session=True,
                 )
             except OSError as error:
                 raise InputError(f"{program} cannot be started: {error.strerror}") from None
         try:
-            yield process
+            yield process, log
         finally:
             _kill(process)
 
@@ -250,8 +250,6 @@ def _kill(process: "subprocess.Popen[bytes]") -> None:
     process.wait(30)
 
 
-def _last(process: "subprocess.Popen[bytes]") -> str:
+def _last(log: Path) -> str:
     """The last that Chromium wrote."""
-    profile = next(str(w) for w in process.args if str(w).startswith("--user-data-dir="))  # ty: ignore
-    text = (Path(profile.partition("=")[2]) / LOG).read_text(errors="replace").strip()
-    return text[-300:] or "it said nothing"
+    return log.read_text(errors="replace").strip()[-300:] or "it said nothing"
