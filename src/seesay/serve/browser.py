@@ -105,7 +105,7 @@ def found_browser() -> str:
 
 
 def answers_of_page(program: str, page: Path, given: Sequence[Case]) -> list[dict[str, Any]]:
-    """What the page in a folder says of each case: as `Prediction.to_dict()`, or no scores and a reason, `refused`.
+    """What the page in a folder says of each case: as `Prediction.to_dict()`, or no scores and why, `refused`.
 
     InputError if Chromium does not start, fails, or says nothing for PATIENCE seconds. It is ended and its
     profile removed in any case.
@@ -215,8 +215,8 @@ def _serving(page: Path, asked: _Asked) -> Generator[int]:
 
 @contextmanager
 def _running(program: str, address: str) -> Generator[tuple["subprocess.Popen[bytes]", Path]]:
-    """A Chromium that shows an address, and the file with what it writes. Afterwards, it and all that it started are killed, and its profile is
-    removed."""
+    """A Chromium that shows an address, and the file with what it writes. Afterwards, it and all that it
+    started are killed, and its profile is removed."""
     with tempfile.TemporaryDirectory(prefix="seesay-browser-", ignore_cleanup_errors=True) as profile:
         words = [program, *FLAGS, f"--user-data-dir={profile}"]
         if hasattr(os, "geteuid") and os.geteuid() == 0:
