@@ -105,7 +105,7 @@ def found_browser() -> str:
 
 
 def answers_of_page(program: str, page: Path, given: Sequence[Case]) -> list[dict[str, Any]]:
-    """What the page in a folder says of each case: as `Prediction.to_dict()`, or no scores and why, `refused`.
+    """What the page in a folder says of each case: as `Prediction.to_dict()`, or no scores and why: `refused`
 
     InputError if Chromium does not start, fails, or says nothing for PATIENCE seconds. It is ended and its
     profile removed in any case.
