@@ -68,7 +68,7 @@ def write_web(
     contents = runtime_files(runtime)
     run = run if isinstance(run, Run) else Run.open(run)
     written, graph = checked_graph(run, folder)
-    described = description(graph.spec, graph.types, _name(run))
+    described = description(graph.spec, graph.types, _name(run), graph.encoders)
     with new_folder(folder, overwrite) as new:
         _copy_page(new)
         (new / GRAPH).write_bytes(written)
@@ -79,7 +79,9 @@ def write_web(
         (new / "README.md").write_text(_readme(new, described["name"]))
 
 
-def description(spec: Spec, types: Mapping[Modality, InputType], name: str = "") -> dict[str, Any]:
+def description(
+    spec: Spec, types: Mapping[Modality, InputType], name: str = "", encoders: str = ""
+) -> dict[str, Any]:
     """What the page needs to know of a model: what `GET /model` says, and how its inputs are read."""
     inputs = [
         content_to_dict(each)
@@ -91,6 +93,7 @@ def description(spec: Spec, types: Mapping[Modality, InputType], name: str = "")
         "name": name,
         "classes": list(spec.classes),
         "modalities": inputs,
+        "encoders": encoders,
         "limits": {"seconds": LONGEST, "pixels": LARGEST},
     }
 
