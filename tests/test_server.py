@@ -155,6 +155,51 @@ def test_rows_of_a_batch_may_be_numbered_parts():
     assert found[2]["status"] == 422
 
 
+def test_encodings_are_what_the_graph_gives_and_long_recordings_have_several():
+    rows = [
+        {"image": png(1)},
+        {"audio": wav(2, samples=700), "image": png(2)},
+        {"audio": wav(2, samples=9_000), "image": png(2)},
+    ]
+
+    async def talk(client: httpx.AsyncClient) -> Any:
+        asked = [client.post(path, files=row) for row in rows for path in ("/encode", "/predict")]
+        return [each.json() for each in await asyncio.gather(*asked)]
+
+    found = ask(talk, limits=Limits(batch=8))
+    for row, answer in zip(rows, found[::2], strict=True):
+        contents = {m: predictor().read(m, source) for m, source in row.items()}
+        expected = predictor().encode_contents(contents).windows
+        assert set(answer) == {"windows", "milliseconds"}
+        assert len(answer["windows"]) == len(expected) > 2 * (len(contents.get("audio", [])) > 2_000)
+        assert sum(each["weight"] for each in answer["windows"]) == pytest.approx(1)
+        for one, other in zip(answer["windows"], expected, strict=True):
+            assert (one["start"], one["end"]) == (other.start, other.end)
+            assert one["encodings"].keys() == row.keys()
+            for modality, values in other.encodings.items():
+                assert one["encodings"][modality] == pytest.approx(values, abs=1e-5)
+    assert without_times(found[1]) == alone(**rows[0])
+
+
+def test_encodings_take_no_limit_of_known_and_need_an_input():
+    for form in ({"data": {"reject": "0.5"}, "files": {"image": png(1)}}, {"files": {"smell": b"x"}}):
+        response = ask(lambda client, form=form: client.post("/encode", **form))
+        assert response.status_code == 422
+        assert response.headers["content-type"] == "application/problem+json"
+
+
+def test_a_graph_of_an_older_seesay_gives_no_encodings(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(predictor().graph, "encoders", "")
+
+    async def talk(client: httpx.AsyncClient) -> Any:
+        answered = await client.post("/encode", files={"image": png(1)})
+        return answered.status_code, (await client.get("/openapi.json")).json()["paths"]
+
+    status, paths = ask(talk)
+    assert status == 404
+    assert "/encode" not in paths
+
+
 # ------------------------------------------------------------------------------------------------ refusals
 
 BOUNDARY = {"Content-Type": "multipart/form-data; boundary=x"}

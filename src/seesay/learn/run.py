@@ -101,11 +101,16 @@ class Run:
 
     @staticmethod
     def open(folder: Path | str | None = None) -> "Run":
-        """The run in this folder; None: the one that comes with seesay. InputError if it is not a run or is
-        damaged, or an encoder from a file is not the one of its training."""
+        """The run in this folder, or of a taught file (learn/taught.py); None: the one that comes with
+        seesay. InputError if it is not a run or is damaged, or an encoder from a file is not the one of its
+        training."""
         folder = PACKAGED if folder is None else Path(folder)
         load_installed()
         path = folder / "config.json"
+        if folder.is_file() and folder.suffix == ".safetensors":
+            from seesay.learn.taught import taught_run
+
+            return taught_run(folder)
         if folder.is_file():
             remedy = "Give pictures with --image, recordings with --audio."
             raise InputError(f"{folder} is a file, expected the folder of a run", remedy)

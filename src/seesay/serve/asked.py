@@ -31,6 +31,8 @@ class Asked:
     sources: Mapping[Modality, Any]
     """Bytes of files; arrays of ready-made contents."""
     reject: float | None = None
+    encode: bool = False
+    """Whether it asks for encodings instead of a prediction."""
 
 
 def is_light(spec: ContentSpec, source: Any) -> bool:

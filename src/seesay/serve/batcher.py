@@ -27,6 +27,7 @@ from seesay.errors import InputError
 from seesay.serve.answer import Prediction
 from seesay.serve.asked import Asked, check_length, check_size, is_light
 from seesay.serve.counters import Counters
+from seesay.serve.encoded import Encoded
 from seesay.serve.graph import GraphPredictor
 from seesay.serve.limits import Limits
 from seesay.serve.problems import Refused, busy
@@ -51,9 +52,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Answer:
-    """A prediction and what it took."""
+    """A prediction, or encodings, and what it took."""
 
-    prediction: Prediction
+    found: Prediction | Encoded
     milliseconds: dict[str, float]
 
 
@@ -189,7 +190,7 @@ class Batcher:
             except Exception as error:
                 results.append((job, error))
                 continue
-            groups.setdefault(self._shapes(contents), []).append(job)
+            groups.setdefault((job.asked.encode, self._shapes(contents)), []).append(job)
         for group in groups.values():
             results += self._infer(group)
         self._deliver(results)
@@ -223,7 +224,7 @@ class Batcher:
         """The answers to jobs whose contents have the same shapes."""
         began = time.perf_counter()
         try:
-            predictions = self._run(jobs)
+            found = self._run(jobs)
         except Exception as error:
             if len(jobs) == 1:
                 return [(jobs[0], error)]
@@ -231,11 +232,11 @@ class Batcher:
         took = _since(began)
         self.counters.batch(len(jobs))
         return [
-            (job, Answer(prediction, job.milliseconds | {"infer": took}))
-            for job, prediction in zip(jobs, predictions, strict=True)
+            (job, Answer(each, job.milliseconds | {"infer": took}))
+            for job, each in zip(jobs, found, strict=True)
         ]
 
-    def _run(self, jobs: list[Job]) -> list[Prediction]:
+    def _run(self, jobs: list[Job]) -> Sequence[Prediction | Encoded]:
         graph, rows = self.predictor.graph, [job.contents or {} for job in jobs]
         inputs, present = {}, {}
         for modality in graph.spec.modalities:
@@ -247,6 +248,8 @@ class Batcher:
                 for i, content in given.items():
                     inputs[modality][i], present[modality][i] = content, True
         outputs = graph.run(inputs, present)
+        if jobs[0].asked.encode:
+            return [self.predictor.encoded(outputs, i, row) for i, row in enumerate(rows)]
         return self.predictor.answers(
             outputs, [tuple(row) for row in rows], [job.asked.reject for job in jobs]
         )
@@ -263,8 +266,11 @@ class Batcher:
             raise busy("the deadline has passed", 1)
         assert job.contents is not None
         began = time.perf_counter()
-        prediction = self.predictor.predict_contents(job.contents, job.asked.reject)
-        self._deliver([(job, Answer(prediction, job.milliseconds | {"infer": _since(began)}))])
+        if job.asked.encode:
+            found = self.predictor.encode_contents(job.contents)
+        else:
+            found = self.predictor.predict_contents(job.contents, job.asked.reject)
+        self._deliver([(job, Answer(found, job.milliseconds | {"infer": _since(began)}))])
 
     def _deliver(self, results: list[tuple[Job, Any]]) -> None:
         if results:

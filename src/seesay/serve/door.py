@@ -18,7 +18,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 
-ASKING = ("/predict", "/predict/batch")
+ASKING = ("/predict", "/predict/batch", "/encode")
 """Paths whose bodies hold contents."""
 
 OPEN = ("/health", "/ready")

@@ -5,7 +5,8 @@ Inputs, for any number of rows: `<modality>`, the contents or features of each m
 Outputs: `probabilities_<condition>`, (rows, classes), for each condition. A row that lacks all modalities of
 a condition gets the class fractions of the training rows. `known_<condition>`, (rows,), for each
 condition in which the model can tell: 0 (none of its classes) to 1, NaN in a row that lacks all its
-modalities. `agreement`, (rows,): how much the modalities agree, 0 to 1. Recordings and photos may have any
+modalities. `agreement`, (rows,): how much the modalities agree, 0 to 1. `encoding_<modality>`, (rows, dim):
+what the heads take, zeros where it is missing. Recordings and photos may have any
 size; `fitted_<modality>` is what the model sees of them, and `voiced_<modality>`, (rows,), how much voiced
 sound that holds. The metadata contain the `classes`, the `spec`, which describes the inputs, and the `shapes`
 that contents are fitted to, as JSON. Encoders from ONNX files are part of the graph.
@@ -33,11 +34,13 @@ from seesay.extras import package
 from seesay.files import new_file
 from seesay.learn.run import Run
 from seesay.model.classifier import Classifier
+from seesay.model.fingerprint import fingerprint
 from seesay.model.folding import folded
 from seesay.plain import to_dict
 from seesay.serve.answer import agreement_of
 from seesay.serve.graph import (
     AGREEMENT,
+    ENCODING,
     FITTED,
     KNOWN,
     PROBABILITIES,
@@ -134,7 +137,7 @@ class OnnxWrapper(nn.Module):
         self.knowing = model.knowing
         seen = [name for each in self.fitted.values() for name in cast(Fitted, each).outputs]
         self.outputs = [*(PROBABILITIES + c for c in model.conditions), *(KNOWN + c for c in model.knowing)]
-        self.outputs += [AGREEMENT, *seen]
+        self.outputs += [AGREEMENT, *(ENCODING + m for m in model.modalities), *seen]
 
     def forward(self, *tensors: Tensor) -> tuple[Tensor, ...]:
         count = len(self.model.modalities)
@@ -149,7 +152,8 @@ class OnnxWrapper(nn.Module):
         probabilities = {name: x.softmax(1) for name, x in self.model.decide(encodings, present).items()}
         known = self.model.known(encodings, present) if self.knowing else {}
         said = (known[condition] for condition in self.knowing)
-        return (*probabilities.values(), *said, self._agreement(probabilities, present), *seen)
+        agreement = self._agreement(probabilities, present)
+        return (*probabilities.values(), *said, agreement, *encodings.values(), *seen)
 
     def _agreement(
         self, probabilities: Mapping[Condition, Tensor], present: Mapping[Modality, Tensor]
@@ -217,6 +221,7 @@ def to_onnx(model: Classifier, spec: Spec, inputs: InputKind = "contents") -> by
     in_this_order(proto, [*model.modalities, *wrapper.names[len(model.modalities) :]])
     shapes = {modality: each.shape for modality, each in types.items()}
     metadata = {"inputs": inputs, "classes": spec.classes, "spec": to_dict(spec), "shapes": shapes}
+    metadata["encoders"] = fingerprint(model)
     written = {name: x if isinstance(x, str) else json.dumps(x) for name, x in metadata.items()}
     onnx.helper.set_model_props(proto, {"seesay": version("seesay")} | written)
     return proto.SerializeToString()
@@ -279,6 +284,9 @@ def check_same(model: Classifier, graph: Graph, path: Path | str) -> None:
             (f"the probabilities of {c}", outputs.probabilities[c], each) for c, each in expected.items()
         ]
         pairs += [(f"known of {c}", each, known[c]) for c, each in outputs.known.items()]
+        for m, found in outputs.encodings.items():  # which are of any size, unlike probabilities
+            size = max(1.0, float(encodings[m].abs().max()))
+            pairs.append((f"the encodings of {m}", found / size, encodings[m].numpy() / size))
         if len(modalities) == 2:
             both = present[modalities[0]].numpy() & present[modalities[1]].numpy()
             agreement = np.where(both, agreement_of([expected[Condition(m)] for m in modalities]), np.nan)

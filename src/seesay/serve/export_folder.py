@@ -16,7 +16,7 @@ from seesay.condition import Condition
 from seesay.files import check_new_folder, new_folder
 from seesay.learn.run import PACKAGED, Run
 from seesay.serve.export import checked_graph
-from seesay.serve.graph import AGREEMENT, CONFIG, FITTED, GRAPH, KNOWN, PROBABILITIES, VOICED, Graph
+from seesay.serve.graph import AGREEMENT, CONFIG, ENCODING, FITTED, GRAPH, KNOWN, PROBABILITIES, VOICED, Graph
 from seesay.signal import ink
 from seesay.spec import PictureSpec, content_to_dict
 
@@ -79,6 +79,7 @@ def _meaning(output: str) -> str:
         PROBABILITIES: "(n, classes): probabilities from {}; the class fractions of training where missing",
         KNOWN: "(n,): how much {} is like the training data, 0 to 1; NaN where missing",
         AGREEMENT: "(n,): how much the modalities agree, 0 to 1; NaN where fewer than two are there",
+        ENCODING: "(n, dim): the encoding of {}, which the heads take; zeros where missing",
         FITTED: "(n, ...): what the model sees of {}",
         VOICED: "(n,): how much voiced sound the clip of {} holds",
     }

@@ -18,8 +18,9 @@ from seesay.extras import package
 from seesay.files import check_file
 from seesay.plain import from_dict
 from seesay.serve.answer import Prediction, answer, check_reject, named, read
+from seesay.serve.encoded import Encoded, EncodedWindow
 from seesay.serve.segments import BATCH, Scored, segments_of
-from seesay.signal.sounding import LONG, windows
+from seesay.signal.sounding import LONG, Window, windows
 from seesay.spec import Modality, Spec, WaveformSpec
 
 InputKind = Literal["contents", "features"]
@@ -27,6 +28,7 @@ InputKind = Literal["contents", "features"]
 front ends in the graph; `features`: the inputs of the encoders."""
 
 PROBABILITIES, KNOWN, FITTED, VOICED = "probabilities_", "known_", "fitted_", "voiced_"
+ENCODING = "encoding_"
 """Prefixes of outputs, before a condition or a modality."""
 
 AGREEMENT = "agreement"
@@ -62,6 +64,8 @@ class Outputs:
     """See `agreement_of`; NaN in rows with fewer than two modalities."""
     voiced: dict[Modality, Float[np.ndarray, " n"]]
     """How much voiced sound the clip of a recording holds."""
+    encodings: dict[Modality, Float[np.ndarray, "n d"]]
+    """Zeros in rows without the modality. Empty: the graph was exported before it had them."""
 
 
 class Graph:
@@ -81,6 +85,7 @@ class Graph:
             content = source if isinstance(source, bytes) else str(source)
             self.session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
             metadata = self.session.get_modelmeta().custom_metadata_map
+            self.encoders: str = metadata.get("encoders", "")  # fingerprint; empty: it gives no encodings
             self.inputs: InputKind = metadata["inputs"]
             self.spec: Spec = from_dict(Spec, json.loads(metadata["spec"]), "spec")
             shapes = {m: tuple(shape) for m, shape in json.loads(metadata["shapes"]).items()}
@@ -115,6 +120,7 @@ class Graph:
             {c: found[KNOWN + c] for c in self.knowing},
             found[AGREEMENT],
             {m: found[VOICED + m] for m in self.spec.modalities if VOICED + m in found},
+            {m: found[ENCODING + m] for m in self.spec.modalities if ENCODING + m in found},
         )
 
     def padded(self, modality: Modality, content: Num[np.ndarray, " *size"]) -> Num[np.ndarray, " *padded"]:
@@ -218,17 +224,7 @@ class GraphPredictor:
         self, long: Modality, contents: Mapping[Modality, np.ndarray], reject: float | None
     ) -> Prediction:
         """The prediction for a row with a long recording: all its windows, pooled."""
-        spec, samples = self.spec[long], self.graph.types[long].shape[0]
-        assert isinstance(spec, WaveformSpec)
-        recording: Int16[np.ndarray, " n"] = contents[long]
-        found = windows(recording, spec.rate, samples)
-        others = {m: self.graph.fitted(m, content) for m, content in contents.items() if m != long}
-        parts = []
-        for start in range(0, len(found), BATCH):
-            clips = np.stack([recording[w.first : w.first + samples] for w in found[start : start + BATCH]])
-            rows = {m: np.broadcast_to(each, (len(clips), *each.shape)) for m, each in others.items()}
-            parts.append(self.graph.run({m: rows.get(m, clips) for m in contents}))
-        weight = np.concatenate([part.voiced[long] for part in parts])
+        found, parts, weight, rate = self._by_window(long, contents)
         names = self._sources(contents)
         probabilities = {
             name: np.concatenate([part.probabilities[source] for part in parts])
@@ -240,9 +236,53 @@ class GraphPredictor:
             else np.full(len(found), np.nan)
             for name, source in names.items()
         }
-        scored = Scored(found, weight / weight.sum(), probabilities, known)
-        segments = segments_of(scored, Condition(long), tuple(self.spec.classes), spec.rate)
+        scored = Scored(found, weight, probabilities, known)
+        segments = segments_of(scored, Condition(long), tuple(self.spec.classes), rate)
         return answer(self.spec, scored.pooled(), scored.pooled_known(), segments, reject)
+
+    def _by_window(
+        self, long: Modality, contents: Mapping[Modality, np.ndarray]
+    ) -> tuple[list[Window], list[Outputs], Float[np.ndarray, " windows"], int]:
+        """The windows of a long recording, the outputs for them in batches, the weight of each, which sum to
+        1, and the samples a second."""
+        spec, samples = self.spec[long], self.graph.types[long].shape[0]
+        assert isinstance(spec, WaveformSpec)
+        recording: Int16[np.ndarray, " n"] = contents[long]
+        found = windows(recording, spec.rate, samples)
+        others = {m: self.graph.fitted(m, content) for m, content in contents.items() if m != long}
+        parts = []
+        for start in range(0, len(found), BATCH):
+            clips = np.stack([recording[w.first : w.first + samples] for w in found[start : start + BATCH]])
+            rows = {m: np.broadcast_to(each, (len(clips), *each.shape)) for m, each in others.items()}
+            parts.append(self.graph.run({m: rows.get(m, clips) for m in contents}))
+        weight = np.concatenate([part.voiced[long] for part in parts])
+        return found, parts, weight / weight.sum(), spec.rate
+
+    def encode_contents(self, contents: Mapping[Modality, np.ndarray]) -> Encoded:
+        """The encodings of one row of contents that were read; of a long recording, of each window."""
+        long = self.long_modality(contents)
+        if long is None:
+            rows = {m: content[None] for m, content in contents.items()}
+            return self.encoded(self.graph.run(rows), 0, contents)
+        found, parts, weight, rate = self._by_window(long, contents)
+        rows = [(part, i) for part in parts for i in range(len(part.agreement))]
+        return Encoded(
+            [
+                EncodedWindow(
+                    each.start / rate, each.end / rate, float(share), self._encodings(part, i, contents)
+                )
+                for each, share, (part, i) in zip(found, weight, rows, strict=True)
+            ]
+        )
+
+    def encoded(self, outputs: Outputs, row: int, given: Iterable[Modality]) -> Encoded:
+        """The encodings of a row of a batch that has these modalities, and no long recording."""
+        return Encoded([EncodedWindow(0.0, 0.0, 1.0, self._encodings(outputs, row, given))])
+
+    def _encodings(
+        self, outputs: Outputs, row: int, given: Iterable[Modality]
+    ) -> dict[Modality, list[float]]:
+        return {m: outputs.encodings[m][row].tolist() for m in self.spec.modalities if m in set(given)}
 
     def _sources(self, given: Iterable[Modality]) -> dict[Condition, Condition]:
         """The conditions of a row that has these modalities, and the condition in the outputs that says

@@ -8,6 +8,7 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 from seesay.plain import field_docs
 from seesay.serve.answer import VERSION, Prediction, Score
+from seesay.serve.encoded import Encoded
 from seesay.serve.graph import GraphPredictor
 from seesay.serve.limits import Limits
 from seesay.serve.problems import MEDIA_TYPE, Problem, Refused
@@ -51,6 +52,9 @@ class ServedModel:
     """In the order of the model."""
     known: bool
     """Whether answers have `known`, and `reject` may be given."""
+    encoders: str
+    """Fingerprint of the encoders: heads fitted to encodings of one server fit models with the same. Empty:
+    the model was exported by an older seesay, and there is no `/encode`."""
     limits: Limits
     """How much the server takes."""
     version: str
@@ -88,7 +92,8 @@ def model_of(predictor: GraphPredictor, limits: Limits) -> ServedModel:
         for m, each in spec.contents.items()
     ]
     known = all(each.known for each in modalities)
-    return ServedModel(list(spec.classes), modalities, known, limits, version("seesay"), VERSION)
+    seesay = version("seesay")
+    return ServedModel(list(spec.classes), modalities, known, graph.encoders, limits, seesay, VERSION)
 
 
 def document(predictor: GraphPredictor, limits: Limits, token: bool) -> dict[str, Any]:
@@ -97,6 +102,7 @@ def document(predictor: GraphPredictor, limits: Limits, token: bool) -> dict[str
     paths = {
         "/predict": {"post": _predict(predictor)},
         "/predict/batch": {"post": _predict_batch(predictor, limits)},
+        **({"/encode": {"post": _encode(predictor)}} if predictor.graph.encoders else {}),
         "/model": {"get": _get("model", "The model: its classes, inputs and limits.", ServedModel)},
         "/health": {"get": _get("health", "Whether the process is alive.", None)},
         "/ready": {"get": _get("ready", "Whether it takes requests: 503 once it is told to end.", None)},
@@ -120,7 +126,7 @@ def document(predictor: GraphPredictor, limits: Limits, token: bool) -> dict[str
         whole["security"] = [{"token": []}]
         for path in ("/health", "/ready"):
             paths[path]["get"]["security"] = []
-        for path in ("/predict", "/predict/batch", "/model", "/metrics"):
+        for path in paths.keys() - {"/health", "/ready"}:
             for operation in paths[path].values():
                 operation["responses"]["401"] = _problem("The token is absent or wrong.")
     return whole
@@ -166,6 +172,22 @@ def _predict_batch(predictor: GraphPredictor, limits: Limits) -> dict[str, Any]:
         "parameters": [_deadline()],
         "requestBody": {"required": True, "content": content},
         "responses": {"200": answer} | _problems(),
+    }
+
+
+def _encode(predictor: GraphPredictor) -> dict[str, Any]:
+    bodies = {"multipart/form-data": None, "application/json": "base64"}
+    content = {}
+    for media_type, encoding in bodies.items():
+        row = _row(predictor, encoding)
+        row["properties"].pop("reject", None)
+        content[media_type] = {"schema": row}
+    return {
+        "operationId": "encode",
+        "summary": "The encodings of one row: what the model's heads take.",
+        "parameters": [_deadline()],
+        "requestBody": {"required": True, "content": content},
+        "responses": {"200": _ok({"$ref": REF + "Encoded"})} | _problems(),
     }
 
 
@@ -249,8 +271,11 @@ def _problems() -> dict[str, Any]:
 def _schemas() -> dict[str, Any]:
     """The JSON schemas of the dataclasses, with the sentences under their fields."""
     schemas: dict[str, Any] = {}
-    for kind in (Prediction, Milliseconds, Problem, ServedModel):
+    for kind in (Prediction, Encoded, Milliseconds, Problem, ServedModel):
         _schema(kind, schemas)
+    encoded = schemas["Encoded"]
+    encoded["properties"] |= {"milliseconds": {"$ref": REF + "Milliseconds"}}
+    encoded["required"] = list(encoded["properties"])
     answer = schemas.pop("Prediction")
     label = {"type": "string", "description": "The most likely class, or `_none_` if it is rejected."}
     answer["properties"] |= {"label": label, "milliseconds": {"$ref": REF + "Milliseconds"}}

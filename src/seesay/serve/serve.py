@@ -84,11 +84,12 @@ def read_token(path: Path) -> str:
 
 
 def graph_of(run: Path | None, folder: Path) -> Path:
-    """The exported file or folder; of a run, a file made in `folder`, by a process of its own, so that this
-    one stays without torch."""
+    """The exported file or folder; of a run or a taught file, a file made in `folder`, by a process of its
+    own, so that this one stays without torch."""
     if run is not None and (run.suffix == ".onnx" or (run / GRAPH).exists()):
         return run
-    if run is not None and not run.is_dir():
+    taught = run is not None and run.is_file() and run.suffix == ".safetensors"
+    if run is not None and not run.is_dir() and not taught:
         problem = "is a file" if run.exists() else "does not exist"
         raise InputError(f"{run} {problem}, expected a run or an exported folder", "Check the path.")
     if importlib.util.find_spec("torch") is None:

@@ -1,20 +1,21 @@
 """The HTTP server: FastAPI around a graph in ONNX, without torch.
 
-`POST /predict` and `/predict/batch` answer, `GET /model`, `/health`, `/ready`, `/metrics` and
-`/openapi.json` tell, and `/` is a page. The `Door` stands before all of it.
+`POST /predict` and `/predict/batch` answer, `/encode` gives what heads take. `GET /model`, `/health`,
+`/ready`, `/metrics` and `/openapi.json` tell, and `/` is a page. The `Door` stands before all of it.
 """
 
 import asyncio
 import json
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
 from fastapi.responses import JSONResponse
 
+from seesay.serve.answer import Prediction
 from seesay.serve.asked import Asked
 from seesay.serve.batcher import Answer, Batcher
 from seesay.serve.counters import Counters
@@ -78,6 +79,15 @@ def create(
                 log.failure(result, path="/predict/batch")
         return _json([_plain_or_problem(result) for result in results])
 
+    async def encode(request: Request) -> Response:
+        asked = await _parsed(row_of, request)
+        if asked.reject is not None:
+            raise Refused(422, "reject is for /predict: encodings are neither known nor unknown")
+        [result] = await _answers([replace(asked, encode=True)], request)
+        if isinstance(result, Answer):
+            return _json(result.found.to_dict() | {"milliseconds": result.milliseconds})
+        raise result
+
     async def _parsed(parse: Any, request: Request) -> Any:
         body = request.scope["seesay.body"]
         arguments = (predictor, body, request.headers.get("content-type", ""), limits)
@@ -113,6 +123,7 @@ def create(
 
     # Plain routes: nothing here is for FastAPI to validate, and its injection costs 0.1 ms a request.
     posts = {"/predict": predict, "/predict/batch": predict_batch}
+    posts |= {"/encode": encode} if predictor.graph.encoders else {}
     gets = {"/health": health, "/ready": ready, "/metrics": metrics, "/model": model, "/openapi.json": api}
     for path, handler in posts.items():
         app.add_route(path, handler, ["POST"])
@@ -152,7 +163,8 @@ def _serving(file: File) -> Any:
 
 def _plain(answer: Answer) -> dict[str, Any]:
     """An answer as JSON has it."""
-    prediction = answer.prediction
+    prediction = answer.found
+    assert isinstance(prediction, Prediction)
     return prediction.to_dict() | {"label": prediction.label, "milliseconds": answer.milliseconds}
 
 

@@ -68,7 +68,7 @@ def write_web(
     contents = runtime_files(runtime)
     run = run if isinstance(run, Run) else Run.open(run)
     written, graph = checked_graph(run, folder)
-    described = description(graph.spec, graph.types, _name(run))
+    described = description(graph.spec, graph.types, _name(run), graph.encoders)
     with new_folder(folder, overwrite) as new:
         write_page(new, written, described, contents)
         (new / "README.md").write_text(_readme(new, described["name"]))
@@ -86,7 +86,9 @@ def write_page(
         (folder / "runtime" / name).write_bytes(content)
 
 
-def description(spec: Spec, types: Mapping[Modality, InputType], name: str = "") -> dict[str, Any]:
+def description(
+    spec: Spec, types: Mapping[Modality, InputType], name: str = "", encoders: str = ""
+) -> dict[str, Any]:
     """What the page needs to know of a model: what `GET /model` says, and how its inputs are read."""
     inputs = [
         content_to_dict(each)
@@ -98,6 +100,7 @@ def description(spec: Spec, types: Mapping[Modality, InputType], name: str = "")
         "name": name,
         "classes": list(spec.classes),
         "modalities": inputs,
+        "encoders": encoders,
         "limits": {"seconds": LONGEST, "pixels": LARGEST},
     }
 

@@ -5,7 +5,6 @@ import { percent } from "./words.js";
 
 const SHORT = 2; // letters of a name that fits below an upright bar
 const FEW = 16; // classes that fit beside each other
-const SHOWN = 10; // rows of a list without scrolling
 
 /**
  * @param {HTMLElement} element to fill; it becomes an image with a text that says what it shows
@@ -15,13 +14,13 @@ const SHOWN = 10; // rows of a list without scrolling
  */
 export function bars(element, classes, whose) {
   const upright = classes.length <= FEW && classes.every((name) => name.length <= SHORT);
+  element.classList.remove("upright", "listed");
   element.classList.add("bars", upright ? "upright" : "listed");
   element.setAttribute("role", "img");
   const rows = new Map(classes.map((name) => [name, row(name)]));
   const list = document.createElement("div");
   list.className = "rows";
   list.style.setProperty("--count", String(classes.length));
-  if (classes.length > SHOWN && !upright) element.tabIndex = 0; // so that the keyboard can scroll it
   list.append(...[...rows.values()].map(({ item }) => item));
   element.replaceChildren(list);
 
@@ -35,6 +34,8 @@ export function bars(element, classes, whose) {
       if (!upright) item.style.setProperty("--place", String(place));
     }
     const most = scores?.slice(0, 3).map(({ label, score }) => `${label} ${percent(score)}`);
+    if (element.scrollHeight > element.clientHeight + 1) element.tabIndex = 0; // so that the keyboard can scroll it
+    else element.removeAttribute("tabindex");
     element.setAttribute("aria-label", most ? `${whose}: ${most.join(", ")}` : `${whose}: nothing yet`);
   };
   show(null);

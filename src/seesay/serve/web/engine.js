@@ -17,6 +17,11 @@
  * @property {Promise<void>} ready when it can answer; rejected if it never will
  * @property {(given: Record<string, Given>) => Promise<Reading>} read
  * @property {(given: Record<string, Given>, contents: Record<string, Content>) => Promise<Result>} predict
+ * @property {(given: Record<string, Given>, contents: Record<string, Content>) => Promise<Encoded>} encode if
+ *   the model has `encoders`
+ *
+ * What a model's heads take, of one row.
+ * @typedef {{ windows: import("./taught.js").Window[], seen: Record<string, Content> }} Encoded
  *
  * @typedef {object} Reading
  * @property {Record<string, Content>} contents
@@ -86,6 +91,10 @@ export async function localEngine(base) {
       await ready;
       return tasks("predict", { contents });
     },
+    async encode(_, contents) {
+      await ready;
+      return tasks("encode", { contents });
+    },
   };
 }
 
@@ -117,16 +126,27 @@ export async function serverEngine(base, token, askToken) {
     ready: Promise.resolve(),
     read: (given) => tasks("read", { given: readable(given) }),
     async predict(given) {
-      const form = new FormData();
-      for (const [modality, each] of Object.entries(given)) {
-        const file = each.file ?? (await fileOf(each));
-        form.append(modality, file, file.name ?? (each.pixels ? "drawing.png" : "recording.wav"));
-      }
+      const body = await formOf(given);
       const before = performance.now();
-      const answer = await (await asked("predict", { method: "POST", body: form })).json();
+      const answer = await (await asked("predict", { method: "POST", body })).json();
       return { answer, seen: {}, milliseconds: performance.now() - before };
     },
+    async encode(given) {
+      const body = await formOf(given);
+      const { windows } = await (await asked("encode", { method: "POST", body })).json();
+      return { windows, seen: {} };
+    },
   };
+}
+
+/** Files by modality, as a form. @param {Record<string, Given>} given */
+async function formOf(given) {
+  const form = new FormData();
+  for (const [modality, each] of Object.entries(given)) {
+    const file = each.file ?? (await fileOf(each));
+    form.append(modality, file, file.name ?? (each.pixels ? "drawing.png" : "recording.wav"));
+  }
+  return form;
 }
 
 /** A response that is fine; a ServerError with the server's own sentence otherwise. */
@@ -146,11 +166,13 @@ async function fetched(address, options) {
  * What model.json or `GET /model` says, by modality.
  * @returns {Model}
  */
-export function modelOf({ name = "", classes, modalities }) {
+export function modelOf({ name = "", seesay = "", version = seesay, encoders = "", classes, modalities }) {
   const by = (value) => Object.fromEntries(modalities.map((each) => [each.name, value(each)]));
   const sides = ({ shape: [channels, height, width] }) => ({ channels, height, width });
   return {
     name,
+    seesay: version,
+    encoders,
     classes,
     modalities: modalities.map((each) => each.name),
     contents: by((each) => (each.kind === "picture" ? { ...sides(each), ...each } : each)),

@@ -10,6 +10,8 @@ import { LONG, windows } from "./windows.js";
  * What model.json says of a model.
  * @typedef {object} Model
  * @property {string} name
+ * @property {string} seesay its version
+ * @property {string} encoders fingerprint of the encoders; empty: there are no encodings
  * @property {string[]} classes
  * @property {string[]} modalities in order
  * @property {Record<string, import("./contents.js").Spec>} contents by modality
@@ -33,9 +35,7 @@ export const graphOf = (runtime, model) => ({
    * @param {Record<string, Content>} contents by modality, one at least
    */
   async predict(contents) {
-    const long = model.modalities.find(
-      (m) => contents[m] && model.contents[m].kind === "waveform" && isLong(contents[m], model.shapes[m]),
-    );
+    const long = longOf(model, contents);
     if (long) return pooled(runtime, model, contents, long);
     const outputs = await run(runtime, model, contents, 1);
     const names = sources(model, Object.keys(contents));
@@ -43,9 +43,48 @@ export const graphOf = (runtime, model) => ({
     const known = each(names, (source) => outputs[`known_${source}`]?.data[0] ?? NaN);
     return { answer: answerOf(model, probabilities, known), seen: seenIn(outputs, contents) };
   },
+
+  /**
+   * The encodings of one row; of a long recording, of each window.
+   * @returns {Promise<{ windows: import("./taught.js").Window[], seen: Record<string, Content> }>}
+   */
+  async encode(contents) {
+    const given = Object.keys(contents);
+    const long = longOf(model, contents);
+    const encodings = (outputs, row) =>
+      Object.fromEntries(
+        given.map((m) => [m, rowFrom(outputs[`encoding_${m}`], row, outputs[`encoding_${m}`].dims[1])]),
+      );
+    if (!long) {
+      const outputs = await run(runtime, model, contents, 1);
+      const window = { start: 0, end: 0, weight: 1, encodings: encodings(outputs, 0) };
+      return { windows: [window], seen: seenIn(outputs, contents) };
+    }
+    const keep = (outputs, row) => ({
+      encodings: encodings(outputs, row),
+      voiced: outputs[`voiced_${long}`].data[row],
+    });
+    const { found, parts, seen } = await byWindow(runtime, model, contents, long, keep);
+    const { rate } = model.contents[long];
+    const total = parts.reduce((sum, { voiced }) => sum + voiced, 0);
+    const windows = found.map(({ start, end }, i) => ({
+      start: start / rate,
+      end: end / rate,
+      weight: parts[i].voiced / total,
+      encodings: parts[i].encodings,
+    }));
+    return { windows, seen };
+  },
 });
 
-const isLong = (content, shape) => content.shape[0] > LONG * shape[0];
+/** The first modality whose recording is answered by its windows. */
+export const longOf = (model, contents) =>
+  model.modalities.find(
+    (m) => model.contents[m].kind === "waveform" && contents[m]?.shape[0] > LONG * model.shapes[m][0],
+  ) ?? null;
+
+/** A row of an output, (rows, size). */
+const rowFrom = ({ data }, row, size) => data.slice(row * size, (row + 1) * size);
 
 /** What the graph says of `count` rows; contents are (count, ...shape), all together. */
 async function run({ session, Tensor }, model, contents, count) {
@@ -84,11 +123,24 @@ function seenIn(outputs, contents) {
 
 /** The answer about a row with a long recording: the mean over its windows, by how voiced they are. */
 async function pooled(runtime, model, contents, long) {
-  const { data } = contents[long];
-  const { rate } = model.contents[long];
-  const [samples] = model.shapes[long];
-  const found = windows(data, rate, samples);
   const names = sources(model, Object.keys(contents));
+  const keep = (outputs, row) => rowOf(outputs, names, long, row, model.classes.length);
+  const { found, parts, seen } = await byWindow(runtime, model, contents, long, keep);
+  const total = parts.reduce((sum, part) => sum + part.voiced, 0);
+  const mean = (value) => parts.reduce((sum, part) => sum + (part.voiced / total) * value(part), 0);
+  const probabilities = each(names, (source) =>
+    model.classes.map((_, k) => mean((part) => part.probabilities[source][k])),
+  );
+  const known = each(names, (source) => mean((part) => part.known[source]));
+  const segments = segmentsOf(found, parts, model.classes, long, model.contents[long].rate);
+  return { answer: answerOf(model, probabilities, known, segments), seen };
+}
+
+/** The windows of a long recording, and what `keep` takes from the outputs for each. */
+async function byWindow(runtime, model, contents, long, keep) {
+  const { data } = contents[long];
+  const [samples] = model.shapes[long];
+  const found = windows(data, model.contents[long].rate, samples);
   const parts = [];
   let others = Object.fromEntries(Object.entries(contents).filter(([m]) => m !== long));
   for (let start = 0; start < found.length; ) {
@@ -102,17 +154,10 @@ async function pooled(runtime, model, contents, long) {
     rows[long] = { data: clips, shape: [samples] };
     const outputs = await run(runtime, model, rows, some.length);
     if (start === 0) others = { ...others, ...seenIn(outputs, others) };
-    parts.push(...some.map((_, row) => rowOf(outputs, names, long, row, model.classes.length)));
+    parts.push(...some.map((_, row) => keep(outputs, row)));
     start += some.length;
   }
-  const total = parts.reduce((sum, part) => sum + part.voiced, 0);
-  const mean = (value) => parts.reduce((sum, part) => sum + (part.voiced / total) * value(part), 0);
-  const probabilities = each(names, (source) =>
-    model.classes.map((_, k) => mean((part) => part.probabilities[source][k])),
-  );
-  const known = each(names, (source) => mean((part) => part.known[source]));
-  const segments = segmentsOf(found, parts, model.classes, long, rate);
-  return { answer: answerOf(model, probabilities, known, segments), seen: others };
+  return { found, parts, seen: others };
 }
 
 /** A content `count` times. @returns {Content} */
@@ -128,15 +173,14 @@ function rowOf(outputs, names, long, row, classes) {
   const probabilities = {};
   const known = {};
   for (const source of Object.values(names)) {
-    const { data } = outputs[`probabilities_${source}`];
-    probabilities[source] = data.slice(row * classes, (row + 1) * classes);
+    probabilities[source] = rowFrom(outputs[`probabilities_${source}`], row, classes);
     known[source] = outputs[`known_${source}`]?.data[row] ?? NaN;
   }
   return { probabilities, known, voiced: outputs[`voiced_${long}`].data[row] };
 }
 
 /** Runs of adjacent windows with one label. @returns {import("./answer.js").Segment[]} */
-function segmentsOf(found, parts, classes, long, rate) {
+export function segmentsOf(found, parts, classes, long, rate) {
   const labels = parts.map((part) => {
     const mine = part.probabilities[long];
     return mine.indexOf(Math.max(...mine));

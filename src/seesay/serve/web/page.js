@@ -6,6 +6,7 @@ import { localEngine, serverEngine } from "./engine.js";
 import { showExamples } from "./examples.js";
 import { picturePanel } from "./picture_panel.js";
 import { recordingPanel } from "./recording_panel.js";
+import { teaching } from "./teach.js";
 import { themeButton } from "./theme.js";
 import { askToken, knownToken } from "./token.js";
 import { balance, invitation, isDigits, isUnknown, nounOf, percent, sayingOf } from "./words.js";
@@ -21,6 +22,7 @@ let engine;
 /** Panels by modality: what is given, what shows it, and how its opinion is drawn. */
 const panels = new Map();
 let showTogether;
+let taught; // the part of the page that teaches, if there is one
 let asked = 0; // questions asked and answered: the last one counts
 let answered = 0;
 let urgent = false;
@@ -38,7 +40,7 @@ async function start() {
   find("place").textContent = [model.name, place].filter(Boolean).join(", ");
   model.modalities.forEach((modality, i) => doors[i] && addPanel(modality, doors[i]));
   main.dataset.senses = String(panels.size);
-  showTogether = bars(find("together"), model.classes, "Together");
+  showClasses();
   const other = model.modalities.filter((_, i) => !doors[i]);
   find("elsewhere").hidden = !other.length;
   find("elsewhere").textContent = `This model ${panels.size ? "also " : ""}takes ${other.join(" and ")}, which cannot be given on this page.`;
@@ -46,6 +48,7 @@ async function start() {
   find("balance").hidden = panels.size !== 2;
   if (names.length === 2) names.forEach((name, i) => (ends[i].textContent = nounOf(model, name)));
   if (isDigits(model)) addExamples();
+  if (model.encoders && panels.size) taught = teaching(find("teach"), find("teaching"), engine, panels, use);
   listen();
   main.dataset.state = "empty";
   showNothing();
@@ -81,10 +84,27 @@ function addPanel(modality, door) {
   };
   const make = door === "recording" ? recordingPanel : picturePanel;
   const panel = make(element, { ...options, hint: hints[door] }, ask);
-  const showOpinion = bars(element.querySelector(".thinks"), model.classes, `The ${noun} alone`);
   if (door === "recording") main.append(element);
   else find("answer").before(element);
-  panels.set(modality, { panel, element, door, showOpinion });
+  panels.set(modality, { panel, element, door, showOpinion: null });
+}
+
+/** Bars for the classes of the engine. */
+function showClasses() {
+  const { model } = engine;
+  showTogether = bars(find("together"), model.classes, "Together");
+  for (const [modality, each] of panels) {
+    const whose = `The ${nounOf(model, modality)} alone`;
+    each.showOpinion = bars(each.element.querySelector(".thinks"), model.classes, whose);
+  }
+}
+
+/** Let another engine answer, one that reads the same. @param {import("./engine.js").Engine} other */
+function use(other) {
+  const same = JSON.stringify(other.model.classes) === JSON.stringify(engine.model.classes);
+  engine = other;
+  if (!same) showClasses();
+  ask(true);
 }
 
 function addExamples() {
@@ -181,7 +201,7 @@ function showNothing(error = "") {
   const doors = [...panels.values()].map(({ door }) => door);
   main.dataset.state = "empty";
   setHeadline("?");
-  sentence.textContent = error || invitation(model, doors);
+  sentence.textContent = error || engine.invitation || invitation(model, doors);
   find("balance").toggleAttribute("data-idle", true);
   showTogether(null);
   facts.textContent = isDigits(model) ? "" : `${model.classes.length} classes`;
@@ -213,6 +233,7 @@ function readAloud(text) {
 function redraw() {
   for (const { panel } of panels.values()) panel.redraw();
   for (const card of document.querySelectorAll(".cards button")) card.redraw();
+  taught?.redraw();
 }
 
 // ---------------------------------------------------------------------------- keys, drops

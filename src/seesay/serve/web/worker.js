@@ -66,6 +66,9 @@ const TASKS = {
     const { answer, seen } = await graph.predict(contents);
     return { answer, seen, milliseconds: performance.now() - before };
   },
+
+  /** The encodings of contents. */
+  encode: ({ contents }) => graph.encode(contents),
 };
 
 self.addEventListener("message", async ({ data: { id, task, ...rest } }) => {
