@@ -7,7 +7,7 @@ fraction whose `known` is below 0.5, which `--reject 0.5` turns away.
 """
 
 import argparse
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -59,35 +59,47 @@ def digits(data: Path, modality: str, count: int) -> list[Any]:
     return files
 
 
+def of_kinds(predictor: Predictor, data: Path, modality: str, count: int, seed: int) -> dict[str, np.ndarray]:
+    """How known so many of each kind that is no digit are."""
+    if modality == "image":
+        made = {kind: unknown_kinds.pictures(kind, count, seed) for kind in unknown_kinds.PICTURES}
+    else:
+        made = {
+            kind: unknown_kinds.recordings(kind, count, data / "esc10", seed)
+            for kind in unknown_kinds.RECORDINGS
+        }
+    return {kind: known(predictor, modality, each) for kind, each in made.items()}
+
+
 def measured(predictor: Predictor, data: Path, modality: str, count: int, seed: int) -> list[list[str]]:
-    """A line per kind: its name, number, AUROC and the fraction that 0.5 turns away."""
+    """A line per kind: its name, number, AUROC and the fraction that 0.5 turns away. Of recordings, digits of
+    Speech Commands are a further line."""
     usual = known(predictor, modality, digits(data, modality, 5 * count))
-    makers: dict[str, Callable[[str], Iterable[Any]]] = {
-        "image": lambda kind: unknown_kinds.pictures(kind, count, seed),
-        "audio": lambda kind: unknown_kinds.recordings(kind, count, data / "esc10", seed),
-    }
-    kinds = {"image": unknown_kinds.PICTURES, "audio": unknown_kinds.RECORDINGS}[modality]
     lines = [[f"{modality}: digits", f"{len(usual):,}", "", f"{np.mean(usual < 0.5):.3f}"]]
-    of_kinds = {kind: known(predictor, modality, makers[modality](kind)) for kind in kinds}
+    values = of_kinds(predictor, data, modality, count, seed)
+    every = np.concatenate(list(values.values()))
     if modality == "audio":
-        lines += _of_same_voices(predictor, of_kinds[unknown_kinds.RECORDINGS[0]], makers["audio"])
-    for kind, values in [*of_kinds.items(), ("all kinds", np.concatenate(list(of_kinds.values())))]:
-        truth = np.repeat([1, 0], [len(usual), len(values)])
-        score = roc_auc_score(truth, np.concatenate([usual, values]))
-        line = [f"{modality}: {kind}", f"{len(values):,}", f"{score:.4f}", f"{np.mean(values < 0.5):.3f}"]
-        lines.append(line)
+        files = sorted((data / "speech_commands").glob("*/*.wav"))
+        lines.append(_against("digits of Speech Commands", known(predictor, modality, files), every))
+        made = unknown_kinds.recordings(unknown_kinds.SAME_VOICES, count, data / "esc10", seed)
+        words = values[unknown_kinds.RECORDINGS[0]]  # what a voice gives away does not help there
+        name = f"{unknown_kinds.SAME_VOICES}, against numbers above nine"
+        lines.append(_against(name, known(predictor, modality, made), words))
+    for kind, each in [*values.items(), ("all kinds", every)]:
+        score = auroc(usual, each)
+        lines.append([f"{modality}: {kind}", f"{len(each):,}", f"{score:.4f}", f"{np.mean(each < 0.5):.3f}"])
     return lines
 
 
-def _of_same_voices(
-    predictor: Predictor, words: np.ndarray, maker: Callable[[str], Iterable[Any]]
-) -> list[list[str]]:
-    """The line for number words against digits of the same synthetic voices: what a voice gives away does not
-    help there."""
-    usual = known(predictor, "audio", maker(unknown_kinds.SAME_VOICES))
-    score = roc_auc_score(np.repeat([1, 0], [len(usual), len(words)]), np.concatenate([usual, words]))
-    name = f"audio: {unknown_kinds.SAME_VOICES}, against numbers above nine"
-    return [[name, f"{len(usual):,}", f"{score:.4f}", f"{np.mean(usual < 0.5):.3f}"]]
+def auroc(digits: np.ndarray, others: np.ndarray) -> float:
+    """Of `known` of digits and of what is none."""
+    truth = np.repeat([1, 0], [len(digits), len(others)])
+    return float(roc_auc_score(truth, np.concatenate([digits, others])))
+
+
+def _against(name: str, usual: np.ndarray, others: np.ndarray) -> list[str]:
+    """The line of further digits, recorded, against others."""
+    return [f"audio: {name}", f"{len(usual):,}", f"{auroc(usual, others):.4f}", f"{np.mean(usual < 0.5):.3f}"]
 
 
 def main() -> None:
