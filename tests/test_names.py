@@ -289,6 +289,21 @@ def test_names_of_devices_say_nothing(name: str):
 # --------------------------------------------------------------------------------------------------- pictures
 
 
+@pytest.mark.parametrize("name", ["IMG_{i}", "{i:05}", "DSC0{i}", "PXL_2024_{i}"])
+def test_a_camera_that_counts_from_anywhere_is_no_writer(name: str):
+    """Each folder was filled by a camera that began at the same number; some pictures were deleted."""
+    paths = [f"{k}/{name.format(i=i)}.jpg" for k in ("cat", "dog") for i in range(1_000, 1_030) if i % 7]
+    assert read_names(paths, pictures=True).groups == {}
+
+
+def test_writers_with_numbers_of_persons_are_writers():
+    """Several pictures each, or numbers with wide gaps."""
+    several = [f"{k}/{w}_{i}.png" for k in "37" for w in range(1_001, 1_009) for i in range(3)]
+    sparse = [f"{k}/{w}.png" for k in "37" for w in (100_032, 101_874, 104_511, 107_200)]
+    for paths in (several, sparse):
+        assert list(read_names(paths, pictures=True).groups) == ["writer"]
+
+
 def test_pictures_are_labelled_by_their_folder_and_what_is_not_used_is_said():
     names = read_names(
         [f"{k}/{w}_{i}.png" for k in "37" for w in ("ann", "bob") for i in range(4)], pictures=True

@@ -8,7 +8,8 @@ Every folder level and every part of a name is a candidate, judged over all path
 - the ten digits, their English words, `class3`, and labels known to the caller are labels; so is the first
   folder of pictures;
 - if one part refines another, the coarser is the label, and the finer the source of its files;
-- for recordings, a remaining part that crosses the labels is the speaker; for pictures, only ids are writers.
+- for recordings, a remaining part that crosses the labels is the speaker; for pictures, only ids are writers,
+  unless a camera may have counted them.
 
 Two equally good readings are an error that names both, with a pattern for each.
 """
@@ -139,7 +140,7 @@ def _is_fold(part: Part, folder: Part, parts: Sequence[Part]) -> bool:
 def group_of(label: Part, parts: Sequence[Part], paths: Paths) -> Part | None:
     """The part that names the speaker, writer or source; None: unknown. Several: InputError."""
     rest = [part for part in parts if part is not label and part.repeats]
-    candidates = [part for part in rest if part.ids]
+    candidates = [part for part in rest if part.ids and not (paths.pictures and _is_of_camera(part, label))]
     if not candidates and not paths.pictures:
         candidates = [part for part in rest if _is_group(part, label)]
     candidates = _coarsest(candidates)
@@ -150,6 +151,13 @@ def group_of(label: Part, parts: Sequence[Part], paths: Paths) -> Part | None:
         roles = [others | {label.place: "label", part.place: kind} for part in candidates[:2]]
         raise _ambiguous(candidates, kind, roles, paths)
     return candidates[0] if candidates else None
+
+
+def _is_of_camera(part: Part, label: Part) -> bool:
+    """Whether the part numbers the pictures of each label, nearly without gaps, from wherever a camera was:
+    `cat/IMG_1000` to `cat/IMG_1023`, `dog/IMG_1000` and so on."""
+    once = len(set(zip(label.values, part.values, strict=True))) == len(part.values)
+    return once and part.last and part.gaps < 0.5 and all(map(str.isdecimal, part.different))
 
 
 def _with_counters(candidates: list[Part], parts: Sequence[Part], paths: Paths) -> list[Part]:
