@@ -1,6 +1,7 @@
 """What a request costs: the CPU time of `seesay serve` for a PNG and a WAV, divided by that of reading and
-inferring the same alone, in the same run; beside plain FastAPI around the same graph. Then requests a second
-with several processes, latencies at half of that, and five times as many with deadlines.
+inferring the same alone, in the same run; beside plain FastAPI and, where it is installed, LitServe around
+the same graph. Then requests a second with several processes, latencies at half of that, and five times as
+many with deadlines.
 
 `python -m benchmarks.server GRAPH PNG WAV`. On a machine that others use too only the ratios count.
 """
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +89,11 @@ def plain(graph: Path, workers: int) -> Any:
     return served("-m", "benchmarks.plain_fastapi", str(graph), str(workers))
 
 
+def lit(graph: Path, workers: int) -> Any:
+    """LitServe as a server."""
+    return served("-m", "benchmarks.plain_litserve", str(graph), str(workers))
+
+
 def load(server: Server, message: bytes, seconds: float, clients: int = CLIENTS, rate: float = 0) -> Any:
     """What came of a load from another process: see `http_load`."""
     with tempfile.NamedTemporaryFile() as file:
@@ -120,7 +127,10 @@ def measure(graph: Path, png: bytes, wav: bytes, seconds: float, workers: int, d
     body, content_type = multipart({"image": png, "audio": wav})
     message = request("/predict", body, content_type, {})
     alone(predictor, png, wav)
-    for name, server_of in (("seesay serve", seesay), ("plain FastAPI", plain)):
+    contenders = {"seesay serve": seesay, "plain FastAPI": plain}
+    if find_spec("litserve"):
+        contenders["LitServe"] = lit
+    for name, server_of in contenders.items():
         for count in sorted({1, workers}):
             with server_of(graph, count) as server:
                 wait_until_up(server, message)
@@ -131,10 +141,11 @@ def measure(graph: Path, png: bytes, wav: bytes, seconds: float, workers: int, d
                 what = f"{name}, {count} process{'es' if count > 1 else ''}, {CLIENTS} clients"
                 _say(f"{what}: CPU a request", f"{cost:.2f} ms, {cost / bare:.2f} x {bare:.2f} ms alone")
                 _say(f"{what}: rate", _rate(outcome))
-                if count == workers:
-                    half = _answered(outcome) / outcome["seconds"] / 2
-                    _say(f"{what}: half of that", _rate(load(server, message, seconds, 64, half)))
-                if count == workers and server_of is seesay:
+                if count < workers:
+                    continue
+                half = _answered(outcome) / outcome["seconds"] / 2
+                _say(f"{what}: half of that", _rate(load(server, message, seconds, 64, half)))
+                if server_of is seesay:
                     late = request("/predict", body, content_type, {"X-Deadline-Ms": f"{deadline:g}"})
                     overload(server, late, message, seconds, 2 * half, deadline)
 
