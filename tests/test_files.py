@@ -17,7 +17,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from seesay.errors import InputError, OutputError
-from seesay.files import check_file, check_new_folder, new_file, new_folder, read_array
+from seesay.files import check_file, check_new_folder, new_file, new_folder, read_array, writing
 
 
 def names(folder: Path) -> list[str]:
@@ -317,3 +317,11 @@ def test_someone_else_who_was_quicker_is_not_overwritten(tmp_path: Path):
         write()
     assert names(tmp_path) == ["out"]
     assert (tmp_path / "out" / "dataset.json").read_text() == "theirs"
+
+
+@pytest.mark.parametrize(
+    ("number", "remedy"), [(errno.ENOSPC, "free some space or"), (errno.EEXIST, "changed; choose")]
+)
+def test_space_is_to_be_freed_only_where_it_is_what_lacks(number: int, remedy: str):
+    with pytest.raises(OutputError, match=remedy), writing("x"):
+        raise OSError(number, "no")

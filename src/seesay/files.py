@@ -5,6 +5,7 @@ disk or a second run never leaves half a result, nor damages an existing one.
 """
 
 import contextlib
+import errno
 import os
 import shutil
 import tempfile
@@ -70,9 +71,10 @@ def writing(path: Path | str) -> Generator[None]:
     try:
         yield
     except OSError as error:
+        full = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
         raise OutputError(
             f"cannot write {path}: {error.strerror or error}",
-            "Nothing was changed; free some space or choose another path.",
+            f"Nothing was changed; {'free some space or ' * full}choose another path.",
         ) from error
 
 
