@@ -90,7 +90,7 @@ def test_all_doors_say_the_same_and_a_wrong_one_is_found(
     given = [str(path) for path in files(tmp_path, "1.png", "1.wav", "2.wav")]
     assert main(["verify", str(run.folder), "--files", *given]) == 0
     lines = capsys.readouterr().out
-    assert all(door in lines for door in ("Python", "command line", "ONNX", "example"))
+    assert all(door in lines for door in ("Python", "command line", "torch.export", "ONNX", "example"))
     assert "DIFFERENT" not in lines
     monkeypatch.setattr(verify, "from_example", lambda export, some: [answer_of_tiny() for _ in some])
     assert main(["verify", str(run.folder), "--files", *given]) == 1

@@ -161,11 +161,12 @@ def export(
     inputs: Literal["contents", "features"] = "contents",
     overwrite: bool = False,
 ) -> None:
-    """Export a run's model, checked against PyTorch: an ONNX file, a folder with an example, or a web page.
+    """Export a run's model, checked against it: an ONNX file, a folder with an example, or a web page.
 
     Args:
         run: Run folder. Without one, the digits model that comes with seesay.
-        out: ONNX file to write, or a folder that works without seesay: graph, settings, card, example.
+        out: File to write (.onnx, or .pt2 for torch.export), or a folder that works without seesay: graph,
+            settings, card, example.
         web: Folder to write a web page into that runs the model in the browser, without a server.
         runtime: ONNX Runtime Web for --web: a folder or package file. Without it, npm fetches the package.
         inputs: Inputs of an ONNX file: contents (uint8 pictures, int16 waveforms), or their features.
@@ -186,6 +187,11 @@ def export(
 
         write_web(run, web, runtime, overwrite)
         print(f"Saved to {web}: any static host serves it; to try it: python -m http.server -d {web}")
+    elif out is not None and out.suffix == ".pt2":
+        from seesay.serve.program import write_program
+
+        write_program(run, out, overwrite)
+        print(f"Saved to {out}: torch.export.load({str(out)!r}).module(check_guards=False) takes contents")
     elif onnx_file:
         assert out is not None
         export(run, out, inputs, overwrite)

@@ -124,7 +124,8 @@ class OnnxWrapper(nn.Module):
     def __init__(self, model: Classifier, kind: InputKind, parts: Mapping[Modality, Divided]) -> None:
         """`parts`: front ends of which only what follows their network is in it: it takes its output."""
         super().__init__()
-        self.model, self.kind = folded(model), kind
+        self.model = folded(model)
+        self.kind: InputKind = kind
         self.fitted = nn.ModuleDict()
         for modality in model.modalities:
             if modality in parts:
@@ -196,35 +197,48 @@ def checked_graph(run: Run, path: Path | str, inputs: InputKind = "contents") ->
 def to_onnx(model: Classifier, spec: Spec, inputs: InputKind = "contents") -> bytes:
     """The ONNX file of a model as bytes, not checked."""
     onnx, *_ = [package(name, "export") for name in PACKAGES]
-    types = input_types(model, spec, inputs)
     parts = divided(model) if inputs == "contents" else {}
-    free = {m: _free_axes(model, m) if inputs == "contents" else () for m in model.modalities}
     wrapper = OnnxWrapper(model, inputs, parts)
-    sizes = {m: _other_size(each, free[m]) for m, each in types.items()}
-    examples = dict(zip(wrapper.names, _examples(sizes, 4), strict=True))
-    rows, before = torch.export.Dim("rows", min=1, max=ROWS), {}
-    axes: dict[str, dict[int, Any]] = {name: {0: rows} for name in wrapper.names}
-    for modality, each in free.items():
-        name = parts[modality].name if modality in parts else modality
-        axes[name] |= dict.fromkeys(each, torch.export.Dim.AUTO)
+    examples, axes = traced_inputs(model, spec, wrapper, parts)
+    before: dict[str, Any] = {}
     for modality, part in parts.items():
         contents, module = examples[part.name], Before(modality, part)
         outputs = [f"{modality}_network_input", *module.fitted.outputs]
         before[modality] = _traced(module, (contents,), (axes[part.name],), [modality], outputs)
         examples[part.name] = part.raw(contents)
         windows = examples[part.name].shape[part.rows_axis] // len(contents)
+        rows: Any = axes[part.name][0]
         axes[part.name] = {part.rows_axis: rows * windows if windows > 1 else rows}
     whole = _traced(
         wrapper, tuple(examples.values()), (tuple(axes.values()),), wrapper.names, wrapper.outputs
     )
     proto = joined(whole, before, parts)
     in_this_order(proto, [*model.modalities, *wrapper.names[len(model.modalities) :]])
-    shapes = {modality: each.shape for modality, each in types.items()}
-    metadata = {"inputs": inputs, "classes": spec.classes, "spec": to_dict(spec), "shapes": shapes}
-    metadata["encoders"] = fingerprint(model)
-    written = {name: x if isinstance(x, str) else json.dumps(x) for name, x in metadata.items()}
-    onnx.helper.set_model_props(proto, {"seesay": version("seesay")} | written)
+    onnx.helper.set_model_props(proto, metadata_of(model, spec, inputs))
     return proto.SerializeToString()
+
+
+def metadata_of(model: Classifier, spec: Spec, inputs: InputKind) -> dict[str, str]:
+    """What a graph says of itself."""
+    shapes = {modality: each.shape for modality, each in input_types(model, spec, inputs).items()}
+    written = {"inputs": inputs, "classes": spec.classes, "spec": to_dict(spec), "shapes": shapes}
+    written |= {"encoders": fingerprint(model), "seesay": version("seesay")}
+    return {name: x if isinstance(x, str) else json.dumps(x) for name, x in written.items()}
+
+
+def traced_inputs(
+    model: Classifier, spec: Spec, wrapper: OnnxWrapper, parts: Mapping[Modality, Divided]
+) -> tuple[dict[str, Tensor], dict[str, dict[int, Any]]]:
+    """What a graph is traced with: an example of each input, and which of its axes may have any size."""
+    types, contents = input_types(model, spec, wrapper.kind), wrapper.kind == "contents"
+    free = {m: _free_axes(model, m) if contents else () for m in model.modalities}
+    sizes = {m: _other_size(each, free[m]) for m, each in types.items()}
+    rows = torch.export.Dim("rows", min=1, max=ROWS)
+    axes: dict[str, dict[int, Any]] = {name: {0: rows} for name in wrapper.names}
+    for modality, each in free.items():
+        name = parts[modality].name if modality in parts else modality
+        axes[name] |= dict.fromkeys(each, torch.export.Dim.AUTO)
+    return dict(zip(wrapper.names, _examples(sizes, 4), strict=True)), axes
 
 
 def _free_axes(model: Classifier, modality: Modality) -> tuple[int, ...]:
@@ -243,7 +257,7 @@ def _traced(
     module: nn.Module, examples: tuple[Tensor, ...], axes: Any, inputs: list[str], outputs: list[str]
 ) -> Any:
     """The ONNX model of a module for these inputs, of which `axes` may have any size."""
-    with _quiet():
+    with quiet():
         program = torch.onnx.export(
             torch.export.export(module.eval(), examples, dynamic_shapes=axes),
             input_names=inputs,
@@ -320,7 +334,7 @@ def _examples(types: Mapping[Modality, InputType], rows: int) -> tuple[Tensor, .
 
 
 @contextlib.contextmanager
-def _quiet() -> Generator[None]:
+def quiet() -> Generator[None]:
     """Silence the exporter's warnings about itself and about missing torchvision."""
     logger = logging.getLogger("torch.onnx")
     level = logger.level

@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from jaxtyping import Bool, Float, Int16, Num
@@ -84,16 +84,22 @@ class Graph:
         try:
             content = source if isinstance(source, bytes) else str(source)
             self.session = runtime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
-            metadata = self.session.get_modelmeta().custom_metadata_map
-            self.encoders: str = metadata.get("encoders", "")  # fingerprint; empty: it gives no encodings
-            self.inputs: InputKind = metadata["inputs"]
-            self.spec: Spec = from_dict(Spec, json.loads(metadata["spec"]), "spec")
-            shapes = {m: tuple(shape) for m, shape in json.loads(metadata["shapes"]).items()}
+            given = {x.name: TYPES.get(x.type, "") for x in self.session.get_inputs()}
+            outputs = [output.name for output in self.session.get_outputs()]
+            self._describe(self.session.get_modelmeta().custom_metadata_map, given, outputs)
         except Exception as error:  # ONNX Runtime raises many types of its own
             raise InputError(f"{name} was not written by seesay export ({error})", "Export again.") from None
-        given = {x.name: x for x in self.session.get_inputs()}
-        self.types = {m: InputType(shapes[m], TYPES[given[m].type]) for m in self.spec.modalities}
-        self.names = [output.name for output in self.session.get_outputs()]
+
+    def _describe(
+        self, metadata: Mapping[str, str], types: Mapping[str, str], outputs: Sequence[str]
+    ) -> None:
+        """Set what it says of itself, from its metadata, the type of each input and the names of outputs."""
+        self.encoders = metadata.get("encoders", "")  # fingerprint; empty: it gives no encodings
+        self.inputs: InputKind = cast(InputKind, metadata["inputs"])
+        self.spec: Spec = from_dict(Spec, json.loads(metadata["spec"]), "spec")
+        shapes = {m: tuple(shape) for m, shape in json.loads(metadata["shapes"]).items()}
+        self.types = {m: InputType(shapes[m], types[m]) for m in self.spec.modalities}
+        self.names = list(outputs)
         self.conditions, self.knowing = (
             tuple(Condition(name.removeprefix(prefix)) for name in self.names if name.startswith(prefix))
             for prefix in (PROBABILITIES, KNOWN)
@@ -156,6 +162,10 @@ class Graph:
             feed[f"has_{modality}"] = (
                 present.get(modality, np.ones(count, bool)) if given else np.zeros(count, bool)
             )
+        return self._compute(names, feed)
+
+    def _compute(self, names: Sequence[str], feed: Mapping[str, np.ndarray]) -> list[np.ndarray]:
+        """The outputs of these names."""
         return self.session.run(names, feed)
 
 

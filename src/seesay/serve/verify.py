@@ -1,5 +1,5 @@
-"""Do all doors give the same answer? The same files through Python, the command line, the exported graph, the
-exported example, the server and the page in a browser.
+"""Do all doors give the same answer? The same files through Python, the command line, the program of
+torch.export, the graph in ONNX, the exported example, the server and the page in a browser.
 
 `cases` makes every subset of each row's files; a door answers each of them; `compare` holds the answers
 against those of Python. A door that needs what is not installed is skipped, and the reason is said.
@@ -177,6 +177,17 @@ def from_command_line(run: Path | None, given: Sequence[Case], folder: Path) -> 
     return [json.loads(part) for part in done.stdout.split("\0") if part.strip()]
 
 
+def from_program(run: Path | None, given: Sequence[Case], folder: Path) -> list[Answer]:
+    """The answers of the program of torch.export."""
+    from seesay.serve.graph import GraphPredictor
+    from seesay.serve.program import Program, write_program
+
+    path = folder / "model.pt2"
+    write_program(run, path)
+    predictor = GraphPredictor(Program(path))
+    return [predictor.predict(**case).to_dict() for case in given]
+
+
 def from_example(export: Path, given: Sequence[Case]) -> list[Answer]:
     """What `example.py` of the exported folder prints: the five most likely classes."""
     answers = []
@@ -293,6 +304,7 @@ def verified(
     expected = [predictor.predict(**case).to_dict() for case in given]
     yield Found("Python", len(given), 0.0, 0)
     yield tried("command line", expected, lambda: from_command_line(run, given, folder))
+    yield tried("torch.export", expected, lambda: from_program(run, given, folder))
     try:
         export_folder(Run.open(run), export)
         graph = GraphPredictor.open(export)

@@ -38,8 +38,8 @@ class Fit(nn.Module):
 
     def forward(self, pictures: Num[Tensor, "b c h w"]) -> Num[Tensor, "b c height width"]:
         size = pictures.shape[2:]
-        if size == (self.height, self.width):
-            return pictures
+        if all(isinstance(side, int) for side in size) and size == (self.height, self.width):
+            return pictures  # in a graph for any size, sides are symbols, which comparing would bind
         spans = self._spans(size[0], size[1], pictures.device)
         down, across = (
             weights(old, span, to)
