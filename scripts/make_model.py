@@ -260,7 +260,9 @@ def score_unheard(folders: Mapping[str, Path], data: Path, seed: int, out: Path)
     names = heard.groups["audio"]["speaker"]
     said_by = np.array(names.names)[names.ids[heard.pointers("audio")]]
     strangers = np.array([is_left_out(name) for name in said_by])
-    train = with_negatives(heard.select(~strangers).replace(name="unheard"), NEGATIVES // 2, seed)
+    rest = heard.select(~strangers)
+    everything = np.full(len(rest), SPLITS.index("train"), np.int8)
+    train = with_negatives(rest.replace(name="unheard", split=everything), NEGATIVES // 2, seed)
     chosen = dataclasses.replace(config(seed), modalities=("audio",))
     run, _ = trained(train, chosen, out / f"unheard-{seed}")
     predictor, result = Predictor.open(run), {}
