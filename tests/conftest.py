@@ -44,8 +44,11 @@ settings.load_profile("seesay")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Features of pretrained networks are kept in a folder of these tests, not in the user's."""
+    """Features of pretrained networks are kept in a folder of these tests, not in the user's; what is made
+    once for all workers, in the folder above theirs."""
     os.environ["SEESAY_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    own = tmp_path_factory.getbasetemp()
+    os.environ["SEESAY_TESTS"] = str(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
 
 
 @pytest.fixture(scope="session")
