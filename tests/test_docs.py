@@ -107,7 +107,7 @@ def pages(having: str) -> list:
 @pytest.mark.parametrize("epochs", ["epochs=1", pytest.param("epochs=8", marks=pytest.mark.long)])
 @pytest.mark.parametrize("page", pages(having="python"))
 def test_python_runs(page: Path, epochs: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    """Quick: a training is one epoch on every fifth of the built-in digits."""
+    """Quick: a training is one epoch on every tenth of the built-in digits."""
     monkeypatch.chdir(tmp_path)
     if epochs == "epochs=1":
         monkeypatch.setattr("seesay.formats.digits.digits_dataset", few_digits)
