@@ -70,7 +70,10 @@ def said(folder: Path, files: dict[str, str]) -> dict[str, float]:
     """What example.py prints, without seesay and torch."""
     words = [f"{name}={path}" for name, path in files.items()]
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, str(folder), *words], capture_output=True, text=True, check=False
+        [sys.executable, "-B", "-c", WITHOUT, str(folder), *words],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     lines = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]
