@@ -19,10 +19,13 @@ demo: .venv/package ## train on the embedded digits, measure, draw
 # because torch.compile cannot follow it.
 CHECKER := beartype.beartype(conf=beartype.BeartypeConf(is_pep484_tower=True))
 
+# Bytecode is kept even where the environment says not to: child processes need not compile everything again.
+test test-long: export PYTHONDONTWRITEBYTECODE :=
+
 PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 "--jaxtyping-packages=seesay,$(CHECKER)"
 
 test: .venv/developer ## every test but the long ones
-	$(BIN)/python -m pytest -m compile
+	$(BIN)/python -m pytest -m compile $$(grep -l "mark\.compile" tests/test_*.py)
 	$(PYTEST) -m "not compile and not long" --dist loadfile
 
 test-long: .venv/developer build/onnxruntime-web-1.30.0.tgz ## the long tests: pages followed whole, kills, every fusion exported, a thousand examples

@@ -1,6 +1,8 @@
 """What holds for every test: one thread, no network, no deadline, and where the real data lie."""
 
+import gc
 import os
+import shutil
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -44,8 +46,50 @@ settings.load_profile("seesay")
 
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
-    """Features of pretrained networks are kept in a folder of these tests, not in the user's."""
+    """Features of pretrained networks are kept in a folder of these tests, not in the user's; what is made
+    once for all workers, in the folder above theirs."""
     os.environ["SEESAY_CACHE"] = str(tmp_path_factory.mktemp("cache"))
+    own = tmp_path_factory.getbasetemp()
+    os.environ["SEESAY_TESTS"] = str(own.parent if "PYTEST_XDIST_WORKER" in os.environ else own)
+
+
+# Imports are a million objects and no garbage: to look through them again and again took a tenth of the time.
+gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    """From here on garbage is collected, more seldom, among what the tests leave behind."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+    gc.enable()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def empty_study(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """The database of a new search is a copy of an empty one, since making tables takes a second, most of it
+    waiting for the disk; nothing else waits for that either. A child process makes its own."""
+    if "seesay.search.study" not in sys.modules:  # no test wants one
+        yield
+        return
+    from sqlalchemy import event
+
+    from seesay.search import study
+
+    made, empty = study._storage, tmp_path_factory.mktemp("study") / "empty.db"
+
+    def copied(path: Path) -> Any:
+        if not path.exists():
+            if not empty.exists():
+                made(empty).engine.dispose()
+            shutil.copyfile(empty, path)
+        storage = made(path)
+        event.listen(storage.engine, "connect", lambda each, _: each.execute("PRAGMA synchronous = OFF"))
+        storage.engine.dispose()
+        return storage
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study, "_storage", copied)
+        yield
 
 
 @pytest.fixture(scope="session")

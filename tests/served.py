@@ -7,7 +7,6 @@ import re
 import signal
 import subprocess
 import sys
-import tempfile
 from collections.abc import AsyncGenerator, Generator
 from dataclasses import dataclass
 from functools import cache
@@ -19,14 +18,13 @@ import numpy as np
 import soundfile
 from PIL import Image
 
-from seesay.files import new_file
+from made_once import exported_run
 from seesay.serve.door import Door
-from seesay.serve.export import export
 from seesay.serve.graph import GraphPredictor
 from seesay.serve.json_log import Log
 from seesay.serve.limits import Limits
 from seesay.serve.server import create
-from tiny import AUDIO, picture, recording, tiny_run
+from tiny import AUDIO, picture, recording
 
 SEESAY = "import sys; from seesay.cli import main; sys.exit(main())"
 
@@ -39,16 +37,8 @@ def predictor() -> GraphPredictor:
 
 @cache
 def tiny_graph() -> bytes:
-    """The exported graph of a tiny run, made once for all workers of a test run."""
-    place = Path(os.environ["SEESAY_CACHE"])  # of this worker, in the folder of the run
-    kept = place.parents["PYTEST_XDIST_WORKER" in os.environ] / "tiny.onnx"
-    if not kept.exists():
-        with tempfile.TemporaryDirectory() as folder:
-            run = tiny_run(Path(folder) / "run")
-            export(run.folder, Path(folder) / "tiny.onnx")
-            with new_file(kept, "wb") as file:
-                file.write((Path(folder) / "tiny.onnx").read_bytes())
-    return kept.read_bytes()
+    """The exported graph of the tiny run."""
+    return exported_run().read_bytes()
 
 
 def png(label: int = 0, seed: int = 0, size: tuple[int, int] = (8, 8)) -> bytes:

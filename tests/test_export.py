@@ -15,6 +15,7 @@ import soundfile
 import torch
 from PIL import Image
 
+from made_once import exported_run, finished_run
 from seesay.cli import main
 from seesay.condition import Condition
 from seesay.config import ModelConfig
@@ -37,17 +38,13 @@ CONTENTS = {m: DATA.contents[m][np.maximum(DATA.pointers(m), 0)] for m in DATA.m
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return tiny_run(tmp_path_factory.mktemp("runs") / "run", config=tiny_config(epochs=2))
+def run() -> Run:
+    return finished_run()
 
 
 @pytest.fixture(scope="module")
-def file(run: Run) -> Path:
-    """Made once: the exporter takes seconds."""
-    for name in exporting.PACKAGES:
-        pytest.importorskip(name, reason="needs the extra onnx")
-    export(run, run.folder / "model.onnx")
-    return run.folder / "model.onnx"
+def file() -> Path:
+    return exported_run()
 
 
 @pytest.fixture(scope="module")

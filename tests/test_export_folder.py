@@ -11,13 +11,14 @@ import pytest
 import soundfile
 from PIL import Image, ImageDraw
 
+from made_once import exported_run, finished_run
 from seesay.cli import main
 from seesay.learn.run import Run
 from seesay.serve.export_folder import config_of, export_folder, untyped
 from seesay.serve.graph import GraphPredictor
 from seesay.serve.predict import Predictor
 from seesay.signal import ink
-from tiny import AUDIO, recording, tiny_config, tiny_run
+from tiny import AUDIO, recording
 from tiny import picture as tiny_picture
 
 pytest.importorskip("onnxscript", reason="the extra onnx is not installed")
@@ -40,14 +41,18 @@ runpy.run_path(sys.path[0] + "/example.py", run_name="__main__")
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return tiny_run(tmp_path_factory.mktemp("runs") / "run", config=tiny_config(epochs=2))
+def run() -> Run:
+    return finished_run()
 
 
 @pytest.fixture(scope="module")
-def folder(run: Run) -> Path:
-    export_folder(run, run.folder.parent / "export")
-    return run.folder.parent / "export"
+def folder(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With the graph that is there already, which is compared with the model again."""
+    folder, graph = tmp_path_factory.mktemp("exported") / "export", exported_run().read_bytes()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("seesay.serve.export.to_onnx", lambda *_: graph)
+        export_folder(run, folder)
+    return folder
 
 
 @pytest.fixture
@@ -65,7 +70,10 @@ def said(folder: Path, files: dict[str, str]) -> dict[str, float]:
     """What example.py prints, without seesay and torch."""
     words = [f"{name}={path}" for name, path in files.items()]
     done = subprocess.run(
-        [sys.executable, "-c", WITHOUT, str(folder), *words], capture_output=True, text=True, check=False
+        [sys.executable, "-B", "-c", WITHOUT, str(folder), *words],
+        capture_output=True,
+        text=True,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     lines = [line.split("\t") for line in done.stdout.splitlines() if "\t" in line]

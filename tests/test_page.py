@@ -21,6 +21,7 @@ import soxr
 from PIL import Image
 
 from conftest import SHARED_DATA
+from made_once import exported_run, finished_run
 from page_server import WEB, page_of, serving
 from seesay.condition import Condition
 from seesay.errors import InputError, OutputError
@@ -33,7 +34,6 @@ from seesay.serve.segments import Scored, segments_of
 from seesay.serve.web_export import description, runtime_files, write_web
 from seesay.signal.sounding import windows
 from seesay.spec import PictureSpec, Spec, VectorSpec, WaveformSpec
-from tiny import tiny_run
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = "onnxruntime-web-1.30.0.tgz"
@@ -365,8 +365,8 @@ def test_what_is_recorded_is_a_wav_file(call: Callable[..., Any]) -> None:
 
 
 @pytest.fixture(scope="module")
-def tiny(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return tiny_run(tmp_path_factory.mktemp("tiny") / "run")
+def tiny() -> Run:
+    return finished_run()
 
 
 @pytest.fixture
@@ -385,9 +385,9 @@ def fake_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_folder_holds_the_page_the_graph_and_how_to_host_it(
     tiny: Run, fake_runtime: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    write_web(tiny, tmp_path / "page", runtime=fake_runtime)
-    graph = (tmp_path / "page" / "model.onnx").read_bytes()
+    graph = exported_run().read_bytes()
     monkeypatch.setattr(export, "to_onnx", lambda *_: graph)  # it takes seconds
+    write_web(tiny, tmp_path / "page", runtime=fake_runtime)
     names = {path.relative_to(WEB).as_posix() for path in WEB.rglob("*") if path.is_file()}
     written = {
         p.relative_to(tmp_path / "page").as_posix() for p in (tmp_path / "page").rglob("*") if p.is_file()
@@ -401,6 +401,7 @@ def test_a_folder_holds_the_page_the_graph_and_how_to_host_it(
     assert inputs == {"image": ("picture", "uint8"), "audio": ("waveform", "int16")}
     assert "Cross-Origin-Opener-Policy" in (tmp_path / "page" / "README.md").read_text()
     assert Graph(tmp_path / "page").spec == tiny.spec
+    assert (tmp_path / "page" / "model.onnx").read_bytes() == graph
     with pytest.raises(OutputError, match="exists already"):
         write_web(tiny, tmp_path / "page", runtime=fake_runtime)
     write_web(tiny, tmp_path / "page", runtime=fake_runtime, overwrite=True)
