@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from made_once import finished_run
 from seesay.cli import main
 from seesay.errors import InputError, OutputError
 from seesay.learn.run import Run
@@ -14,20 +15,21 @@ from seesay.serve.answer import answer
 from seesay.serve.graph import GraphPredictor
 from seesay.serve.predict import Predictor
 from seesay.serve.program import Program, write_program
-from tiny import tiny_config, tiny_data, tiny_run
+from tiny import tiny_data
 
 DATA = tiny_data(missing=True)
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
-    return tiny_run(tmp_path_factory.mktemp("runs") / "run", config=tiny_config(epochs=2))
+def run() -> Run:
+    return finished_run()
 
 
 @pytest.fixture(scope="module")
-def file(run: Run) -> Path:
-    write_program(run, run.folder / "model.pt2")
-    return run.folder / "model.pt2"
+def file(run: Run, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("program") / "model.pt2"
+    write_program(run, path)
+    return path
 
 
 def test_every_subset_of_a_row_gets_the_answer_of_the_model(run: Run, file: Path):
