@@ -8,7 +8,7 @@ from seesay import SeesayClassifier
 
 TINY = SeesayClassifier(
     "small",
-    epochs=12,
+    epochs=6,
     config={
         "model.dim": 8,
         "model.vector.width": 8,
