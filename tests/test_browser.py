@@ -130,8 +130,9 @@ def test_a_browser_that_does_not_answer_is_ended_and_one_line_says_so(
 
 
 WAITING = """
-import sys
+import signal, sys
 from pathlib import Path
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job does not hear it
 from seesay.serve.browser import answers_of_page
 answers_of_page(sys.argv[1], Path(sys.argv[2]), [{}])
 """

@@ -186,7 +186,7 @@ def test_what_does_not_exist_is_named_with_the_nearest_that_does(words: list[str
         (["fetch", "it", "--size", "big"], ["big", "size"]),
         (["fetch", "it", "--kind", "blue"], ["blue", "red", "green"]),
         (["fetch", "it", "--size"], ["size"]),
-        (["fetch"], ["Its name."]),
+        (["fetch"], ["needs its name."]),
         (["learn"], ["--out"]),
         (["learn", "--out", "a", "--optim.epochs", "1.5"], ["1.5", "epochs"]),
         (["learn", "--out", "a", "--recipe"], ["recipe"]),

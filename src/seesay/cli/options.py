@@ -355,8 +355,8 @@ def _short(box: str, name: str, flags: list[str]) -> tuple[str, str]:
     if extra := re.search(r"Unrecognized options: (.*)", text):
         return f"seesay {name} was given too many values: {extra[1].rstrip('.')}", usage
     if text.startswith("Missing from"):
-        lacking = re.findall(r"(--[a-z][\w.-]*) [A-Z{]", text)
-        return f"seesay {name} needs {', '.join(lacking)}", usage
+        lacking = text.partition(": ")[2].split("(required)")[:-1]
+        return f"seesay {name} needs {', '.join(map(_lacking, lacking))}", usage
     if valueless := re.search(r"Missing value for argument '(.*?)'", text):
         return f"{valueless[1]} needs a value", usage
     for option, kind, value in re.findall(r"Error parsing (\S+): (.*?)[:\[] ?'(.*?)'", text):
@@ -364,3 +364,12 @@ def _short(box: str, name: str, flags: list[str]) -> tuple[str, str]:
         if wanted is not None:
             return f"{option} takes {wanted}, got {value!r}", usage
     return (text or title).rstrip("."), usage
+
+
+def _lacking(required: str) -> str:
+    """The flag of an option that is lacking, or what its help begins with if it has none."""
+    first, _, rest = required.strip().partition(" ")
+    if first.startswith("--"):
+        return first
+    words = re.split(r"[,;.]", rest)[0]
+    return words[:1].lower() + words[1:]
