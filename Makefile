@@ -26,7 +26,7 @@ PYTEST := $(BIN)/python -m pytest -n auto --maxprocesses 4 "--jaxtyping-packages
 
 test: .venv/developer ## every test but the long ones
 	$(BIN)/python -m pytest -m compile $$(grep -l "mark\.compile" tests/test_*.py)
-	$(PYTEST) -m "not compile and not long" --dist loadfile
+	$(PYTEST) -m "not compile and not long" --dist loadfile --no-loadscope-reorder
 
 test-long: .venv/developer build/onnxruntime-web-1.30.0.tgz ## the long tests: pages followed whole, kills, every fusion exported, a thousand examples
 	$(PYTEST) -m "long and not hypothesis"

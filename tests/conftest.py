@@ -57,6 +57,27 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> None:
 gc.disable()
 
 
+SLOW = (
+    "how_to",
+    "cli",
+    "program",
+    "search",
+    "server",
+    "server_process",
+    "fusions_learned",
+    "reproduce",
+    "classifier",
+)
+"""Files of tests that take ten seconds or more, the longest first."""
+
+
+@pytest.hookimpl(trylast=True)  # after the order was made random
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Slow files come first, so that no worker is left with one when the others are done."""
+    order = {f"test_{name}": place for place, name in enumerate(SLOW)}
+    items.sort(key=lambda item: order.get(item.path.stem, len(order)))
+
+
 def pytest_collection_finish() -> None:
     """From here on garbage is collected, more seldom, among what the tests leave behind."""
     gc.freeze()

@@ -72,6 +72,13 @@ def test_the_packaged_model_takes_contents_of_any_size(tmp_path: Path):
     )
 
 
+@pytest.fixture
+def made(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The program is that of `file`, as it takes seconds to make; it is compared with the model again."""
+    monkeypatch.setattr("seesay.serve.program.to_program", lambda *_: file.read_bytes())
+
+
+@pytest.mark.usefixtures("made")
 def test_the_command_writes_it_once(run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]):
     words = ["export", str(run.folder), "--out", str(tmp_path / "model.pt2")]
     assert main(words) == 0
@@ -87,6 +94,7 @@ def test_what_is_no_program_of_ours_is_refused(tmp_path: Path):
         Program(tmp_path / "text.pt2")
 
 
+@pytest.mark.usefixtures("made")
 def test_a_program_that_differs_is_not_written(run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr("seesay.serve.export.TOLERANCE", -1.0)
     with pytest.raises(OutputError, match="differ by"):
