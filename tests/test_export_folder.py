@@ -152,3 +152,11 @@ def test_an_old_folder_stays_unless_it_is_to_be_replaced(
 def test_an_exported_folder_is_no_run(folder: Path, capsys: pytest.CaptureFixture):
     assert main(["evaluate", str(folder), "--data", "digits"]) == 2
     assert "exported" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [[], ["img=x.png"], ["x.png"], ["--help"]], ids=str)
+def test_the_example_says_how_it_is_called(folder: Path, words: list[str]) -> None:
+    command = [sys.executable, "-B", str(folder / "example.py"), *words]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "usage: python example.py image=FILE audio=FILE\n"

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from seesay.cli.arguments import (
@@ -69,7 +70,8 @@ def train(
     print_validation(run, seen, splits)
     if not quiet:
         scored = any((dataset.label[splits[name]] >= 0).any() for name in ("valid", "test"))
-        then = f"evaluate {out}" if scored else f"predict {out} --data DATA --out predictions.csv"
+        folder = quote(str(out))
+        then = f"evaluate {folder}" if scored else f"predict {folder} --data DATA --out predictions.csv"
         print(f"Saved to {out}/. Next: seesay {then}{plugin_flags()}")
 
 
@@ -114,7 +116,8 @@ def adapt(
     print_adapted(adapted, len(splits.train))
     if not quiet:
         say_notes(adapted.remarks)
-        then = f"evaluate {out}" if len(splits.test) else f"predict {out} --data DATA --out predictions.csv"
+        then = f"predict {quote(str(out))} --data DATA --out predictions.csv"
+        then = f"evaluate {quote(str(out))}" if len(splits.test) else then
         print(f"Saved to {out}/. Next: seesay {then}{plugin_flags()}")
 
 
@@ -207,7 +210,8 @@ def tune(
     if running.best is not None and not quiet:
         words = " ".join(summary(running, recipe_of(recipe))["best"]["flags"])
         print(f"Saved search.csv, search.json and search.png to {out}/")
-        print(f"Next: seesay train --data {data} --recipe {recipe} --out RUN {words}{plugin_flags()}")
+        begun = f"seesay train --data {quote(str(data))} --recipe {recipe} --out RUN"
+        print(f"Next: {begun} {words}{plugin_flags()}")
 
 
 def train_run(

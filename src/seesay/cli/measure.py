@@ -3,6 +3,7 @@
 import json
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import Any, Literal
 
 from seesay.cli.arguments import Words, open_source, reading_for, training_data
@@ -220,7 +221,7 @@ def demo(out: Path = Path("demo"), seed: int = 0) -> None:
     train_run(data, "digits", out, config, "demo", 1, "auto", False, True)
     print_scores(evaluate_run(out, data, "test")[0])
     print(f"Figures: {out}/figures  Model card: {out}/README.md")
-    print(f"Next: seesay predict {out} --image PICTURE --audio RECORDING")
+    print(f"Next: seesay predict {quote(str(out))} --image PICTURE --audio RECORDING")
 
 
 def evaluate_run(run: Path, data: Any, split: str | None, quiet: bool = False) -> tuple[Any, Path]:

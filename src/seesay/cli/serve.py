@@ -1,5 +1,6 @@
 """Commands that use a model: `seesay predict`, `export`, `serve`, `submit`."""
 
+import functools
 import sys
 from pathlib import Path
 from typing import Any, Literal
@@ -13,7 +14,7 @@ from seesay.cli.arguments import (
     use_threads,
     with_columns,
 )
-from seesay.cli.terminal import counting, print_json, print_prediction, say_notes
+from seesay.cli.terminal import counting, print_json, print_prediction, say_note, say_notes
 from seesay.errors import InputError
 from seesay.formats.source import check_path
 from seesay.serve.limits import Limits
@@ -241,7 +242,8 @@ def serve(
     limits = Limits(
         max_bytes, max_pixels, max_seconds, max_rows, queue, batch, receive_seconds, finish_seconds
     )
-    serve(run, host, port, workers, limits, token_file, public, lambda line: print(line, flush=True))
+    say = functools.partial(print, flush=True)
+    serve(run, host, port, workers, limits, token_file, public, say, say_note)
 
 
 def submit(run: Words[Path], data: str, out: Path, overwrite: bool = False) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from pathlib import Path
+from shlex import quote
 
 from seesay.cli.arguments import Words
 from seesay.cli.terminal import say_notes
@@ -45,7 +46,8 @@ def pull(repository: Words[str], out: Path, overwrite: bool = False) -> None:
 
     _quieten()
     names = pull(repository, out, overwrite)
-    print(f"Saved {len(names)} files to {out}/. Next: seesay evaluate {out} --data DATA{plugin_flags()}")
+    then = f"seesay evaluate {quote(str(out))} --data DATA{plugin_flags()}"
+    print(f"Saved {len(names)} files to {out}/. Next: {then}")
 
 
 def _quieten() -> None:

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from seesay.condition import Condition
@@ -140,7 +141,8 @@ def describe_data(data: Any, folder: Path) -> None:
     rows = ", ".join(f"{count:,} {name}" for name, count in counts.items())
     rows = rows if any(counts.values()) else "no split yet, train draws one"
     classes = len(data.spec.classes)
-    print(f"{folder}: {len(data):,} rows ({rows}), {classes} classes. Next: seesay data info {folder}")
+    then = f"seesay data info {quote(str(folder))}"
+    print(f"{folder}: {len(data):,} rows ({rows}), {classes} classes. Next: {then}")
     for line in (*data.notes, *says_left_out(data.left_out)):
         print(line)
 

@@ -63,8 +63,9 @@ class Prediction:
         return NONE_NAME if self.rejected else self.scores[0]["label"]
 
     def to_dict(self) -> dict[str, Any]:
-        """Plain values for JSON."""
-        return vars(self) | {"segments": [asdict(segment) for segment in self.segments]}
+        """Plain values for JSON, the label first."""
+        segments = [asdict(segment) for segment in self.segments]
+        return {"label": self.label} | vars(self) | {"segments": segments}
 
 
 def answer(

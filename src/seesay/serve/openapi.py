@@ -332,7 +332,7 @@ def _answer(predictor: GraphPredictor) -> dict[str, Any]:
         agreement=0.96 if several else None,
     )
     times = {"queue": 0.2, "read": 0.9, "infer": 2.5}
-    return prediction.to_dict() | {"label": prediction.label, "milliseconds": times}
+    return prediction.to_dict() | {"milliseconds": times}
 
 
 def _example_problem() -> dict[str, Any]:

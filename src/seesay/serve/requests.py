@@ -94,7 +94,12 @@ def _reject(value: Any) -> float | None:
             raise ValueError
         return float(value)
     except (ValueError, OverflowError):
-        raise Refused(422, f"reject expects a number from 0 to 1, got {str(value)[:50]!r}") from None
+        raise Refused(422, f"reject expects a number from 0 to 1, got {_shown(value)!r}") from None
+
+
+def _shown(value: Any) -> str:
+    """The beginning of what was sent, as text."""
+    return (value.decode(errors="replace") if isinstance(value, bytes) else str(value))[:50]
 
 
 def source_of(modality: str, spec: ContentSpec, value: Any) -> Any:

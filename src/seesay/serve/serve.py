@@ -29,12 +29,13 @@ def serve(
     token_file: Path | None = None,
     public: bool = False,
     announce: Callable[[str], None] = print,
+    note: Callable[[str], None] = lambda _: None,
 ) -> None:
     """Serve a run, an exported folder or file, or the packaged model, until SIGTERM or Ctrl+C.
 
-    `announce` gets a line when requests are answered. InputError if there is no such model, the address
-    cannot be had or is not this machine's own without a token or `public`, the token is short, or a package
-    is missing.
+    `announce` gets a line when requests are answered, `note` one if the model is exported before. InputError
+    if there is no such model, the address cannot be had or is not this machine's own without a token or
+    `public`, the token is short, or a package is missing.
     """
     if workers < 1:
         raise InputError(f"workers must be 1 or more, got {workers}")
@@ -48,7 +49,7 @@ def serve(
     from seesay.serve.workers import run as run_workers
 
     with tempfile.TemporaryDirectory(prefix="seesay-serve-") as folder, listen(host, port) as listener:
-        graph = graph_of(run, Path(folder))
+        graph = graph_of(run, Path(folder), note)
         GraphPredictor.open(graph)
         shown = f"[{host}]" if ":" in host else host
         url = f"http://{shown}:{listener.getsockname()[1]}"
@@ -83,7 +84,7 @@ def read_token(path: Path) -> str:
     return token
 
 
-def graph_of(run: Path | None, folder: Path) -> Path:
+def graph_of(run: Path | None, folder: Path, note: Callable[[str], None] = lambda _: None) -> Path:
     """The exported file or folder; of a run or a taught file, a file made in `folder`, by a process of its
     own, so that this one stays without torch."""
     if run is not None and (run.suffix == ".onnx" or (run / GRAPH).exists()):
@@ -96,6 +97,7 @@ def graph_of(run: Path | None, folder: Path) -> Path:
         remedy = "Run `seesay export --out FOLDER` where torch is, and serve that folder."
         raise InputError(f"serving {run or 'a run'} needs torch, which is not installed", remedy)
     out = folder / GRAPH
+    note("The model is exported first, half a minute; seesay export --out FOLDER does it once.")
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=context) as pool:
         pool.submit(_export, run, out, plugins()).result()

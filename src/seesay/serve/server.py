@@ -165,7 +165,7 @@ def _plain(answer: Answer) -> dict[str, Any]:
     """An answer as JSON has it."""
     prediction = answer.found
     assert isinstance(prediction, Prediction)
-    return prediction.to_dict() | {"label": prediction.label, "milliseconds": answer.milliseconds}
+    return prediction.to_dict() | {"milliseconds": answer.milliseconds}
 
 
 def _plain_or_problem(result: Any) -> dict[str, Any]:

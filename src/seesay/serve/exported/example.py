@@ -8,10 +8,11 @@ import numpy as np
 import onnxruntime
 from reading import read
 
-HERE = Path(__file__).parent
-config = json.loads((HERE / "config.json").read_text())
-session = onnxruntime.InferenceSession(str(HERE / "model.onnx"))
-files = dict(word.split("=", 1) for word in sys.argv[1:])
+config = json.loads(Path(__file__).with_name("config.json").read_text())
+session = onnxruntime.InferenceSession(str(Path(__file__).with_name("model.onnx")))
+files = dict(word.partition("=")[::2] for word in sys.argv[1:])
+if not files or not files.keys() <= config["inputs"].keys():
+    sys.exit(f"usage: python example.py {' '.join(f'{name}=FILE' for name in config['inputs'])}")
 feed = {}
 for name, given in config["inputs"].items():
     content = read(files[name], given) if name in files else np.zeros(given["shape"], given["dtype"])
