@@ -387,7 +387,7 @@ heard:
 {strange}
 
 The same of speakers that the model never heard: two of the Free Spoken Digit Dataset and a third of Speech
-Commands' were left out of the same training of recordings (mean over {unheard_seeds} seeds):
+Commands' were left out of the same training of recordings ({unheard_seeds} seed or seeds):
 
 | audio: digits of speakers never heard | number | accuracy | AUROC | known below 0.5 |
 |---|---|---|---|---|
