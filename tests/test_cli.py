@@ -439,9 +439,9 @@ def test_a_prediction_in_json(capsys: Captured, folder: Path, modality: str):
     path = folder / ("picture.png" if modality == "image" else "recording.wav")
     prediction = json.loads(done(capsys, "predict", folder / "run", f"--{modality}", path, "--json"))
     assert prediction["used"] == [modality]
-    assert prediction["scores"][0]["label"] == "low"
+    assert prediction["label"] == prediction["scores"][0]["label"] == "low"
     names = {"scores", "used", "opinions", "agree", "known", "known_alone", "rejected", "segments"}
-    names |= {"agreement", "version"}
+    names |= {"agreement", "label", "version"}
     assert set(prediction) == names
 
 

@@ -160,8 +160,9 @@ def test_a_file_that_cannot_be_read_is_named(
 def test_the_shape_is_plain_json(predictor: Predictor):
     shape = json.loads(json.dumps(predictor.predict(picture(0), recording(0)).to_dict()))
     names = {"scores", "used", "opinions", "agree", "known", "known_alone", "rejected", "segments"}
-    names |= {"agreement", "version"}
+    names |= {"agreement", "label", "version"}
     assert set(shape) == names
+    assert shape["label"] == shape["scores"][0]["label"]
     assert shape["used"] == ["image", "audio"]
     assert shape["agree"] is True
     for scores in (shape["scores"], *shape["opinions"].values()):
