@@ -685,7 +685,8 @@ def test_a_contradiction_is_said_and_noise_shifts_trust(address: str, seven: tup
             slider.fill("100")
             page.settle()
             assert page.headline == expected
-            assert (rests() > before) == (sense == "picture")
+            moved = rests() - before  # towards the recording, on which it may rest wholly already
+            assert moved >= 0 if sense == "picture" else moved < 0
             slider.fill("0")
             page.settle()
         assert page.state == "conflict"
@@ -805,7 +806,7 @@ def test_a_page_without_a_server_says_what_python_says(
             steps = np.abs(read[modality] - content.astype(int))
             assert steps.max() <= (1 if modality == "audio" else 0)
             assert (steps > 0).mean() < 2e-4
-        answered = {name: value for name, value in result["answer"].items() if name != "label"}
+        answered = result["answer"]
         of_contents = packaged.predict_contents({m: x.astype(contents[m].dtype) for m, x in read.items()})
         of_files = packaged.predict(**pair)
         assert result["answer"]["label"] == of_files.label
